@@ -1,0 +1,38 @@
+/*
+ * entry.h - one name of the server's tree, as the server describes it.
+ *
+ * Plain data, no lock. `name` is owned by the entry (g_free); entry_clear()
+ * releases it. Sizes are bytes, -1 where the server does not say (it never
+ * does for directories). Times are UTC; a zero time means "not said".
+ */
+#ifndef PYCLOUD_ENTRY_H
+#define PYCLOUD_ENTRY_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+enum entry_type {
+	ENTRY_FILE, /* notebooks too: byte for byte, never parsed */
+	ENTRY_DIRECTORY,
+};
+
+struct entry {
+	char *name;
+	enum entry_type type;
+	int64_t size;
+	struct timespec mtime; /* the contents API's last_modified */
+	struct timespec ctime; /* its `created`, which is st_ctime */
+	bool is_writable;
+};
+
+void entry_clear(struct entry *);
+void entry_copy(const struct entry *from, struct entry *ret_to);
+struct entry *entry_dup(const struct entry *);
+void entry_free(struct entry *);
+
+/* The same version of a file: same type, size and last_modified. */
+bool entry_same_version(const struct entry *, const struct entry *);
+
+#endif

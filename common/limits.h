@@ -1,0 +1,49 @@
+/*
+ * limits.h - the maxima of common/, each with a name.
+ *
+ * The server, its files, its JSON and its frames are not trusted: nothing that
+ * comes from outside may make us hold, wait or repeat without a bound. Raising
+ * one of these is a decision; write down why beside it.
+ */
+#ifndef PYCLOUD_LIMITS_H
+#define PYCLOUD_LIMITS_H
+
+#define KIB ((int64_t)1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+/* --- HTTP ---------------------------------------------------------------- */
+#define HTTP_CONNECTIONS_MAX	8
+#define HTTP_CONNECT_TIMEOUT_MS 5000
+#define HTTP_HEADER_BYTES_MAX	(64 * KIB)
+/* An error's body is read for its "message" only. */
+#define HTTP_ERROR_BODY_MAX (64 * KIB)
+/* The server closes the connection past a 64 KiB request line. */
+#define HTTP_URL_MAX	 (60 * KIB)
+#define HTTP_RETRIES_MAX 8
+
+/* --- contents API -------------------------------------------------------- */
+/* 300 bytes an entry: about 400,000 entries in one directory. */
+#define CONTENTS_LISTING_MAX (128 * MIB)
+#define CONTENTS_ENTRIES_MAX 500000
+#define CONTENTS_MODEL_MAX   (1 * MIB)
+/* One big PUT freezes the server for everybody; 8 MiB costs it <= 115 ms. */
+#define CONTENTS_CHUNK_BYTES (8 * MIB)
+/* What we are ready to hold of one file at all (local disk, not memory). */
+#define CONTENTS_FILE_MAX ((int64_t)1 << 42)
+#define NAME_BYTES_MAX	  255
+#define PATH_BYTES_MAX	  4096
+
+/* --- JSON ---------------------------------------------------------------- */
+#define JSON_DEPTH_MAX 64
+
+/* --- kernels ------------------------------------------------------------- */
+/* Ours to the server: it resets the connection above 10 MiB. */
+#define KERNEL_SEND_MAX (8 * MIB)
+/* The server's to us: the helper never sends more than 1 MiB of output. */
+#define KERNEL_RECV_MAX		(64 * MIB)
+#define KERNEL_START_TIMEOUT_MS 60000
+#define KERNEL_CALL_TIMEOUT_MS	30000
+#define KERNEL_BUFFERS_MAX	64
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * websocket.h - one WebSocket (RFC 6455) to the endpoint.
+ *
+ * libcurl makes the connection (CURLOPT_CONNECT_ONLY: Debian 12's has no
+ * ws:// of its own) and keeps TLS and proxies; the upgrade request is ours,
+ * the frames are wslay's. One thread receives; any thread may send. TCP_QUICKACK
+ * is re-armed after every receive: Jupyter answers in several small frames
+ * without TCP_NODELAY, and our delayed ACK would cost 40 ms each.
+ *
+ * Locking: one internal lock around the frame state; it is not held while
+ * waiting for the network.
+ */
+#ifndef PYCLOUD_WEBSOCKET_H
+#define PYCLOUD_WEBSOCKET_H
+
+#include "cancel.h"
+#include "http_pool.h"
+
+#include <glib.h>
+
+struct websocket;
+
+/* target as in http.h. -EACCES for 401/403, -ENOENT for 404, -EPROTO for an
+ * answer that is no upgrade, else a transport error. */
+int websocket_open(struct http_pool *, const char *target, int timeout_ms,
+	const struct cancel *, struct websocket **ret);
+
+/* Queues one message and sends what the socket takes; returns when all of it
+ * is written. -EPIPE once closed. */
+int websocket_send(struct websocket *, bool is_binary, const void *bytes,
+	size_t length, int timeout_ms);
+
+/* Waits for the next whole message (at most KERNEL_RECV_MAX bytes; pings are
+ * answered inside). -EPIPE at the end, -ETIMEDOUT after timeout_ms (negative:
+ * none), -EINTR. One thread at a time. */
+int websocket_receive(struct websocket *, const struct cancel *, int timeout_ms,
+	bool *ret_is_binary, GByteArray **ret_message);
+
+/* Says goodbye without waiting and frees. No other call may be under way. */
+void websocket_free(struct websocket *);
+
+#endif
