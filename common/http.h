@@ -12,7 +12,9 @@
  * direction for `stall_ms`. Bodies stream: the request's comes from a source,
  * the answer's goes to a sink, so memory does not grow with the file.
  *
- * Only http.c, http_pool.c and websocket.c include <curl/curl.h>.
+ * curl is seen only by those who include http_conn.h: http.c, http_conn.c,
+ * http_pool.c and websocket.c. It writes to sockets whose other end may be
+ * gone, so programs ignore SIGPIPE.
  */
 #ifndef PYCLOUD_HTTP_H
 #define PYCLOUD_HTTP_H
@@ -46,7 +48,7 @@ struct http_request {
 	int64_t range_last;   /* inclusive; -1: to the end */
 	http_sink_fn sink;    /* 2xx bodies; NULL: into response.body */
 	void *sink_arg;
-	int64_t body_max; /* of a 2xx body; above it: -EFBIG */
+	int64_t body_max; /* of a 2xx body; above it: -EFBIG. 0: a MiB */
 	int timeout_ms;	  /* whole exchange; 0: none */
 	int stall_ms;	  /* no progress in either direction; 0: none */
 };
@@ -63,11 +65,11 @@ struct http_response {
 	 * -EPROTO (TLS, not HTTP), -EFBIG, or what a source or sink returned. */
 	int error;
 	int status; /* 0 when no status line arrived */
-	/* False: the server surely did not act on the request (never
-	 * connected). True: it may have. */
+	/* False: the server surely did not act on the request (no byte of it
+	 * has left). True: it may have. */
 	bool may_have_acted;
 	int64_t content_length; /* -1: not said */
-	int64_t received;	/* body bytes that went to the sink */
+	int64_t received;	/* bytes of a 2xx body */
 	int64_t range_first;	/* Content-Range, or -1 */
 	int64_t range_last;
 	int64_t range_total;

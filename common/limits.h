@@ -16,11 +16,25 @@
 #define HTTP_CONNECTIONS_MAX	8
 #define HTTP_CONNECT_TIMEOUT_MS 5000
 #define HTTP_HEADER_BYTES_MAX	(64 * KIB)
+/* A 2xx body whose caller set no body_max. */
+#define HTTP_BODY_MAX_DEFAULT (1 * MIB)
+/* curl's own buffers, per connection. */
+#define HTTP_RECEIVE_BUFFER (256 * KIB)
+#define HTTP_SEND_BUFFER    (256 * KIB)
+/* How often a waiting exchange looks at its limits. */
+#define HTTP_TICK_MS 1000
+/* A server may ask for patience, but not for any amount of it. */
+#define HTTP_RETRY_AFTER_MAX_MS 60000
 /* An error's body is read for its "message" only. */
 #define HTTP_ERROR_BODY_MAX (64 * KIB)
 /* The server closes the connection past a 64 KiB request line. */
 #define HTTP_URL_MAX	 (60 * KIB)
 #define HTTP_RETRIES_MAX 8
+/* Smaller exchanges than this measure latency, larger ones throughput. */
+#define HTTP_LATENCY_BYTES (16 * KIB)
+
+/* --- WebSocket ----------------------------------------------------------- */
+#define WEBSOCKET_BUFFER (64 * KIB)
 
 /* --- contents API -------------------------------------------------------- */
 /* 300 bytes an entry: about 400,000 entries in one directory. */

@@ -7,7 +7,8 @@
  *
  * secret_find() looks where DESIGN says a secret may be: $PYCLOUD_TOKEN, then
  * the desktop's keyring (libsecret). It never prompts and never blocks longer
- * than SECRET_TIMEOUT_MS: a mount from fstab has no desktop.
+ * than SECRET_TIMEOUT_MS: a mount from fstab has no desktop. It may start
+ * threads (D-Bus), so a daemon calls it after its last fork.
  */
 #ifndef PYCLOUD_SECRET_H
 #define PYCLOUD_SECRET_H
@@ -34,7 +35,8 @@ bool secret_equal(const struct secret *, const struct secret *);
 
 /* The token for a server: 0 and a new reference; -ENOENT when there is none;
  * -EINVAL when one was found that cannot be a token. `server` is the base URL
- * without secrets. */
+ * without secrets. $PYCLOUD_TOKEN is taken out of the environment and
+ * remembered: children do not inherit it. */
 int secret_find(const char *server, struct secret **ret_secret);
 
 /* Overwrites memory in a way the compiler keeps. */
