@@ -87,12 +87,14 @@ static int run_file_open(
 	mutex_init(&c->lock);
 	c->line = g_string_new(NULL);
 	node_table_ref(s->nodes, n);
-	ret->handle = handle_table_open(s->handles, n, flags);
+	*ret = (struct open_result){
+		.handle = handle_table_open(s->handles, n, flags),
+		.is_direct = true,
+		/* Reading and writing by one handle are two streams, and the
+		 * file position that the kernel counts is of neither. */
+		.is_seekable = (flags & O_ACCMODE) == O_RDONLY,
+	};
 	ret->handle->conversation = c;
-	ret->is_direct = true;
-	/* Reading and writing by one handle are two streams, and the file
-	 * position that the kernel counts is of neither. */
-	ret->is_seekable = (flags & O_ACCMODE) == O_RDONLY;
 	return 0;
 }
 
