@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#define JUST_NOW_MS 500
+
 enum content_state {
 	CONTENT_EMPTY,
 	CONTENT_LOADING,
@@ -26,6 +28,7 @@ struct content {
 	enum content_state state;
 	uint64_t loads; /* ended, and how the last one did */
 	int load_error;
+	int64_t loaded_ms;
 	bool is_uploading;
 	unsigned opens;
 	int fd; /* -1 while EMPTY */
@@ -140,6 +143,12 @@ static int wait_for_load_locked(struct content *c, const struct cancel *cancel)
 	if (rc == 0 && c->loads != loads && c->state == CONTENT_EMPTY &&
 		c->load_error != -EINTR)
 		rc = c->load_error;
+	/* The kernel asks once more for the page that its read-ahead did not
+	 * get: the deadline has passed once, it must not pass twice. */
+	if (rc == 0 && c->state == CONTENT_EMPTY &&
+		c->load_error == -ETIMEDOUT &&
+		clock_now_ms() - c->loaded_ms < JUST_NOW_MS)
+		rc = -ETIMEDOUT;
 	return rc;
 }
 
@@ -187,6 +196,7 @@ void content_end_load(
 	mutex_lock(&c->lock);
 	c->loads++;
 	c->load_error = rc;
+	c->loaded_ms = clock_now_ms();
 	if (rc < 0) {
 		make_empty_locked(c);
 	} else {
