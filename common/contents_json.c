@@ -121,11 +121,32 @@ int contents_parse_listing(char *text, size_t length, GPtrArray **ret_entries,
 	return 0;
 }
 
+/* The last line of a Python traceback: the exception itself. */
+static const char *exception_of(const cJSON *body)
+{
+	const char *traceback = json_string(body, "traceback");
+	const char *end, *line;
+
+	if (traceback == NULL)
+		return NULL;
+	end = traceback + strlen(traceback);
+	while (end > traceback && end[-1] == '\n')
+		end--;
+	for (line = end; line > traceback && line[-1] != '\n';)
+		line--;
+	return line == end ? NULL : line;
+}
+
 char *contents_parse_message(char *text, size_t length)
 {
 	g_autoptr(cJSON) body = json_parse(text, length);
+	const char *message = json_string(body, "message");
+	const char *exception = exception_of(body);
 
-	return g_strdup(json_string(body, "message"));
+	if (message == NULL || strcmp(message, "Unhandled error") != 0 ||
+		exception == NULL)
+		return g_strdup(message);
+	return g_strchomp(g_strconcat(message, ": ", exception, NULL));
 }
 
 char *contents_parse_version(char *text, size_t length)

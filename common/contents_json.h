@@ -31,7 +31,9 @@ int contents_parse_listing(char *text, size_t length, GPtrArray **ret_entries,
 	unsigned *ret_dropped);
 
 /* The "message" of an error's body; NULL where there is none (jupyter_server 2
- * answers a 404 with plain text, the router with HTML). g_free. */
+ * answers a 404 with plain text, the router with HTML). An "Unhandled error" of
+ * notebook 6 and jupyter_server 1 is followed by the exception, which is the
+ * last line of the traceback they send along. g_free. */
 char *contents_parse_message(char *text, size_t length);
 
 /* The "version" of `GET api`; NULL where it is no Jupyter server. g_free. */

@@ -213,6 +213,24 @@ static void message_is_found_only_in_json(void **state)
 	assert_null(contents_parse_message(text, 0));
 }
 
+static void unhandled_error_names_its_exception(void **state)
+{
+	char json[] = "{\"message\":\"Unhandled error\",\"traceback\":"
+		      "\"Traceback:\\n  x\\nOSError: [Errno 36] Long\\n\"}";
+	char empty[] = "{\"message\":\"Unhandled error\",\"traceback\":\"\"}";
+	char other[] = "{\"message\":\"No\",\"traceback\":\"a\\nb\"}";
+	g_autofree char *found = contents_parse_message(json, sizeof(json) - 1);
+	g_autofree char *none =
+		contents_parse_message(empty, sizeof(empty) - 1);
+	g_autofree char *plain =
+		contents_parse_message(other, sizeof(other) - 1);
+
+	(void)state;
+	assert_string_equal(found, "Unhandled error: OSError: [Errno 36] Long");
+	assert_string_equal(none, "Unhandled error");
+	assert_string_equal(plain, "No");
+}
+
 static void version_is_found(void **state)
 {
 	char json[] = "{\"version\":\"6.4.12\"}";
@@ -248,6 +266,7 @@ int main(void)
 		cmocka_unit_test(listing_of_a_file_is_enotdir),
 		cmocka_unit_test(too_many_children_are_an_error),
 		cmocka_unit_test(message_is_found_only_in_json),
+		cmocka_unit_test(unhandled_error_names_its_exception),
 		cmocka_unit_test(version_is_found),
 		cmocka_unit_test(bodies_quote_their_paths),
 	};
