@@ -110,39 +110,41 @@ bool secret_equal(const struct secret *a, const struct secret *b)
 
 /* --- the environment ------------------------------------------------------ */
 
-static struct mutex environment_lock = MUTEX_INIT;
-static struct secret *environment_token; /* guarded by environment_lock */
-static bool environment_is_bad;		 /* guarded by environment_lock */
+static struct environment {
+	struct mutex lock;
+	struct secret *token; /* guarded by lock */
+	bool is_bad;	      /* guarded by lock; something else was there */
+} environment = { .lock = MUTEX_INIT };
 
 /* Takes $PYCLOUD_TOKEN out of the environment, so that no child inherits it
  * and /proc/PID/environ does not show it, and remembers it. */
-static void take_environment_locked(void) REQUIRES(environment_lock)
+static void take_token_locked(struct environment *e) REQUIRES(e->lock)
 {
 	char *value = getenv("PYCLOUD_TOKEN");
 
 	if (value == NULL)
 		return;
-	secret_unref(environment_token);
-	environment_token = secret_new(value, strlen(value));
-	environment_is_bad = environment_token == NULL && *value != '\0';
+	secret_unref(e->token);
+	e->token = secret_new(value, strlen(value));
+	e->is_bad = e->token == NULL && *value != '\0';
 	secret_wipe(value, strlen(value));
 	(void)unsetenv("PYCLOUD_TOKEN");
 }
 
-static int find_in_environment(struct secret **ret_secret)
-	EXCLUDES(environment_lock)
+static int find_in_environment(
+	struct environment *e, struct secret **ret_secret) EXCLUDES(e->lock)
 {
 	int rc = -ENOENT;
 
-	mutex_lock(&environment_lock);
-	take_environment_locked();
-	if (environment_token != NULL) {
-		*ret_secret = secret_ref(environment_token);
+	mutex_lock(&e->lock);
+	take_token_locked(e);
+	if (e->token != NULL) {
+		*ret_secret = secret_ref(e->token);
 		rc = 0;
-	} else if (environment_is_bad) {
+	} else if (e->is_bad) {
 		rc = -EINVAL;
 	}
-	mutex_unlock(&environment_lock);
+	mutex_unlock(&e->lock);
 	return rc;
 }
 
@@ -264,7 +266,7 @@ static int find_in_keyring(const char *server, struct secret **ret_secret)
 
 int secret_find(const char *server, struct secret **ret_secret)
 {
-	int rc = find_in_environment(ret_secret);
+	int rc = find_in_environment(&environment, ret_secret);
 
 	return rc == -ENOENT ? find_in_keyring(server, ret_secret) : rc;
 }

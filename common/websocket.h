@@ -25,14 +25,16 @@ struct websocket;
 int websocket_open(struct http_pool *, const char *target, int timeout_ms,
 	const struct cancel *, struct websocket **ret);
 
-/* Queues one message and sends what the socket takes; returns when all of it
- * is written. -EPIPE once closed. */
+/* Sends one message of at most KERNEL_SEND_MAX bytes (else -EMSGSIZE) and
+ * returns when all of it is written. -EPIPE once closed. -ETIMEDOUT (negative
+ * timeout_ms: never) ends the WebSocket: half a message cannot be taken back. */
 int websocket_send(struct websocket *, bool is_binary, const void *bytes,
 	size_t length, int timeout_ms);
 
 /* Waits for the next whole message (at most KERNEL_RECV_MAX bytes; pings are
- * answered inside). -EPIPE at the end, -ETIMEDOUT after timeout_ms (negative:
- * none), -EINTR. One thread at a time. */
+ * answered inside), which the caller unrefs. -EPIPE at the end; -EPROTO when the
+ * server broke the protocol or the limit, which also is the end; -ETIMEDOUT
+ * after timeout_ms (negative: none); -EINTR. One thread at a time. */
 int websocket_receive(struct websocket *, const struct cancel *, int timeout_ms,
 	bool *ret_is_binary, GByteArray **ret_message);
 
