@@ -4,7 +4,7 @@
  * It listens on a free port of the loopback, answers the n-th request it gets
  * with the n-th step, and writes down what it was asked. A step can break off
  * in the middle or hang up without a word, which no real server does on demand.
- * Past the last step it answers 500. One thread, one connection at a time.
+ * Past the last step it answers 500. For one client, one request at a time.
  */
 #ifndef PYCLOUD_TESTS_SCRIPT_SERVER_H
 #define PYCLOUD_TESTS_SCRIPT_SERVER_H
