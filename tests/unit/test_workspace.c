@@ -55,8 +55,8 @@ static void what_is_neither_name_nor_url_is_refused(void **state)
 		"ftp://host/",
 		"http:/host",
 		"//host/",
-		"1234567890123456789012345678901234567890123456789012345678901"
-		"234",
+		/* 64 of them, where 63 are the limit */
+		"x123456789-x123456789-x123456789-x123456789-x123456789-x12345678",
 	};
 	size_t i;
 
