@@ -65,6 +65,9 @@ static const struct row rows[] = {
 	/* Only the rollback of a save that failed half-way meets a missing
 	 * `.~name`, and what it hides is a disk that was full. */
 	{ HTTP_OP_WRITE, ANY_5XX, "[Errno 2]", ENOSPC, "/.~" },
+	/* The trash's exceptions have no number. */
+	{ HTTP_OP_REMOVE, ANY_5XX, "Permission denied", EACCES, NULL },
+	{ HTTP_OP_REMOVE, ANY_5XX, "File name too long", ENAMETOOLONG, NULL },
 	{ ANY, ANY_5XX, "[Errno 2]", ENOENT, NULL },
 	{ ANY, ANY_5XX, "[Errno 13]", EACCES, NULL },
 	{ ANY, ANY_5XX, "[Errno 17]", EEXIST, NULL },

@@ -60,4 +60,16 @@
 #define KERNEL_CALL_TIMEOUT_MS	30000
 #define KERNEL_BUFFERS_MAX	64
 
+/* --- workspaces ---------------------------------------------------------- */
+#define WORKSPACE_NAME_MAX 63 /* as a label of a cluster's object */
+#define WORKSPACE_URL_MAX  4096
+/* A cold Python on a busy machine; two seconds are usual. */
+#define LOCAL_START_TIMEOUT_MS 60000
+#define LOCAL_STOP_TIMEOUT_MS  3000
+/* Of its log, what may be worth showing when it does not start. */
+#define LOCAL_LOG_TAIL (8 * KIB)
+/* A socket's path is short (108 bytes), so its name is too. */
+#define PRIVATE_DIR_NAME_MAX 16
+#define PRIVATE_DIR_TRIES    16
+
 #endif

@@ -1,0 +1,237 @@
+/*
+ * provider_url.c - a workspace that is any Jupyter server's URL.
+ *
+ * People paste what their browser shows: with the token in the query and the
+ * page of the user interface at the end of the path. Both are taken off:
+ *
+ *     http://host:8888/lab/tree/a.py?token=T     http://host:8888        T
+ *     https://hub/user/ann/lab                   https://hub/user/ann
+ *
+ * The token moves into a struct secret at once and every copy of the URL that
+ * had it is wiped. Where the URL has none, secret_find() is asked when the
+ * workspace is opened; a server without authorisation needs none.
+ */
+#include "config.h"
+
+#include "limits.h"
+#include "workspace.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct url_workspace {
+	struct workspace base;
+	struct secret *token; /* from the URL; NULL: ask secret_find() */
+	char *ca_file;
+	bool is_insecure;
+};
+
+/* Words with which the pages of Jupyter's user interfaces begin. */
+static const char *const page_words[] = {
+	"tree",
+	"lab",
+	"notebooks",
+	"edit",
+	"doc",
+	"login",
+};
+
+static bool is_page_word(const char *segment, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(page_words); i++)
+		if (strlen(page_words[i]) == length &&
+			memcmp(page_words[i], segment, length) == 0)
+			return true;
+	return false;
+}
+
+/* Cuts `path` (with its leading slash) where a page begins, and the slashes at
+ * its end. Behind JupyterHub's "user" stands a name, which may be any word. */
+static void cut_page(char *path)
+{
+	char *p = path;
+	bool is_user_name = false;
+	size_t length;
+
+	while (*p == '/') {
+		char *segment = p + 1;
+		size_t n = strcspn(segment, "/");
+
+		if (!is_user_name && is_page_word(segment, n)) {
+			*p = '\0';
+			break;
+		}
+		is_user_name = !is_user_name && n == 4 &&
+			       memcmp(segment, "user", 4) == 0;
+		p = segment + n;
+	}
+	length = strlen(path);
+	while (length > 0 && path[length - 1] == '/')
+		path[--length] = '\0';
+}
+
+static void wipe_free(char *text)
+{
+	if (text != NULL)
+		secret_wipe(text, strlen(text));
+	g_free(text);
+}
+
+/* Finds token=VALUE in the query. 0 with *ret NULL when there is none. */
+static int take_token(const char *query, struct secret **ret)
+{
+	const char *word = query;
+
+	*ret = NULL;
+	while (*word != '\0') {
+		size_t n = strcspn(word, "&");
+		char *value;
+
+		if (strncmp(word, "token=", 6) != 0 || n == 6) {
+			word += n + (word[n] == '&');
+			continue;
+		}
+		value = g_uri_unescape_segment(word + 6, word + n, NULL);
+		if (value != NULL)
+			*ret = secret_new(value, strlen(value));
+		wipe_free(value);
+		return *ret == NULL ? -EINVAL : 0;
+	}
+	return 0;
+}
+
+static int url_open(struct workspace *base, const struct cancel *c,
+	struct endpoint **ret_endpoint, char **ret_why)
+{
+	struct url_workspace *w = (struct url_workspace *)base;
+	struct endpoint_params params = {
+		.base_url = w->base.name,
+		.ca_file = w->ca_file,
+		.is_insecure = w->is_insecure,
+	};
+	struct secret *token = NULL;
+	int rc = cancel_check(c);
+
+	if (rc == 0 && w->token != NULL)
+		token = secret_ref(w->token);
+	else if (rc == 0)
+		rc = secret_find(w->base.name, &token);
+	if (rc == -ENOENT)
+		rc = 0; /* a server without authorisation, perhaps */
+	if (rc == -EINVAL)
+		*ret_why = g_strdup("The token found for this server cannot be "
+				    "one: it is too long or holds control "
+				    "characters.");
+	else if (rc != 0)
+		*ret_why = g_strdup_printf("Looking for this server's token "
+					   "failed: %s.",
+			g_strerror(-rc));
+	if (rc != 0)
+		return rc;
+
+	params.token = token;
+	rc = endpoint_new(&params, ret_endpoint);
+	secret_unref(token);
+	if (rc != 0)
+		*ret_why = g_strdup("The URL cannot be used: it needs the form "
+				    "http://HOST:PORT/PATH.");
+	return rc;
+}
+
+static void url_free(struct workspace *base)
+{
+	struct url_workspace *w = (struct url_workspace *)base;
+
+	secret_unref(w->token);
+	g_free(w->ca_file);
+	g_free(w->base.name);
+	g_free(w);
+}
+
+static const struct workspace_ops url_ops = {
+	.open = url_open,
+	.free = url_free,
+};
+
+/* What is wrong with the URL, or NULL. */
+static const char *find_fault(const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+	size_t authority = strcspn(host, "/?#");
+	const char *p;
+
+	if (strlen(url) > WORKSPACE_URL_MAX)
+		return "The URL is too long.";
+	for (p = url; *p != '\0'; p++)
+		if ((unsigned char)*p <= ' ' || *p == '\x7f' || *p == '\\')
+			return "The URL has a space or a control character or "
+			       "a backslash in it; write them as %20 and the "
+			       "like.";
+	if (memchr(host, '@', authority) != NULL)
+		return "A user name or password in the URL is not accepted: "
+		       "everybody on this computer can read a command line. "
+		       "Put the server's token into PYCLOUD_TOKEN.";
+	if (authority == 0 || host[0] == ':')
+		return "The URL names no host.";
+	return NULL;
+}
+
+/* Splits `copy` (which is cut in place) into *ret_base, borrowed from it, and
+ * the token of its query. */
+static int split_url(
+	char *copy, const char **ret_base, struct secret **ret_token)
+{
+	char *query;
+	char *path;
+
+	copy[strcspn(copy, "#")] = '\0';
+	query = strchr(copy, '?');
+	if (query != NULL)
+		*query++ = '\0';
+	path = strstr(copy, "://") + 3;
+	path += strcspn(path, "/");
+	cut_page(path);
+	*ret_base = copy;
+	*ret_token = NULL;
+	return query == NULL ? 0 : take_token(query, ret_token);
+}
+
+int provider_url_new(const char *url, const struct workspace_options *options,
+	struct workspace **ret, char **ret_why)
+{
+	const char *fault = find_fault(url);
+	struct url_workspace *w;
+	struct secret *token;
+	const char *base;
+	size_t size;
+	char *copy;
+
+	if (fault != NULL) {
+		*ret_why = g_strdup(fault);
+		return -EINVAL;
+	}
+	size = strlen(url) + 1;
+	copy = g_strdup(url);
+	w = g_new0(struct url_workspace, 1);
+	w->base.ops = &url_ops;
+	if (split_url(copy, &base, &token) != 0)
+		fault = "The token in the URL cannot be one: it is too long, "
+			"wrongly encoded or holds control characters.";
+	w->token = token;
+	w->base.name = g_strdup(base);
+	if (options != NULL) {
+		w->ca_file = g_strdup(options->ca_file);
+		w->is_insecure = options->is_insecure;
+	}
+	secret_wipe(copy, size);
+	g_free(copy);
+	if (fault != NULL) {
+		*ret_why = g_strdup(fault);
+		url_free(&w->base);
+		return -EINVAL;
+	}
+	*ret = &w->base;
+	return 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * attr.h - from what the server says, what we hold and what was set here, to a
+ * struct stat.
+ *
+ * Three layers, the later the stronger: the server's entry; the content, while
+ * it knows better (unsaved bytes); the overlay (modes, times set by programs).
+ * No lock of its own.
+ */
+#ifndef PYCLOUD_ATTR_H
+#define PYCLOUD_ATTR_H
+
+#include "entry.h"
+#include "node.h"
+#include "session.h"
+
+/* `path` NULL: the file is unlinked and only its content speaks. `entry` is
+ * age_ms old. */
+void attr_fill(struct session *, const struct node *, const char *path,
+	const struct entry *, int64_t age_ms, struct node_attr *ret);
+
+/* Of a name that has no node yet (readdir). */
+void attr_fill_entry(struct session *, const char *path, const struct entry *,
+	int64_t age_ms, struct node_attr *ret);
+
+/* Of what stands only here: control files and directories. */
+void attr_fill_control(struct session *, const struct node *, mode_t mode,
+	int64_t size, const struct timespec *mtime, struct node_attr *ret);
+
+#endif

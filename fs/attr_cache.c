@@ -1,0 +1,478 @@
+/* attr_cache.c - see attr_cache.h. */
+#include "config.h"
+
+#include "attr_cache.h"
+
+#include "cancel.h"
+#include "fs_limits.h"
+#include "mutex.h"
+#include "names.h"
+
+#include <string.h>
+
+/* One name of one directory. */
+struct belief {
+	struct entry entry; /* its name is the key in directory.names */
+	bool is_absent;
+	bool is_local;
+	int64_t learnt_ms;
+	uint64_t changed; /* ticket number of our own last change; 0: none */
+};
+
+struct directory {
+	GHashTable *names; /* name -> struct belief * */
+	int64_t listed_ms; /* 0: never, or not believed any more */
+	int last_count;	   /* -1: never listed */
+	unsigned singles;
+	unsigned locals; /* names that are is_local: never make room of them */
+	int64_t used_ms;
+};
+
+struct attr_cache {
+	struct mutex lock;
+	/* guarded by lock */
+	GHashTable *directories; /* path -> struct directory * */
+	uint64_t ticket;
+	uint64_t expired; /* answers to older questions are worth nothing */
+	unsigned names;
+};
+
+static void belief_free(gpointer p)
+{
+	struct belief *b = p;
+
+	entry_clear(&b->entry);
+	g_free(b);
+}
+
+static void directory_free(gpointer p)
+{
+	struct directory *d = p;
+
+	g_hash_table_destroy(d->names);
+	g_free(d);
+}
+
+struct attr_cache *attr_cache_new(void)
+{
+	struct attr_cache *c = g_new0(struct attr_cache, 1);
+
+	mutex_init(&c->lock);
+	c->directories = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, directory_free);
+	c->ticket = 1;
+	return c;
+}
+
+void attr_cache_free(struct attr_cache *c)
+{
+	if (c == NULL)
+		return;
+	g_hash_table_destroy(c->directories);
+	mutex_fini(&c->lock);
+	g_free(c);
+}
+
+uint64_t attr_cache_ticket(struct attr_cache *c)
+{
+	uint64_t ticket;
+
+	mutex_lock(&c->lock);
+	ticket = c->ticket;
+	mutex_unlock(&c->lock);
+	return ticket;
+}
+
+static struct directory *find_locked(struct attr_cache *c, const char *dir)
+	REQUIRES(c->lock)
+{
+	return g_hash_table_lookup(c->directories, dir);
+}
+
+static struct directory *get_locked(struct attr_cache *c, const char *dir)
+	REQUIRES(c->lock)
+{
+	struct directory *d = find_locked(c, dir);
+
+	if (d != NULL)
+		return d;
+	d = g_new0(struct directory, 1);
+	d->names = g_hash_table_new_full(
+		g_str_hash, g_str_equal, NULL, belief_free);
+	d->last_count = -1;
+	d->used_ms = clock_now_ms();
+	g_hash_table_insert(c->directories, g_strdup(dir), d);
+	return d;
+}
+
+static void remove_directory_locked(struct attr_cache *c, const char *dir)
+	REQUIRES(c->lock)
+{
+	struct directory *d = find_locked(c, dir);
+
+	if (d == NULL)
+		return;
+	c->names -= g_hash_table_size(d->names);
+	g_hash_table_remove(c->directories, dir);
+}
+
+/* Sets what is believed about one name. NULL: that it is not there. */
+static struct belief *believe_locked(struct attr_cache *c, struct directory *d,
+	const char *name, const struct entry *e) REQUIRES(c->lock)
+{
+	struct belief *b = g_hash_table_lookup(d->names, name);
+
+	if (b == NULL) {
+		b = g_new0(struct belief, 1);
+		b->entry.name = g_strdup(name);
+		g_hash_table_insert(d->names, b->entry.name, b);
+		c->names++;
+	}
+	b->is_absent = e == NULL;
+	if (e != NULL) {
+		char *own_name = b->entry.name;
+
+		b->entry = *e;
+		b->entry.name = own_name;
+	}
+	b->learnt_ms = clock_now_ms();
+	return b;
+}
+
+static bool is_fresh(int64_t learnt_ms, int64_t max_age_ms)
+{
+	return learnt_ms != 0 && clock_now_ms() - learnt_ms <= max_age_ms;
+}
+
+static enum attr_answer answer_locked(struct attr_cache *c, struct directory *d,
+	const char *name, int64_t max_age_ms, struct entry *ret_entry,
+	int64_t *ret_learnt_ms) REQUIRES(c->lock)
+{
+	struct belief *b = g_hash_table_lookup(d->names, name);
+
+	(void)c;
+	d->used_ms = clock_now_ms();
+	if (b != NULL && (b->is_local || is_fresh(b->learnt_ms, max_age_ms))) {
+		*ret_learnt_ms = b->is_local ? d->used_ms : b->learnt_ms;
+		if (b->is_absent)
+			return ATTR_ABSENT;
+		entry_copy(&b->entry, ret_entry);
+		return ATTR_PRESENT;
+	}
+	if (b == NULL && is_fresh(d->listed_ms, max_age_ms)) {
+		*ret_learnt_ms = d->listed_ms;
+		return ATTR_ABSENT;
+	}
+	return ATTR_UNKNOWN;
+}
+
+enum attr_answer attr_cache_lookup(struct attr_cache *c, const char *dir,
+	const char *name, int64_t max_age_ms, struct entry *ret_entry,
+	int64_t *ret_age_ms)
+{
+	enum attr_answer answer = ATTR_UNKNOWN;
+	int64_t learnt_ms = 0;
+	struct directory *d;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	if (d != NULL)
+		answer = answer_locked(
+			c, d, name, max_age_ms, ret_entry, &learnt_ms);
+	mutex_unlock(&c->lock);
+	if (ret_age_ms != NULL && answer != ATTR_UNKNOWN)
+		*ret_age_ms = clock_now_ms() - learnt_ms;
+	return answer;
+}
+
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+	const struct entry *const *x = a;
+	const struct entry *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+static void entry_free_func(gpointer p)
+{
+	entry_free(p);
+}
+
+GPtrArray *attr_cache_listing(struct attr_cache *c, const char *dir,
+	int64_t max_age_ms, int64_t *ret_age_ms)
+{
+	GPtrArray *entries = NULL;
+	GHashTableIter iter;
+	struct directory *d;
+	gpointer value;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	if (d != NULL && is_fresh(d->listed_ms, max_age_ms)) {
+		d->used_ms = clock_now_ms();
+		if (ret_age_ms != NULL)
+			*ret_age_ms = d->used_ms - d->listed_ms;
+		entries = g_ptr_array_new_with_free_func(entry_free_func);
+		g_hash_table_iter_init(&iter, d->names);
+		while (g_hash_table_iter_next(&iter, NULL, &value)) {
+			const struct belief *b = value;
+
+			if (!b->is_absent)
+				g_ptr_array_add(entries, entry_dup(&b->entry));
+		}
+	}
+	mutex_unlock(&c->lock);
+	if (entries != NULL)
+		g_ptr_array_sort(entries, compare_names);
+	return entries;
+}
+
+int attr_cache_count_single(
+	struct attr_cache *c, const char *dir, unsigned *ret_singles)
+{
+	struct directory *d;
+	int count = -1;
+
+	*ret_singles = 0;
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	if (d != NULL) {
+		count = d->last_count;
+		*ret_singles = d->singles++;
+	}
+	mutex_unlock(&c->lock);
+	return count;
+}
+
+/* Forgets whole directories, the ones unused for longest first, until there is
+ * room again. Those with local names stay. */
+static void make_room_locked(struct attr_cache *c) REQUIRES(c->lock)
+{
+	while (c->names > ATTR_CACHE_NAMES_MAX) {
+		GHashTableIter iter;
+		gpointer key, value;
+		const char *oldest = NULL;
+		int64_t oldest_ms = INT64_MAX;
+
+		g_hash_table_iter_init(&iter, c->directories);
+		while (g_hash_table_iter_next(&iter, &key, &value)) {
+			const struct directory *d = value;
+
+			if (d->used_ms < oldest_ms && d->locals == 0) {
+				oldest_ms = d->used_ms;
+				oldest = key;
+			}
+		}
+		if (oldest == NULL)
+			return;
+		remove_directory_locked(c, oldest);
+	}
+}
+
+static bool keeps_own(const struct belief *b, uint64_t ticket)
+{
+	return b != NULL && (b->is_local || b->changed >= ticket);
+}
+
+/* Drops what the new listing disproves. */
+static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
+	uint64_t ticket) REQUIRES(c->lock)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, d->names);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		if (!keeps_own(value, ticket)) {
+			g_hash_table_iter_remove(&iter);
+			c->names--;
+		}
+	}
+}
+
+void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
+	const char *dir, GPtrArray *entries)
+{
+	struct directory *d;
+
+	mutex_lock(&c->lock);
+	if (ticket <= c->expired) {
+		mutex_unlock(&c->lock);
+		return;
+	}
+	d = get_locked(c, dir);
+	forget_unlisted_locked(c, d, ticket);
+	for (guint i = 0; i < entries->len; i++) {
+		const struct entry *e = entries->pdata[i];
+
+		if (!keeps_own(g_hash_table_lookup(d->names, e->name), ticket))
+			(void)believe_locked(c, d, e->name, e);
+	}
+	d->listed_ms = d->used_ms = clock_now_ms();
+	d->last_count = (int)entries->len;
+	d->singles = 0;
+	make_room_locked(c);
+	mutex_unlock(&c->lock);
+}
+
+void attr_cache_put_answer(struct attr_cache *c, uint64_t ticket,
+	const char *dir, const char *name, const struct entry *or_absent)
+{
+	struct directory *d;
+
+	mutex_lock(&c->lock);
+	if (ticket <= c->expired) {
+		mutex_unlock(&c->lock);
+		return;
+	}
+	d = get_locked(c, dir);
+	if (!keeps_own(g_hash_table_lookup(d->names, name), ticket))
+		(void)believe_locked(c, d, name, or_absent);
+	mutex_unlock(&c->lock);
+}
+
+/* The directory's own mtime moves when its entries do. */
+static void touch_parent_locked(struct attr_cache *c, const char *dir)
+	REQUIRES(c->lock)
+{
+	g_autofree char *parent = path_parent(dir);
+	struct directory *d = dir[0] == '\0' ? NULL : find_locked(c, parent);
+	struct belief *b;
+
+	if (d == NULL)
+		return;
+	b = g_hash_table_lookup(d->names, path_basename(dir));
+	if (b != NULL && !b->is_absent)
+		(void)clock_gettime(CLOCK_REALTIME, &b->entry.mtime);
+}
+
+void attr_cache_changed(struct attr_cache *c, const char *dir, const char *name,
+	const struct entry *or_absent, bool is_local)
+{
+	struct directory *d;
+	struct belief *b;
+	bool was_there;
+
+	mutex_lock(&c->lock);
+	d = get_locked(c, dir);
+	b = g_hash_table_lookup(d->names, name);
+	was_there = b != NULL && !b->is_absent;
+	b = believe_locked(c, d, name, or_absent);
+	d->locals += (unsigned)is_local - (unsigned)b->is_local;
+	b->is_local = is_local;
+	b->changed = c->ticket++;
+	if (was_there != (or_absent != NULL))
+		touch_parent_locked(c, dir);
+	mutex_unlock(&c->lock);
+}
+
+bool attr_cache_is_local(
+	struct attr_cache *c, const char *dir, const char *name)
+{
+	struct directory *d;
+	struct belief *b;
+	bool is_local;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
+	is_local = b != NULL && b->is_local;
+	mutex_unlock(&c->lock);
+	return is_local;
+}
+
+/* The paths of all known directories at or below `top`. */
+static GPtrArray *below_locked(struct attr_cache *c, const char *top)
+	REQUIRES(c->lock)
+{
+	GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter iter;
+	gpointer key;
+
+	g_hash_table_iter_init(&iter, c->directories);
+	while (g_hash_table_iter_next(&iter, &key, NULL))
+		if (path_is_below(key, top))
+			g_ptr_array_add(paths, g_strdup(key));
+	return paths;
+}
+
+void attr_cache_moved(struct attr_cache *c, const char *from, const char *to)
+{
+	GPtrArray *paths;
+
+	mutex_lock(&c->lock);
+	paths = below_locked(c, to);
+	for (guint i = 0; i < paths->len; i++)
+		remove_directory_locked(c, paths->pdata[i]);
+	g_ptr_array_unref(paths);
+
+	paths = below_locked(c, from);
+	for (guint i = 0; i < paths->len; i++) {
+		const char *old = paths->pdata[i];
+		gpointer key, value;
+
+		if (g_hash_table_steal_extended(
+			    c->directories, old, &key, &value)) {
+			g_hash_table_insert(c->directories,
+				g_strconcat(to, old + strlen(from), NULL),
+				value);
+			g_free(key);
+		}
+	}
+	g_ptr_array_unref(paths);
+	c->ticket++;
+	mutex_unlock(&c->lock);
+}
+
+void attr_cache_removed(struct attr_cache *c, const char *path)
+{
+	GPtrArray *paths;
+
+	mutex_lock(&c->lock);
+	paths = below_locked(c, path);
+	for (guint i = 0; i < paths->len; i++)
+		remove_directory_locked(c, paths->pdata[i]);
+	g_ptr_array_unref(paths);
+	c->ticket++;
+	mutex_unlock(&c->lock);
+}
+
+static void expire_locked(struct attr_cache *c, struct directory *d)
+	REQUIRES(c->lock)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	(void)c;
+	d->listed_ms = 0;
+	g_hash_table_iter_init(&iter, d->names);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct belief *b = value;
+
+		b->learnt_ms = 0;
+	}
+}
+
+void attr_cache_expire(struct attr_cache *c)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	mutex_lock(&c->lock);
+	c->expired = c->ticket++;
+	g_hash_table_iter_init(&iter, c->directories);
+	while (g_hash_table_iter_next(&iter, NULL, &value))
+		expire_locked(c, value);
+	mutex_unlock(&c->lock);
+}
+
+void attr_cache_expire_dir(struct attr_cache *c, const char *dir)
+{
+	struct directory *d;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	if (d != NULL)
+		expire_locked(c, d);
+	mutex_unlock(&c->lock);
+}

@@ -1,0 +1,74 @@
+/*
+ * attr_cache.h - what we believe about the server's names, and since when.
+ *
+ * One listing fills the attributes of all children of a directory and proves
+ * which names do not exist, so there is one record per directory path: its
+ * children, when each was learnt, and whether the set is complete. Nothing is
+ * believed for longer than the caller allows.
+ *
+ * What we change ourselves is known at once, and must not be undone by an
+ * answer that was on its way meanwhile. So every question takes a ticket
+ * before it is sent (attr_cache_ticket) and hands it in with the answer:
+ * names that we changed after the ticket was drawn keep what we know.
+ *
+ * Names that are local only (created here, not uploaded yet) are `is_local`:
+ * no listing removes them.
+ *
+ * Entries are copied in and out. Locking: one internal lock; nothing blocks.
+ */
+#ifndef PYCLOUD_ATTR_CACHE_H
+#define PYCLOUD_ATTR_CACHE_H
+
+#include "entry.h"
+
+struct attr_cache;
+
+enum attr_answer {
+	ATTR_UNKNOWN, /* ask the server */
+	ATTR_ABSENT,  /* it was not there */
+	ATTR_PRESENT,
+};
+
+struct attr_cache *attr_cache_new(void);
+void attr_cache_free(struct attr_cache *);
+
+uint64_t attr_cache_ticket(struct attr_cache *);
+
+/* What is known about dir/name that is at most max_age_ms old. ret_entry is
+ * filled for ATTR_PRESENT (entry_clear it); ret_age_ms may be NULL. */
+enum attr_answer attr_cache_lookup(struct attr_cache *, const char *dir,
+	const char *name, int64_t max_age_ms, struct entry *ret_entry,
+	int64_t *ret_age_ms);
+
+/* All children (of struct entry *, names sorted bytewise, free with
+ * g_ptr_array_unref) when a listing at most max_age_ms old is here, else NULL.
+ * ret_age_ms may be NULL. */
+GPtrArray *attr_cache_listing(struct attr_cache *, const char *dir,
+	int64_t max_age_ms, int64_t *ret_age_ms);
+
+/* How many names the directory had when it was last listed, -1 unknown; and
+ * the count of single lookups since, which this call raises. */
+int attr_cache_count_single(
+	struct attr_cache *, const char *dir, unsigned *ret_singles);
+
+/* Answers from the server. Entries are borrowed. */
+void attr_cache_put_listing(struct attr_cache *, uint64_t ticket,
+	const char *dir, GPtrArray *entries);
+void attr_cache_put_answer(struct attr_cache *, uint64_t ticket,
+	const char *dir, const char *name, const struct entry *or_absent);
+
+/* What we did ourselves: dir/name is so now. NULL: it is gone. */
+void attr_cache_changed(struct attr_cache *, const char *dir, const char *name,
+	const struct entry *or_absent, bool is_local);
+bool attr_cache_is_local(
+	struct attr_cache *, const char *dir, const char *name);
+/* Everything below `from` is below `to` now. */
+void attr_cache_moved(struct attr_cache *, const char *from, const char *to);
+/* The directory and all below it are gone. */
+void attr_cache_removed(struct attr_cache *, const char *path);
+
+/* Believe nothing any more (local names stay). */
+void attr_cache_expire(struct attr_cache *);
+void attr_cache_expire_dir(struct attr_cache *, const char *dir);
+
+#endif

@@ -1,0 +1,538 @@
+/* dir.c - see dir.h. */
+#include "config.h"
+
+#include "dir.h"
+
+#include "attr.h"
+#include "attr_cache.h"
+#include "content.h"
+#include "control.h"
+#include "file.h"
+#include "fs_limits.h"
+#include "handle_table.h"
+#include "limits.h"
+#include "names.h"
+#include "overlay.h"
+#include "path_gate.h"
+#include "session.h"
+#include "transfer.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define DEFAULT_FILE_MODE 0644
+
+int dir_child_path(struct request *r, struct node *dir, const char *name,
+	char **ret_dir_path, char **ret_path)
+{
+	int rc = name_check_local(name);
+
+	if (rc < 0)
+		return rc;
+	if (control_is_reserved(dir, name))
+		return -EPERM;
+	*ret_dir_path = node_table_path(r->session->nodes, dir);
+	if (*ret_dir_path == NULL)
+		return -ENOENT;
+	*ret_path = path_join(*ret_dir_path, name);
+	return strlen(*ret_path) > PATH_BYTES_MAX ? -ENAMETOOLONG : 0;
+}
+
+struct node *dir_enter(struct session *s, struct node *dir,
+	const struct entry *entry, uint64_t lookups)
+{
+	struct node_template template = { .ops = &dir_ops };
+
+	if (entry->type == ENTRY_FILE)
+		template = file_template(s);
+	return node_table_enter(s->nodes, dir, entry->name, &template, lookups);
+}
+
+static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	struct entry entry;
+	int64_t age_ms;
+	int rc;
+
+	if (path == NULL)
+		return -ENOENT;
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, &age_ms);
+	if (rc < 0)
+		return rc;
+	if (entry.type != ENTRY_DIRECTORY)
+		rc = -ESTALE;
+	else
+		attr_fill(s, n, path, &entry, age_ms, ret);
+	entry_clear(&entry);
+	return rc;
+}
+
+static int dir_setattr(struct request *r, struct node *n, struct handle *h,
+	const struct node_change *change, struct node_attr *ret)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	struct entry entry;
+	int rc;
+
+	(void)h;
+	if ((change->has_uid && change->uid != s->options.uid) ||
+		(change->has_gid && change->gid != s->options.gid))
+		return -EPERM;
+	if (path == NULL)
+		return -ENOENT;
+	if (change->has_mode)
+		overlay_set_mode(s->overlay, path, change->mode);
+	if (change->has_mtime) {
+		rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+			&r->cancel, &entry, NULL);
+		if (rc < 0)
+			return rc;
+		overlay_set_mtime(s->overlay, path, &change->mtime, &entry);
+		entry_clear(&entry);
+	}
+	return dir_getattr(r, n, ret);
+}
+
+static int dir_lookup(struct request *r, struct node *dir, const char *name,
+	struct node **ret_node, struct node_attr *ret_attr)
+{
+	struct session *s = r->session;
+	g_autofree char *dir_path = NULL;
+	g_autofree char *path = NULL;
+	struct entry entry;
+	int64_t age_ms;
+	int rc = control_lookup(r, dir, name, ret_node, ret_attr);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = dir_child_path(r, dir, name, &dir_path, &path);
+	if (rc < 0)
+		return rc;
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, &age_ms);
+	if (rc < 0)
+		return rc;
+	*ret_node = dir_enter(s, dir, &entry, 1);
+	attr_fill(s, *ret_node, path, &entry, age_ms, ret_attr);
+	entry_clear(&entry);
+	return 0;
+}
+
+/* The directory as it is now, without names that are ours (a file `.run` of
+ * the server's cannot be reached). */
+static int take_snapshot(
+	struct request *r, struct node *n, const char *path, struct handle *h)
+{
+	struct session *s = r->session;
+	GPtrArray *entries;
+	int64_t age_ms;
+	int rc = tree_list(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entries, &age_ms);
+
+	if (rc < 0)
+		return rc;
+	for (guint i = entries->len; i > 0; i--) {
+		const struct entry *e = entries->pdata[i - 1];
+
+		if (control_is_reserved(n, e->name))
+			g_ptr_array_remove_index(entries, i - 1);
+	}
+	if (h->entries != NULL)
+		g_ptr_array_unref(h->entries);
+	h->entries = entries;
+	h->listed_ms = clock_now_ms() - age_ms;
+	return 0;
+}
+
+static int dir_opendir(
+	struct request *r, struct node *n, struct open_result *ret)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	struct handle *h;
+	int rc;
+
+	if (path == NULL)
+		return -ENOENT;
+	node_table_ref(s->nodes, n);
+	h = handle_table_open(s->handles, n, O_RDONLY);
+	rc = take_snapshot(r, n, path, h);
+	if (rc < 0) {
+		node_table_unref(s->nodes, handle_table_close(s->handles, h));
+		return rc;
+	}
+	h->path = g_steal_pointer(&path);
+	*ret = (struct open_result){ .handle = h, .is_seekable = true };
+	return 0;
+}
+
+static void dir_release(struct request *r, struct handle *h)
+{
+	(void)r;
+	(void)h; /* the table frees the snapshot */
+}
+
+static void directory_attr(
+	struct session *s, uint64_t ino, struct node_attr *ret)
+{
+	*ret = (struct node_attr){ 0 };
+	ret->st.st_ino = ino;
+	ret->st.st_mode = S_IFDIR | (0755 & ~s->options.dmask);
+}
+
+static int listed_entry(struct request *r, struct handle *h, guint index,
+	bool wants_node, struct node_dirent *ret)
+{
+	struct session *s = r->session;
+	int64_t age_ms = clock_now_ms() - h->listed_ms;
+	const struct entry *entry;
+	g_autofree char *path = NULL;
+
+	if (index >= h->entries->len)
+		return 0;
+	entry = h->entries->pdata[index];
+	path = path_join(h->path, entry->name);
+	ret->name = entry->name;
+	if (!wants_node) {
+		attr_fill_entry(s, path, entry, age_ms, &ret->attr);
+		return 1;
+	}
+	ret->node = dir_enter(s, h->node, entry, 1);
+	attr_fill(s, ret->node, path, entry, age_ms, &ret->attr);
+	return 1;
+}
+
+static int dir_dirent(struct request *r, struct handle *h, uint64_t index,
+	bool wants_node, struct node_dirent *ret)
+{
+	const char *control = control_listed_name(h->node);
+	int rc;
+
+	*ret = (struct node_dirent){ 0 };
+	/* A walk that starts again at the beginning sees the present
+	 * (rewinddir); one under way sees the moment it began, whatever comes
+	 * and goes meanwhile. */
+	if (index == 0 && h->is_begun) {
+		rc = take_snapshot(r, h->node, h->path, h);
+		if (rc < 0)
+			return rc;
+	}
+	h->is_begun = true;
+	if (index < 2) {
+		ret->name = index == 0 ? "." : "..";
+		directory_attr(r->session, h->node->ino, &ret->attr);
+		return 1;
+	}
+	index -= 2;
+	if (control != NULL && index-- == 0) {
+		ret->name = control;
+		rc = control_lookup(
+			r, h->node, control, &ret->node, &ret->attr);
+		if (rc == 1 && !wants_node) {
+			node_table_forget(r->session->nodes, ret->node->ino, 1);
+			node_table_unref(r->session->nodes, ret->node);
+			ret->node = NULL;
+		}
+		return rc;
+	}
+	return listed_entry(
+		r, h, (guint)MIN(index, G_MAXUINT), wants_node, ret);
+}
+
+/* --- making names --------------------------------------------------------- */
+
+static void local_entry(const char *name, struct entry *ret)
+{
+	*ret = (struct entry){
+		.name = g_strdup(name),
+		.type = ENTRY_FILE,
+		.is_writable = true,
+	};
+	(void)clock_gettime(CLOCK_REALTIME, &ret->mtime);
+	ret->ctime = ret->mtime;
+}
+
+/* A dot name: the server may refuse it, so it is asked now. */
+static int create_now(struct request *r, struct node *n, struct entry *entry)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	int rc = transfer_upload(s, n, &r->cancel);
+
+	if (rc < 0 || path == NULL)
+		return rc;
+	entry_clear(entry);
+	return tree_stat(s->tree, path, REVALIDATE_MS, &r->cancel, entry, NULL);
+}
+
+static void undo_create(struct request *r, struct node *dir, struct node *n,
+	const char *dir_path, const char *name)
+{
+	struct session *s = r->session;
+
+	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	node_table_unlink(s->nodes, dir, name);
+	transfer_abandon(s, n);
+}
+
+/* A new file: ours alone until its first flush. *ret_node has a ref. */
+static int create_new(struct request *r, struct node *dir, const char *name,
+	const char *dir_path, const char *path, mode_t mode,
+	struct entry *ret_entry, struct node **ret_node)
+{
+	struct session *s = r->session;
+	struct node_template template = file_template(s);
+	struct node *n;
+	int rc;
+
+	local_entry(name, ret_entry);
+	overlay_removed(s->overlay, path);
+	if ((mode & 07777) != (DEFAULT_FILE_MODE & ~s->options.fmask))
+		overlay_set_mode(s->overlay, path, mode);
+	attr_cache_changed(s->attrs, dir_path, name, ret_entry, true);
+	n = node_table_enter(s->nodes, dir, name, &template, 0);
+	rc = content_truncate(n->content, 0, &r->cancel);
+	if (rc == 0)
+		transfer_changed(s, n);
+	if (rc == 0 && name[0] == '.')
+		rc = create_now(r, n, ret_entry);
+	if (rc < 0) {
+		undo_create(r, dir, n, dir_path, name);
+		node_table_unref(s->nodes, n);
+		entry_clear(ret_entry);
+		return rc;
+	}
+	*ret_node = n;
+	return 0;
+}
+
+/* What stands at the path now: 0 a file, -ENOENT nothing, or why it cannot be
+ * opened for creation. */
+static int check_existing(
+	struct request *r, const char *path, int flags, struct entry *ret_entry)
+{
+	struct session *s = r->session;
+	int64_t max_age_ms =
+		(flags & O_EXCL) != 0
+			? MIN(s->options.attr_timeout_ms, REVALIDATE_MS)
+			: s->options.attr_timeout_ms;
+	int rc = tree_stat(
+		s->tree, path, max_age_ms, &r->cancel, ret_entry, NULL);
+
+	if (rc < 0)
+		return rc;
+	if ((flags & O_EXCL) != 0)
+		rc = -EEXIST;
+	else if (ret_entry->type != ENTRY_FILE)
+		rc = -EISDIR;
+	if (rc < 0)
+		entry_clear(ret_entry);
+	return rc;
+}
+
+static int dir_create(struct request *r, struct node *dir, const char *name,
+	mode_t mode, int flags, struct node **ret_node,
+	struct node_attr *ret_attr, struct open_result *ret_open)
+{
+	struct session *s = r->session;
+	g_autofree char *dir_path = NULL;
+	g_autofree char *path = NULL;
+	struct entry entry;
+	struct node *n = NULL;
+	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+
+	if (rc == 0)
+		rc = check_existing(r, path, flags, &entry);
+	if (rc == -ENOENT) {
+		rc = create_new(r, dir, name, dir_path, path, mode, &entry, &n);
+		flags &= ~O_TRUNC; /* it is empty, and dirty already */
+	} else if (rc == 0) {
+		n = dir_enter(s, dir, &entry, 0);
+	}
+	if (rc < 0)
+		return rc;
+	rc = file_open_entry(r, n, flags, &entry, ret_open);
+	if (rc == 0) {
+		node_table_count_lookup(s->nodes, n);
+		attr_fill(s, n, path, &entry, 0, ret_attr);
+		*ret_node = n; /* our ref is the caller's now */
+	} else {
+		node_table_unref(s->nodes, n);
+	}
+	entry_clear(&entry);
+	return rc;
+}
+
+static int dir_mkdir(struct request *r, struct node *dir, const char *name,
+	mode_t mode, struct node **ret_node, struct node_attr *ret_attr)
+{
+	struct session *s = r->session;
+	int64_t max_age_ms = MIN(s->options.attr_timeout_ms, REVALIDATE_MS);
+	g_autofree char *dir_path = NULL;
+	g_autofree char *path = NULL;
+	struct entry entry;
+	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+
+	if (rc < 0)
+		return rc;
+	/* The server's mkdir of an existing directory succeeds. */
+	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
+	if (rc == 0) {
+		entry_clear(&entry);
+		return -EEXIST;
+	}
+	if (rc != -ENOENT)
+		return rc;
+	rc = remote_mkdir(s->remote, path, &r->cancel, &entry);
+	if (rc < 0)
+		return rc;
+	overlay_removed(s->overlay, path);
+	if ((mode & 07777) != (0755 & ~s->options.dmask))
+		overlay_set_mode(s->overlay, path, mode);
+	attr_cache_changed(s->attrs, dir_path, name, &entry, false);
+	*ret_node = dir_enter(s, dir, &entry, 1);
+	attr_fill(s, *ret_node, path, &entry, 0, ret_attr);
+	entry_clear(&entry);
+	return 0;
+}
+
+/* --- removing names ------------------------------------------------------- */
+
+/* Whoever has the file open keeps its bytes: they are fetched before the
+ * server's are gone. */
+static int keep_open_bytes(struct request *r, struct node *n, const char *path)
+{
+	if (n == NULL || n->content == NULL || !content_is_open(n->content))
+		return 0;
+	return transfer_load_at(r->session, n, path, &r->cancel);
+}
+
+static int remove_file(struct request *r, struct node *dir, const char *name,
+	const char *dir_path, const char *path)
+{
+	struct session *s = r->session;
+	struct node *n = node_table_find(s->nodes, dir, name);
+	int rc = keep_open_bytes(r, n, path);
+
+	if (rc == 0 && !attr_cache_is_local(s->attrs, dir_path, name))
+		rc = remote_remove(s->remote, path, &r->cancel);
+	if (rc == 0 || rc == -ENOENT) {
+		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+		overlay_removed(s->overlay, path);
+		node_table_unlink(s->nodes, dir, name);
+		if (n != NULL && n->content != NULL &&
+			!content_is_open(n->content))
+			transfer_abandon(s, n);
+	}
+	node_table_unref(s->nodes, n);
+	return rc;
+}
+
+static int dir_unlink(struct request *r, struct node *dir, const char *name)
+{
+	struct session *s = r->session;
+	g_autofree char *dir_path = NULL;
+	g_autofree char *path = NULL;
+	struct path_pass pass = { .is_alone = true };
+	struct entry entry;
+	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+
+	if (rc < 0)
+		return rc;
+	pass.path = path;
+	rc = path_gate_enter(s->gate, &pass, &r->cancel);
+	if (rc < 0)
+		return rc;
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, NULL);
+	if (rc == 0) {
+		rc = entry.type == ENTRY_DIRECTORY
+			     ? -EISDIR
+			     : remove_file(r, dir, name, dir_path, path);
+		entry_clear(&entry);
+	}
+	path_gate_leave(s->gate, &pass);
+	return rc;
+}
+
+int dir_prove_empty(struct request *r, const char *path)
+{
+	struct session *s = r->session;
+	GPtrArray *entries;
+	int rc;
+
+	attr_cache_expire_dir(s->attrs, path);
+	rc = tree_list(
+		s->tree, path, REVALIDATE_MS, &r->cancel, &entries, NULL);
+	if (rc < 0)
+		return rc;
+	rc = entries->len > 0 ? -ENOTEMPTY : 0;
+	g_ptr_array_unref(entries);
+	return rc;
+}
+
+static int remove_directory(struct request *r, struct node *dir,
+	const char *name, const char *dir_path, const char *path)
+{
+	struct session *s = r->session;
+	int rc = dir_prove_empty(r, path);
+
+	if (rc == 0)
+		rc = remote_remove(s->remote, path, &r->cancel);
+	if (rc == 0 || rc == -ENOENT) {
+		attr_cache_removed(s->attrs, path);
+		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+		overlay_removed(s->overlay, path);
+		node_table_unlink(s->nodes, dir, name);
+	}
+	return rc;
+}
+
+static int dir_rmdir(struct request *r, struct node *dir, const char *name)
+{
+	struct session *s = r->session;
+	g_autofree char *dir_path = NULL;
+	g_autofree char *path = NULL;
+	struct path_pass pass = { .is_alone = true };
+	struct entry entry;
+	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+
+	if (rc < 0)
+		return rc;
+	pass.path = path;
+	rc = path_gate_enter(s->gate, &pass, &r->cancel);
+	if (rc < 0)
+		return rc;
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, NULL);
+	if (rc == 0) {
+		rc = entry.type != ENTRY_DIRECTORY
+			     ? -ENOTDIR
+			     : remove_directory(r, dir, name, dir_path, path);
+		entry_clear(&entry);
+	}
+	path_gate_leave(s->gate, &pass);
+	return rc;
+}
+
+const struct node_ops dir_ops = {
+	.kind = "directory",
+	.type = S_IFDIR,
+	.getattr = dir_getattr,
+	.setattr = dir_setattr,
+	.lookup = dir_lookup,
+	.create = dir_create,
+	.mkdir = dir_mkdir,
+	.unlink = dir_unlink,
+	.rmdir = dir_rmdir,
+	.rename = dir_rename,
+	.opendir = dir_opendir,
+	.dirent = dir_dirent,
+	.release = dir_release,
+};

@@ -1,0 +1,37 @@
+/*
+ * dir.h - the kind "directory": names on the server.
+ *
+ * Names are answered from the tree (tree.h); changes go to the server first and
+ * are believed at once. Creating a file costs nothing until its first flush;
+ * only a dot name is created on the server at once, because the server may
+ * refuse it and the program must hear that from open().
+ */
+#ifndef PYCLOUD_DIR_H
+#define PYCLOUD_DIR_H
+
+#include "node_table.h"
+
+struct entry;
+struct session;
+
+extern const struct node_ops dir_ops;
+
+/* What the caller of an op on (dir, name) needs: the directory's path and the
+ * child's. g_free both. -ENOENT for a removed directory, and the name's own
+ * errors. */
+int dir_child_path(struct request *, struct node *dir, const char *name,
+	char **ret_dir_path, char **ret_path);
+
+/* The node of an entry, entered with a ref and `lookups`. */
+struct node *dir_enter(struct session *, struct node *dir, const struct entry *,
+	uint64_t lookups);
+
+/* -ENOTEMPTY unless a fresh listing proves that the directory is empty. The
+ * caller is alone inside the gate. */
+int dir_prove_empty(struct request *, const char *path);
+
+/* rename.c */
+int dir_rename(struct request *, struct node *dir, const char *name,
+	struct node *to_dir, const char *to_name, unsigned flags);
+
+#endif

@@ -1,0 +1,276 @@
+/* file.c - see file.h. */
+#include "config.h"
+
+#include "file.h"
+
+#include "attr.h"
+#include "attr_cache.h"
+#include "content.h"
+#include "fs_limits.h"
+#include "handle_table.h"
+#include "names.h"
+#include "overlay.h"
+#include "session.h"
+#include "transfer.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+
+/* Tries to read bytes that others keep giving up, or to write over them. */
+#define STALE_ATTEMPTS 4
+
+static struct content *make_content(void *arg)
+{
+	const struct session *s = arg;
+
+	return content_new(s->scratch_fd);
+}
+
+struct node_template file_template(struct session *s)
+{
+	return (struct node_template){
+		.ops = &file_ops,
+		.make_content = make_content,
+		.arg = s,
+	};
+}
+
+static int file_getattr(
+	struct request *r, struct node *n, struct node_attr *ret)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	struct entry entry = { .type = ENTRY_FILE, .is_writable = true };
+	int64_t age_ms = 0;
+	int rc = 0;
+
+	if (path != NULL)
+		rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+			&r->cancel, &entry, &age_ms);
+	/* Gone on the server while bytes are unsaved here: they still are. */
+	if (rc == -ENOENT && content_is_dirty(n->content))
+		rc = 0;
+	if (rc < 0)
+		return rc;
+	if (entry.type != ENTRY_FILE)
+		rc = -ESTALE;
+	else
+		attr_fill(s, n, path, &entry, age_ms, ret);
+	entry_clear(&entry);
+	return rc;
+}
+
+int file_open_entry(struct request *r, struct node *n, int flags,
+	const struct entry *entry, struct open_result *ret)
+{
+	struct session *s = r->session;
+	int rc = 0;
+
+	content_open(n->content);
+	(void)content_revalidate(n->content, entry);
+	if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY) {
+		rc = content_truncate(n->content, 0, &r->cancel);
+		if (rc == 0)
+			transfer_changed(s, n);
+	}
+	if (rc < 0) {
+		content_close(n->content);
+		return rc;
+	}
+	node_table_ref(s->nodes, n);
+	*ret = (struct open_result){
+		.handle = handle_table_open(s->handles, n, flags),
+		.is_seekable = true,
+		.keeps_cache = (flags & O_TRUNC) == 0 &&
+			       node_table_keeps_pages(
+				       s->nodes, n, &entry->mtime, entry->size),
+	};
+	return 0;
+}
+
+static int file_open(
+	struct request *r, struct node *n, int flags, struct open_result *ret)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	struct entry entry = { 0 };
+	int64_t max_age_ms = MIN(s->options.attr_timeout_ms, REVALIDATE_MS);
+	int rc;
+
+	if (path == NULL)
+		return -ENOENT;
+	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
+	if (rc == -ENOENT && content_is_dirty(n->content))
+		rc = 0;
+	if (rc < 0)
+		return rc;
+	if (entry.type != ENTRY_FILE)
+		rc = -EISDIR;
+	else
+		rc = file_open_entry(r, n, flags, &entry, ret);
+	entry_clear(&entry);
+	return rc;
+}
+
+static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
+	size_t size, int64_t offset)
+{
+	ssize_t n = -ESTALE;
+	int attempts;
+
+	for (attempts = 0; n == -ESTALE && attempts < STALE_ATTEMPTS;
+		attempts++) {
+		int rc = transfer_load(r->session, h->node, &r->cancel);
+
+		if (rc < 0)
+			return rc;
+		n = content_read(h->node->content, buffer, size, offset);
+	}
+	return n;
+}
+
+static ssize_t file_write(struct request *r, struct handle *h,
+	const char *bytes, size_t size, int64_t offset)
+{
+	struct session *s = r->session;
+	struct node *n = h->node;
+	g_autofree char *path = NULL;
+	ssize_t done = -ESTALE;
+	int attempts;
+
+	if ((h->flags & O_APPEND) != 0)
+		offset = -1;
+	for (attempts = 0; done == -ESTALE && attempts < STALE_ATTEMPTS;
+		attempts++) {
+		int rc = transfer_load(s, n, &r->cancel);
+
+		if (rc < 0)
+			return rc;
+		done = content_write(
+			n->content, bytes, size, offset, &r->cancel);
+	}
+	if (done < 0)
+		return done;
+	transfer_changed(s, n);
+	path = node_table_path(s->nodes, n);
+	if (path != NULL)
+		overlay_drop_mtime(s->overlay, path);
+	return done;
+}
+
+static int file_flush(struct request *r, struct handle *h)
+{
+	return transfer_upload(r->session, h->node, &r->cancel);
+}
+
+static int file_fallocate(struct request *r, struct handle *h, int mode,
+	int64_t offset, int64_t length)
+{
+	struct content_stat held;
+	int rc;
+
+	if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
+		return -EOPNOTSUPP;
+	rc = transfer_load(r->session, h->node, &r->cancel);
+	if (rc < 0)
+		return rc;
+	content_stat(h->node->content, &held);
+	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 || offset + length <= held.size)
+		return 0;
+	rc = content_truncate(h->node->content, offset + length, &r->cancel);
+	if (rc == 0)
+		transfer_changed(r->session, h->node);
+	return rc;
+}
+
+static void file_release(struct request *r, struct handle *h)
+{
+	struct content *c = h->node->content;
+	g_autofree char *path = node_table_path(r->session->nodes, h->node);
+
+	content_close(c);
+	if (path == NULL && !content_is_open(c))
+		transfer_abandon(r->session, h->node);
+}
+
+/* Without an open handle of its own (truncate(2)) the change must be on the
+ * server before we say that it is done. */
+static int change_size(
+	struct request *r, struct node *n, bool has_handle, int64_t size)
+{
+	struct session *s = r->session;
+	int rc = 0;
+
+	content_open(n->content);
+	if (size > 0)
+		rc = transfer_load(s, n, &r->cancel);
+	if (rc == 0)
+		rc = content_truncate(n->content, size, &r->cancel);
+	if (rc == 0) {
+		transfer_changed(s, n);
+		if (!has_handle)
+			rc = transfer_upload(s, n, &r->cancel);
+	}
+	content_close(n->content);
+	return rc;
+}
+
+static int change_attributes(struct request *r, struct node *n,
+	const char *path, const struct node_change *change)
+{
+	struct session *s = r->session;
+	struct entry entry = { 0 };
+	int rc;
+
+	if (change->has_mode)
+		overlay_set_mode(s->overlay, path, change->mode);
+	if (!change->has_mtime)
+		return 0;
+	if (content_is_dirty(n->content)) {
+		overlay_set_mtime(s->overlay, path, &change->mtime, NULL);
+		return 0;
+	}
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, NULL);
+	if (rc < 0)
+		return rc;
+	overlay_set_mtime(s->overlay, path, &change->mtime, &entry);
+	entry_clear(&entry);
+	return 0;
+}
+
+static int file_setattr(struct request *r, struct node *n, struct handle *h,
+	const struct node_change *change, struct node_attr *ret)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	int rc = 0;
+
+	if ((change->has_uid && change->uid != s->options.uid) ||
+		(change->has_gid && change->gid != s->options.gid))
+		return -EPERM;
+	if (change->has_size) {
+		rc = change_size(r, n, h != NULL, change->size);
+		if (rc == 0 && path != NULL && !change->has_mtime)
+			overlay_drop_mtime(s->overlay, path);
+	}
+	if (rc == 0 && path != NULL)
+		rc = change_attributes(r, n, path, change);
+	return rc < 0 ? rc : file_getattr(r, n, ret);
+}
+
+const struct node_ops file_ops = {
+	.kind = "file",
+	.type = S_IFREG,
+	.getattr = file_getattr,
+	.setattr = file_setattr,
+	.open = file_open,
+	.read = file_read,
+	.write = file_write,
+	.flush = file_flush,
+	.fsync = file_flush,
+	.fallocate = file_fallocate,
+	.release = file_release,
+};

@@ -1,0 +1,38 @@
+/*
+ * fs_limits.h - the maxima of fs/, each with a name.
+ */
+#ifndef PYCLOUD_FS_LIMITS_H
+#define PYCLOUD_FS_LIMITS_H
+
+/* A listing's worth of attributes is about 200 bytes: 100 MiB at most. When it
+ * is reached, the listings that were not used for longest are forgotten. */
+#define ATTR_CACHE_NAMES_MAX 500000
+/* A directory with more names than this answers single lookups by a single
+ * stat: its listing costs the server 70 us and more per entry. */
+#define BIG_DIRECTORY 500
+/* ... until this many single lookups in a row make the listing cheaper. */
+#define BIG_DIRECTORY_LOOKUPS 40
+/* How old a belief may be for open() and for the proofs that creating and
+ * removing need. */
+#define REVALIDATE_MS 1000
+
+/* Worker threads of the FUSE loop: handlers block, so there are many. */
+#define FUSE_THREADS_MAX      64
+#define FUSE_THREADS_IDLE_MAX 16
+#define FUSE_WRITE_MAX	      (1024 * 1024)
+
+/* Reads of a running .run occupy a worker each; more than this is EAGAIN, so
+ * that watching runs can never stop the rest of the mount. */
+#define RUN_READERS_MAX 32
+#define RUN_LINE_MAX	(64 * 1024)
+/* Runs remembered by one mount; the oldest finished one goes first. */
+#define RUNS_KEEP 20
+/* Runs going on at once; past it EAGAIN. */
+#define RUNS_ACTIVE_MAX 16
+/* Output kept of one run on this computer. */
+#define RUN_OUTPUT_MAX ((int64_t)1 << 30)
+
+/* How long unmounting goes on trying to place what is not on the server. */
+#define DRAIN_MS 30000
+
+#endif

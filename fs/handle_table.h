@@ -1,0 +1,53 @@
+/*
+ * handle_table.h - what is open.
+ *
+ * The kernel's fh is a key into this table, never an address. A handle belongs
+ * to its node's ops table, which fills the one state field it uses. The kernel
+ * sends nothing for a handle after its release, so a handle needs no count.
+ * Locking: one internal lock; the fields of a handle are its user's business
+ * (each says how it is shared).
+ */
+#ifndef PYCLOUD_HANDLE_TABLE_H
+#define PYCLOUD_HANDLE_TABLE_H
+
+#include "mutex.h"
+#include "node.h"
+
+#include <glib.h>
+
+struct conversation;
+struct handle_table;
+
+struct handle {
+	uint64_t fh;
+	struct node *node; /* owns a ref; returned by handle_table_close */
+	int flags;	   /* as given to open */
+
+	/* directories: the snapshot that readdir walks (of struct entry *),
+	 * replaced when reading starts again at 0; guarded by the kernel,
+	 * which sends one readdir at a time for a handle */
+	GPtrArray *entries;
+	int64_t listed_ms; /* when the snapshot was true */
+	char *path;
+	bool is_begun;
+
+	/* control files: their text when they were opened; immutable */
+	GString *text;
+
+	/* .run: this handle's conversation (run_file.c) */
+	struct conversation *conversation;
+};
+
+struct handle_table *handle_table_new(void);
+void handle_table_free(struct handle_table *);
+
+/* Takes the caller's ref of the node. */
+struct handle *handle_table_open(
+	struct handle_table *, struct node *, int flags);
+/* NULL for a number the table does not know. */
+struct handle *handle_table_get(struct handle_table *, uint64_t fh);
+/* Frees the handle; the node's ref is the caller's again. */
+struct node *handle_table_close(struct handle_table *, struct handle *);
+unsigned handle_table_count(struct handle_table *);
+
+#endif

@@ -1,0 +1,452 @@
+/*
+ * mount.c - mount.pycloud: the mount helper and the daemon it becomes.
+ *
+ * This is where the rooms are wired together: the workspace gives an endpoint,
+ * the transport a pool of connections to it, the contents service the remote,
+ * the helper the executor; the session stands on these seams, and libfuse's
+ * loop calls into it.
+ *
+ * Threads: the main thread forked the local Jupyter server (which ends with
+ * it), takes the signals, and waits in libfuse's loop; the loop's workers
+ * handle requests; the notifier and the kernel channel's reader are their
+ * modules' own. All but the main thread have the signals blocked.
+ */
+#include "config.h"
+
+#include "contents.h"
+#include "daemonise.h"
+#include "fs_limits.h"
+#include "fuse_ops.h"
+#include "http_pool.h"
+#include "log.h"
+#include "mountpoint.h"
+#include "notifier.h"
+#include "options.h"
+#include "run_remote.h"
+#include "scratch_dirs.h"
+#include "session.h"
+#include "transfer.h"
+#include "tree.h"
+#include "workspace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Everything one mount is made of, in the order it is made. */
+struct mount {
+	struct options options;
+	struct daemonise daemonise;
+	struct cancel cancel; /* of the start; fired by SIGTERM and SIGINT */
+	struct scratch_dirs dirs;
+	struct workspace *workspace;
+	struct endpoint *endpoint;
+	struct http_pool *pool;
+	char *server_version;
+	struct remote *remote;
+	struct executor *executor;
+	struct session *session;
+	struct fuse_session *fuse;
+	struct notifier *notifier;
+	char *why; /* of a failure: one sentence */
+};
+
+/* --- signals -------------------------------------------------------------- */
+
+static _Atomic(struct fuse_session *) signalled_session;
+static _Atomic(struct cancel *) signalled_start;
+
+/* Ends the loop, or a start that is still under way. Async-signal-safe: both
+ * only set flags and write to a descriptor. */
+static void on_end_signal(int number)
+{
+	struct fuse_session *fuse = atomic_load(&signalled_session);
+	struct cancel *start = atomic_load(&signalled_start);
+	int saved = errno;
+
+	(void)number;
+	if (fuse != NULL)
+		fuse_session_exit(fuse);
+	if (start != NULL)
+		cancel_fire(start);
+	errno = saved;
+}
+
+static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+/* Threads inherit the mask, so it is set before the first is made. */
+static void block_signals(bool is_blocked)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
+		(void)sigaddset(&set, end_signals[i]);
+	(void)pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+static void install_signals(void)
+{
+	struct sigaction end = { .sa_handler = on_end_signal };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
+		(void)sigaction(end_signals[i], &end, NULL);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* --- the steps of a start; each returns 0 or -errno with m->why ----------- */
+
+static int open_workspace(struct mount *m)
+{
+	const struct workspace_options options = {
+		.ca_file = m->options.ca_file,
+		.is_insecure = m->options.is_insecure,
+	};
+	int rc = workspace_parse(
+		m->options.spec, &options, &m->workspace, &m->why);
+
+	if (rc < 0)
+		return rc;
+	/* The local server's life hangs on the thread that forked it, which
+	 * must therefore be this one; it must not inherit a blocked mask. */
+	return workspace_open(m->workspace, &m->cancel, &m->endpoint, &m->why);
+}
+
+static char *explain(const struct mount *m, int rc)
+{
+	const char *url = endpoint_base_url(m->endpoint);
+
+	switch (-rc) {
+	case EACCES:
+	case EPERM:
+		return g_strdup_printf("%s refuses the token; set "
+				       "PYCLOUD_TOKEN to the server's token "
+				       "(jupyter server list shows it)",
+			url);
+	case EPROTO:
+	case ENOENT:
+		return g_strdup_printf("%s is not a Jupyter server; check "
+				       "the address and its path",
+			url);
+	case ETIMEDOUT:
+		return g_strdup_printf("%s does not answer; is the server "
+				       "alive, and the address right?",
+			url);
+	case EINTR:
+		return g_strdup("interrupted");
+	default:
+		return g_strdup_printf("cannot reach %s: %s; is the server "
+				       "running there?",
+			url, g_strerror(-rc));
+	}
+}
+
+/* Who is there, and may we? The first listing answers the second question,
+ * and the first `ls` for free. */
+static int greet_server(struct mount *m)
+{
+	const struct contents_limits limits = {
+		.timeout_ms = (int)m->options.timeout_ms,
+		.stall_ms = (int)m->options.stall_ms,
+	};
+	int rc = http_pool_new(m->endpoint, &m->pool);
+
+	if (rc == 0)
+		rc = contents_probe(m->pool, limits.timeout_ms, &m->cancel,
+			&m->server_version);
+	if (rc == 0)
+		rc = contents_new(m->pool, &limits, &m->remote);
+	if (rc == 0)
+		rc = run_remote_new(m->pool, &m->executor);
+	if (rc < 0)
+		m->why = explain(m, rc);
+	return rc;
+}
+
+static void describe(void *arg, GString *text)
+{
+	const struct mount *m = arg;
+	struct http_stats stats;
+
+	http_pool_stats(m->pool, &stats);
+	g_string_append_printf(text,
+		"workspace: %s\n"
+		"endpoint: %s\n"
+		"server: %s\n"
+		"requests: %" G_GUINT64_FORMAT "\n"
+		"failures: %" G_GUINT64_FORMAT "\n"
+		"connections: %" G_GUINT64_FORMAT "\n"
+		"bytes_in: %" G_GUINT64_FORMAT "\n"
+		"bytes_out: %" G_GUINT64_FORMAT "\n"
+		"latency_us: %" G_GINT64_FORMAT "\n",
+		m->workspace->name, endpoint_base_url(m->endpoint),
+		m->server_version, stats.requests, stats.failures,
+		stats.connects, stats.bytes_in, stats.bytes_out,
+		stats.latency_us);
+}
+
+static int make_session(struct mount *m)
+{
+	const struct session_params params = {
+		.options = {
+			.attr_timeout_ms = m->options.attr_timeout_ms,
+			.uid = m->options.uid,
+			.gid = m->options.gid,
+			.fmask = m->options.fmask,
+			.dmask = m->options.dmask,
+			.is_read_only = m->options.is_read_only,
+		},
+		.remote = m->remote,
+		.executor = m->executor,
+		.scratch_fd = m->dirs.scratch_fd,
+		.rescue_fd = m->dirs.rescue_fd,
+		.describe = describe,
+		.describe_arg = m,
+	};
+	GPtrArray *entries = NULL;
+	int rc = session_new(&params, &m->session);
+
+	if (rc == 0)
+		rc = tree_list(
+			m->session->tree, "", 0, &m->cancel, &entries, NULL);
+	if (entries != NULL)
+		g_ptr_array_unref(entries);
+	if (rc < 0)
+		m->why = explain(m, rc);
+	return rc;
+}
+
+/* Commas and backslashes in an option's value are escaped for libfuse. */
+static char *escape_option(const char *value)
+{
+	GString *text = g_string_new(NULL);
+
+	for (; *value != '\0'; value++) {
+		if (*value == ',' || *value == '\\')
+			g_string_append_c(text, '\\');
+		g_string_append_c(text, *value);
+	}
+	return g_string_free(text, FALSE);
+}
+
+static struct fuse_session *new_fuse_session(struct mount *m)
+{
+	g_autofree char *name = escape_option(m->workspace->name);
+	g_autofree char *options = g_strdup_printf(
+		"fsname=pycloud:%s,subtype=pycloud,default_permissions,"
+		"nosuid,nodev%s",
+		name, m->options.fuse_options->str);
+	char program[] = "mount.pycloud";
+	char flag[] = "-o";
+	char *argv[] = { program, flag, options, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+	struct fuse_session *fuse = fuse_session_new(
+		&args, &fuse_ops, sizeof(fuse_ops), m->session);
+
+	fuse_opt_free_args(&args); /* libfuse has made them its own */
+	return fuse;
+}
+
+static void kernel_invalidate_attr(void *arg, uint64_t ino)
+{
+	/* ENOENT: the kernel does not have it any more, which is as good. */
+	(void)fuse_lowlevel_notify_inval_inode(arg, ino, -1, 0);
+}
+
+static void kernel_invalidate_entry(
+	void *arg, uint64_t parent, const char *name)
+{
+	(void)fuse_lowlevel_notify_inval_entry(arg, parent, name, strlen(name));
+}
+
+static const struct notifier_ops kernel_notifier = {
+	.invalidate_attr = kernel_invalidate_attr,
+	.invalidate_entry = kernel_invalidate_entry,
+};
+
+static int mount_session(struct mount *m)
+{
+	int rc;
+
+	m->fuse = new_fuse_session(m);
+	if (m->fuse == NULL) {
+		m->why = g_strdup("libfuse refuses the mount options");
+		return -EINVAL;
+	}
+	if (fuse_session_mount(m->fuse, m->options.directory) != 0) {
+		m->why =
+			access("/dev/fuse", F_OK) == 0
+				? g_strdup_printf(
+					  "cannot mount on %s; is fusermount3 "
+					  "installed (package fuse3), and is "
+					  "the directory yours?",
+					  m->options.directory)
+				: g_strdup(
+					  "this computer has no /dev/fuse; load the "
+					  "fuse module (modprobe fuse), or run the "
+					  "container with --device /dev/fuse");
+		return -ENODEV;
+	}
+	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
+	if (rc < 0) {
+		m->why = g_strdup("cannot start a thread");
+		return rc;
+	}
+	m->session->notifier = m->notifier;
+	return 0;
+}
+
+/* --- the life of a mount -------------------------------------------------- */
+
+static int serve(struct mount *m)
+{
+#ifdef HAVE_FUSE_312
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	int rc;
+
+	fuse_loop_cfg_set_max_threads(config, FUSE_THREADS_MAX);
+	fuse_loop_cfg_set_idle_threads(config, FUSE_THREADS_IDLE_MAX);
+	fuse_loop_cfg_set_clone_fd(config, 0);
+	rc = fuse_session_loop_mt(m->fuse, config);
+	fuse_loop_cfg_destroy(config);
+	return rc;
+#else
+	struct fuse_loop_config config = {
+		.clone_fd = 0,
+		.max_idle_threads = FUSE_THREADS_IDLE_MAX,
+	};
+
+	return fuse_session_loop_mt(m->fuse, &config);
+#endif
+}
+
+/* In the opposite order. Detaching comes first and never waits for the
+ * network; what is not on the server yet is placed afterwards. */
+static void take_down(struct mount *m)
+{
+	atomic_store(&signalled_session, NULL);
+	atomic_store(&signalled_start, NULL);
+	if (m->fuse != NULL)
+		fuse_session_unmount(m->fuse);
+	if (m->session != NULL)
+		(void)session_drain(m->session);
+	session_free(m->session);
+	notifier_free(m->notifier);
+	if (m->fuse != NULL)
+		fuse_session_destroy(m->fuse);
+	executor_free(m->executor);
+	remote_free(m->remote);
+	http_pool_free(m->pool);
+	endpoint_unref(m->endpoint);
+	workspace_free(m->workspace);
+	scratch_dirs_close(&m->dirs);
+	cancel_fini(&m->cancel);
+	g_free(m->server_version);
+	g_free(m->why);
+	options_clear(&m->options);
+}
+
+static int start(struct mount *m)
+{
+	int rc = scratch_dirs_open(&m->dirs, &m->why);
+
+	if (rc == 0)
+		rc = open_workspace(m);
+	block_signals(true);
+	if (rc == 0)
+		rc = greet_server(m);
+	if (rc == 0)
+		rc = make_session(m);
+	if (rc == 0)
+		rc = mount_session(m);
+	return rc;
+}
+
+static int run(struct mount *m)
+{
+	int code = MOUNT_OK;
+	int rc;
+
+	cancel_init(&m->cancel, 0);
+	atomic_store(&signalled_start, &m->cancel);
+	install_signals();
+	rc = start(m);
+	if (rc < 0) {
+		code = rc == -EINTR ? MOUNT_INTERRUPTED : MOUNT_FAILED;
+		(void)daemonise_failed(&m->daemonise, code,
+			m->why != NULL ? m->why : g_strerror(-rc));
+	} else {
+		atomic_store(&signalled_session, m->fuse);
+		daemonise_ready(&m->daemonise);
+		block_signals(false);
+		rc = serve(m);
+		if (rc < 0)
+			log_error("the mount ended: %s", g_strerror(-rc));
+	}
+	take_down(m);
+	return code;
+}
+
+/* Tokens must not end up in a core file. */
+static void harden(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static int usage_error(struct mount *m, char *why)
+{
+	(void)fprintf(stderr, "mount.pycloud: %s\n", why);
+	g_free(why);
+	options_clear(&m->options);
+	return MOUNT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct mount m = { .dirs = SCRATCH_DIRS_INIT };
+	char *why = NULL;
+
+	if (!options_parse(argc, argv, &m.options, &why))
+		return usage_error(&m, why);
+	if (m.options.wants_help || m.options.wants_version) {
+		if (m.options.wants_help)
+			options_print_help();
+		else
+			(void)printf("mount.pycloud %s\n", PACKAGE_VERSION);
+		options_clear(&m.options);
+		return MOUNT_OK;
+	}
+	if (m.options.is_verbose)
+		log_set_level(LOG_LEVEL_INFO);
+	if (m.options.is_debug)
+		log_set_level(LOG_LEVEL_DEBUG);
+	why = mountpoint_problem(
+		m.options.directory, m.options.allows_nonempty);
+	if (why != NULL || m.options.is_fake) {
+		if (why == NULL) {
+			options_clear(&m.options);
+			return MOUNT_OK;
+		}
+		(void)usage_error(&m, why);
+		return MOUNT_FAILED;
+	}
+	harden();
+	if (!daemonise_fork(&m.daemonise,
+		    m.options.is_foreground || m.options.is_debug)) {
+		(void)usage_error(&m, g_strdup("cannot fork"));
+		return MOUNT_SYSTEM;
+	}
+	return run(&m);
+}

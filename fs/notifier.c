@@ -1,0 +1,140 @@
+/* notifier.c - see notifier.h. */
+#include "config.h"
+
+#include "notifier.h"
+
+#include "mutex.h"
+#include "waitlist.h"
+
+#include <errno.h>
+#include <glib.h>
+
+struct note {
+	uint64_t ino;
+	char *name; /* NULL: attributes of ino; else the entry below ino */
+};
+
+struct notifier {
+	const struct notifier_ops *ops; /* immutable */
+	void *arg;
+	pthread_t thread;
+
+	struct mutex lock;
+	/* guarded by lock */
+	GQueue notes;
+	bool is_ending;
+	uint64_t queued; /* notes ever queued */
+	uint64_t done;
+	struct waitlist changed;
+};
+
+static void note_free(gpointer p)
+{
+	struct note *n = p;
+
+	g_free(n->name);
+	g_free(n);
+}
+
+static struct note *next_note(struct notifier *n)
+{
+	struct note *note;
+
+	mutex_lock(&n->lock);
+	while (!n->is_ending && g_queue_is_empty(&n->notes))
+		(void)waitlist_wait(&n->changed, &n->lock, NULL, -1);
+	note = n->is_ending ? NULL : g_queue_pop_head(&n->notes);
+	mutex_unlock(&n->lock);
+	return note;
+}
+
+static void *notifier_thread(void *arg)
+{
+	struct notifier *n = arg;
+	struct note *note;
+
+	while ((note = next_note(n)) != NULL) {
+		if (note->name == NULL)
+			n->ops->invalidate_attr(n->arg, note->ino);
+		else
+			n->ops->invalidate_entry(n->arg, note->ino, note->name);
+		note_free(note);
+		mutex_lock(&n->lock);
+		n->done++;
+		waitlist_wake(&n->changed);
+		mutex_unlock(&n->lock);
+	}
+	return NULL;
+}
+
+int notifier_new(
+	const struct notifier_ops *ops, void *arg, struct notifier **ret)
+{
+	struct notifier *n = g_new0(struct notifier, 1);
+	int rc;
+
+	n->ops = ops;
+	n->arg = arg;
+	mutex_init(&n->lock);
+	g_queue_init(&n->notes);
+	rc = pthread_create(&n->thread, NULL, notifier_thread, n);
+	if (rc != 0) {
+		mutex_fini(&n->lock);
+		g_free(n);
+		return -rc;
+	}
+	*ret = n;
+	return 0;
+}
+
+void notifier_free(struct notifier *n)
+{
+	if (n == NULL)
+		return;
+	mutex_lock(&n->lock);
+	n->is_ending = true;
+	waitlist_wake(&n->changed);
+	mutex_unlock(&n->lock);
+	(void)pthread_join(n->thread, NULL);
+	g_queue_clear_full(&n->notes, note_free);
+	mutex_fini(&n->lock);
+	g_free(n);
+}
+
+static void queue_note(struct notifier *n, uint64_t ino, const char *name)
+{
+	struct note *note = g_new0(struct note, 1);
+
+	note->ino = ino;
+	note->name = g_strdup(name);
+	mutex_lock(&n->lock);
+	g_queue_push_tail(&n->notes, note);
+	n->queued++;
+	waitlist_wake(&n->changed);
+	mutex_unlock(&n->lock);
+}
+
+void notifier_invalidate_attr(struct notifier *n, uint64_t ino)
+{
+	queue_note(n, ino, NULL);
+}
+
+void notifier_invalidate_entry(
+	struct notifier *n, uint64_t parent, const char *name)
+{
+	queue_note(n, parent, name);
+}
+
+int notifier_wait(
+	struct notifier *n, const struct cancel *cancel, int64_t limit_ms)
+{
+	uint64_t until;
+	int rc = 0;
+
+	mutex_lock(&n->lock);
+	until = n->queued;
+	while (rc == 0 && n->done < until && !n->is_ending)
+		rc = waitlist_wait(&n->changed, &n->lock, cancel, limit_ms);
+	mutex_unlock(&n->lock);
+	return rc;
+}

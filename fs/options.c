@@ -1,0 +1,353 @@
+/* options.c - see options.h. */
+#include "config.h"
+
+#include "options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_TIMEOUT_MS	30000
+#define DEFAULT_STALL_MS	30000
+#define DEFAULT_ATTR_TIMEOUT_MS 5000
+#define SECONDS_MAX		86400
+
+enum kind {
+	KIND_SECONDS, /* int64_t of milliseconds */
+	KIND_ID,      /* uid_t or gid_t */
+	KIND_MASK,    /* mode_t, octal */
+	KIND_FLAG,    /* bool, set by its presence */
+	KIND_STRING,
+	KIND_PASS,   /* handed to libfuse as it is */
+	KIND_IGNORE, /* of mount(8)'s own, or the default anyway */
+};
+
+static const struct {
+	const char *name;
+	enum kind kind;
+	size_t offset;
+} table[] = {
+	{ "timeout", KIND_SECONDS, offsetof(struct options, timeout_ms) },
+	{ "stall", KIND_SECONDS, offsetof(struct options, stall_ms) },
+	{ "attr_timeout", KIND_SECONDS,
+		offsetof(struct options, attr_timeout_ms) },
+	{ "uid", KIND_ID, offsetof(struct options, uid) },
+	{ "gid", KIND_ID, offsetof(struct options, gid) },
+	{ "fmask", KIND_MASK, offsetof(struct options, fmask) },
+	{ "dmask", KIND_MASK, offsetof(struct options, dmask) },
+	{ "insecure", KIND_FLAG, offsetof(struct options, is_insecure) },
+	{ "nonempty", KIND_FLAG, offsetof(struct options, allows_nonempty) },
+	{ "debug", KIND_FLAG, offsetof(struct options, is_debug) },
+	{ "cacert", KIND_STRING, offsetof(struct options, ca_file) },
+	{ "allow_other", KIND_PASS, 0 },
+	{ "allow_root", KIND_PASS, 0 },
+	{ "noexec", KIND_PASS, 0 },
+	{ "noatime", KIND_PASS, 0 },
+	{ "auto", KIND_IGNORE, 0 },
+	{ "noauto", KIND_IGNORE, 0 },
+	{ "defaults", KIND_IGNORE, 0 },
+	{ "user", KIND_IGNORE, 0 },
+	{ "users", KIND_IGNORE, 0 },
+	{ "nouser", KIND_IGNORE, 0 },
+	{ "owner", KIND_IGNORE, 0 },
+	{ "group", KIND_IGNORE, 0 },
+	{ "_netdev", KIND_IGNORE, 0 },
+	{ "nofail", KIND_IGNORE, 0 },
+	{ "rw", KIND_IGNORE, 0 },
+	{ "exec", KIND_IGNORE, 0 },
+	{ "atime", KIND_IGNORE, 0 },
+	{ "relatime", KIND_IGNORE, 0 },
+	{ "async", KIND_IGNORE, 0 },
+	/* A mount of somebody's server never has these. */
+	{ "suid", KIND_IGNORE, 0 },
+	{ "dev", KIND_IGNORE, 0 },
+	{ "nosuid", KIND_IGNORE, 0 },
+	{ "nodev", KIND_IGNORE, 0 },
+};
+
+static bool parse_seconds(const char *text, int64_t *ret_ms)
+{
+	char *end = NULL;
+	double seconds;
+
+	if (text == NULL || *text == '\0')
+		return false;
+	seconds = g_ascii_strtod(text, &end);
+	if (*end != '\0' || !(seconds >= 0) || seconds > SECONDS_MAX)
+		return false;
+	*ret_ms = (int64_t)(seconds * 1000);
+	return true;
+}
+
+static bool parse_number(
+	const char *text, guint base, guint64 max, guint64 *ret)
+{
+	return text != NULL &&
+	       g_ascii_string_to_unsigned(text, base, 0, max, ret, NULL);
+}
+
+/* Sets what table[i] describes. False: the value makes no sense. */
+static bool set_option(struct options *o, size_t i, const char *value)
+{
+	char *field = (char *)o + table[i].offset;
+	guint64 number;
+
+	switch (table[i].kind) {
+	case KIND_SECONDS:
+		return parse_seconds(value, (void *)field);
+	case KIND_ID:
+		if (!parse_number(value, 10, UINT32_MAX - 1, &number))
+			return false;
+		*(uid_t *)(void *)field = (uid_t)number;
+		return true;
+	case KIND_MASK:
+		if (!parse_number(value, 8, 0777, &number))
+			return false;
+		*(mode_t *)(void *)field = (mode_t)number;
+		return true;
+	case KIND_FLAG:
+		*(bool *)(void *)field = true;
+		return value == NULL;
+	case KIND_STRING:
+		if (value == NULL || *value == '\0')
+			return false;
+		g_free(*(char **)(void *)field);
+		*(char **)(void *)field = g_strdup(value);
+		return true;
+	case KIND_PASS:
+		g_string_append_printf(o->fuse_options, ",%s", table[i].name);
+		return value == NULL;
+	case KIND_IGNORE:
+	default:
+		return true;
+	}
+}
+
+static bool find_option(const char *name, size_t *ret)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
+		if (strcmp(table[i].name, name) == 0) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool parse_one(struct options *o, const char *word, char **ret_why)
+{
+	const char *equals = strchr(word, '=');
+	const char *value = equals == NULL ? NULL : equals + 1;
+	g_autofree char *name =
+		equals == NULL ? g_strdup(word)
+			       : g_strndup(word, (gsize)(equals - word));
+	size_t i;
+
+	if (*name == '\0' || g_str_has_prefix(name, "x-") ||
+		g_str_has_prefix(name, "comment"))
+		return true;
+	if (strcmp(name, "ro") == 0) {
+		o->is_read_only = true;
+		g_string_append(o->fuse_options, ",ro");
+		return true;
+	}
+	if (strcmp(name, "umask") == 0) {
+		guint64 mask;
+
+		if (parse_number(value, 8, 0777, &mask)) {
+			o->fmask = o->dmask = (mode_t)mask;
+			return true;
+		}
+	} else if (!find_option(name, &i)) {
+		if (o->is_sloppy)
+			return true;
+		*ret_why = g_strdup_printf("unknown option '%s'; "
+					   "mount.pycloud --help lists them",
+			name);
+		return false;
+	} else if (set_option(o, i, value)) {
+		return true;
+	}
+	*ret_why = g_strdup_printf("option '%s' does not take '%s'; "
+				   "mount.pycloud --help says what it takes",
+		name, value == NULL ? "" : value);
+	return false;
+}
+
+static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
+{
+	for (; lists != NULL && *lists != NULL; lists++) {
+		g_auto(GStrv) words = g_strsplit(*lists, ",", -1);
+
+		for (char **word = words; *word != NULL; word++)
+			if (!parse_one(o, *word, ret_why))
+				return false;
+	}
+	return true;
+}
+
+/* Blots what follows "token=" or stands before an '@' in a URL. */
+static void blot_secrets(char *arg)
+{
+	char *p = strstr(arg, "token=");
+
+	if (p != NULL)
+		for (p += strlen("token="); *p != '\0' && *p != '&'; p++)
+			*p = '*';
+	p = strstr(arg, "://");
+	if (p != NULL && strchr(p, '@') != NULL)
+		for (p += 3; *p != '@'; p++)
+			*p = '*';
+}
+
+static void set_defaults(struct options *o)
+{
+	*o = (struct options){
+		.timeout_ms = DEFAULT_TIMEOUT_MS,
+		.stall_ms = DEFAULT_STALL_MS,
+		.attr_timeout_ms = DEFAULT_ATTR_TIMEOUT_MS,
+		.uid = getuid(),
+		.gid = getgid(),
+		.fuse_options = g_string_new(NULL),
+	};
+}
+
+static void wipe_strv(char **strv)
+{
+	for (char **p = strv; *p != NULL; p++)
+		explicit_bzero(*p, strlen(*p));
+	g_strfreev(strv);
+}
+
+/* The words of the command line, given to GLib as it wants them. */
+static bool parse_words(char ***words, struct options *o, char ***ret_lists,
+	char ***ret_operands, char **ret_why)
+{
+	gboolean foreground = FALSE, fake = FALSE, sloppy = FALSE;
+	gboolean verbose = FALSE, debug = FALSE, version = FALSE;
+	gboolean help = FALSE, no_mtab = FALSE;
+	const GOptionEntry entries[] = {
+		{ "options", 'o', 0, G_OPTION_ARG_STRING_ARRAY, ret_lists, NULL,
+			NULL },
+		{ "foreground", 0, 0, G_OPTION_ARG_NONE, &foreground, NULL,
+			NULL },
+		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &debug, NULL, NULL },
+		{ "fake", 'f', 0, G_OPTION_ARG_NONE, &fake, NULL, NULL },
+		{ "sloppy", 's', 0, G_OPTION_ARG_NONE, &sloppy, NULL, NULL },
+		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, NULL, NULL },
+		{ "no-mtab", 'n', 0, G_OPTION_ARG_NONE, &no_mtab, NULL, NULL },
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, &version, NULL, NULL },
+		{ "help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL },
+		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY,
+			ret_operands, NULL, NULL },
+		{ NULL, 0, 0, 0, NULL, NULL, NULL },
+	};
+	GOptionContext *context = g_option_context_new(NULL);
+	g_autoptr(GError) error = NULL;
+	bool is_good;
+
+	g_option_context_set_help_enabled(context, FALSE);
+	g_option_context_add_main_entries(context, entries, NULL);
+	is_good = g_option_context_parse_strv(context, words, &error);
+	g_option_context_free(context);
+	if (!is_good)
+		*ret_why = g_strdup_printf(
+			"%s; see mount.pycloud --help", error->message);
+	o->is_foreground = foreground;
+	o->is_fake = fake;
+	o->is_sloppy = sloppy;
+	o->is_verbose = verbose;
+	o->is_debug = debug;
+	o->wants_version = version;
+	o->wants_help = help;
+	return is_good;
+}
+
+static bool take_operands(struct options *o, char **operands, char **ret_why)
+{
+	guint count = operands == NULL ? 0 : g_strv_length(operands);
+
+	if (o->wants_help || o->wants_version)
+		return true;
+	if (count != 2) {
+		*ret_why = g_strdup("mount.pycloud takes a workspace and a "
+				    "directory: mount.pycloud demo ~/ws");
+		return false;
+	}
+	o->spec = g_strdup(operands[0]);
+	o->directory = g_canonicalize_filename(operands[1], NULL);
+	return true;
+}
+
+bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
+{
+	char **words = g_new0(char *, (gsize)argc + 1);
+	g_auto(GStrv) lists = NULL;
+	char **operands = NULL;
+	bool is_good;
+
+	set_defaults(ret);
+	for (int i = 0; i < argc; i++) {
+		words[i] = g_strdup(argv[i]);
+		if (i > 0)
+			blot_secrets(argv[i]);
+	}
+	is_good = parse_words(&words, ret, &lists, &operands, ret_why) &&
+		  parse_mount_options(ret, lists, ret_why) &&
+		  take_operands(ret, operands, ret_why);
+	if (operands != NULL)
+		wipe_strv(operands);
+	wipe_strv(words);
+	return is_good;
+}
+
+void options_clear(struct options *o)
+{
+	if (o->spec != NULL)
+		explicit_bzero(o->spec, strlen(o->spec));
+	g_clear_pointer(&o->spec, g_free);
+	g_clear_pointer(&o->directory, g_free);
+	g_clear_pointer(&o->ca_file, g_free);
+	if (o->fuse_options != NULL)
+		g_string_free(o->fuse_options, TRUE);
+	o->fuse_options = NULL;
+}
+
+void options_print_help(void)
+{
+	(void)puts(
+		"Usage: mount.pycloud WORKSPACE DIR [-o OPTION,...]\n"
+		"Mount a workspace (a Jupyter server) as a directory.\n"
+		"\n"
+		"WORKSPACE is a name (demo: served by this computer's Jupyter) or "
+		"the URL of\n"
+		"any Jupyter server. Its token comes from $PYCLOUD_TOKEN, from "
+		"the URL's\n"
+		"?token=, or from the desktop's keyring.\n"
+		"\n"
+		"  -o timeout=SECONDS       limit of a request (30)\n"
+		"  -o stall=SECONDS         limit of a transfer without a byte "
+		"(30)\n"
+		"  -o attr_timeout=SECONDS  how long names and attributes are "
+		"believed (5)\n"
+		"  -o uid=N,gid=N           owner of all files (you)\n"
+		"  -o umask=M,fmask=M,dmask=M  permission bits to take away, "
+		"octal\n"
+		"  -o ro                    read only\n"
+		"  -o allow_other           other users may enter too\n"
+		"  -o nonempty              mount over a directory that has files\n"
+		"  -o cacert=FILE           trust this certificate authority\n"
+		"  -o insecure              do not verify the server's "
+		"certificate\n"
+		"      --foreground         do not become a daemon\n"
+		"  -d, --debug              log every operation (implies "
+		"--foreground)\n"
+		"  -s  ignore unknown options   -f  do all but mount   -v  say "
+		"more\n"
+		"  -h, --help   -V, --version\n"
+		"\n"
+		"Unmount with: umount DIR, or fusermount3 -u DIR");
+}

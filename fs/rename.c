@@ -1,0 +1,253 @@
+/*
+ * rename.c - giving a file or directory another name.
+ *
+ * The server's rename never replaces (409). What programs rely on most is
+ * exactly that: write a temporary, rename it over the old file. So a rename
+ * onto an existing file sends the source's bytes to the target in one PUT,
+ * which replaces them in place (the target's inode, mode and links in the pod
+ * survive), and then removes the source. The target is never deleted first:
+ * at no moment is there no file of that name.
+ *
+ * A directory goes onto an empty directory only, as POSIX says; the empty one
+ * is removed first, since nothing is lost by that.
+ *
+ * Both paths are entered alone (path_gate.h): no transfer below them is under
+ * way, and none begins.
+ */
+#include "config.h"
+
+#include "dir.h"
+
+#include "attr_cache.h"
+#include "content.h"
+#include "names.h"
+#include "overlay.h"
+#include "path_gate.h"
+#include "session.h"
+#include "transfer.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct renaming {
+	struct request *request;
+	struct session *session;
+	struct node *dir, *to_dir;
+	const char *name, *to_name;
+	char *dir_path, *to_dir_path; /* owned */
+	char *from, *to;	      /* owned */
+	bool has_target;
+	struct entry source, target; /* owned names */
+};
+
+static void renaming_clear(struct renaming *m)
+{
+	g_free(m->dir_path);
+	g_free(m->to_dir_path);
+	g_free(m->from);
+	g_free(m->to);
+	entry_clear(&m->source);
+	entry_clear(&m->target);
+}
+
+/* What the server holds under the new name becomes ours. */
+static void believe_moved(
+	struct renaming *m, const struct entry *now, bool is_local)
+{
+	struct session *s = m->session;
+
+	if (m->source.type == ENTRY_DIRECTORY)
+		attr_cache_moved(s->attrs, m->from, m->to);
+	attr_cache_changed(s->attrs, m->dir_path, m->name, NULL, false);
+	attr_cache_changed(s->attrs, m->to_dir_path, m->to_name, now, is_local);
+	overlay_moved(s->overlay, m->from, m->to);
+	if (!is_local)
+		overlay_uploaded(s->overlay, m->to, now);
+	node_table_move(s->nodes, m->dir, m->name, m->to_dir, m->to_name);
+}
+
+/* The file that is about to be replaced may be open: its readers keep the old
+ * bytes. */
+static int keep_target_bytes(struct renaming *m, struct node *target)
+{
+	if (target == NULL || target->content == NULL ||
+		!content_is_open(target->content))
+		return 0;
+	return transfer_load_at(m->session, target, m->to, &m->request->cancel);
+}
+
+static void forget_target(struct renaming *m, struct node *target)
+{
+	if (target != NULL && target->content != NULL &&
+		!content_is_open(target->content))
+		transfer_abandon(m->session, target);
+}
+
+/* One PUT to the target, then the source goes. */
+static int replace_by_upload(struct renaming *m, struct node *n)
+{
+	struct session *s = m->session;
+	const struct cancel *cancel = &m->request->cancel;
+	bool is_local = attr_cache_is_local(s->attrs, m->dir_path, m->name);
+	struct entry now = { 0 };
+	int rc;
+
+	content_open(n->content);
+	rc = transfer_load_at(s, n, m->from, cancel);
+	if (rc == 0)
+		rc = transfer_upload_to(s, n, m->to, cancel, &now);
+	content_close(n->content);
+	if (rc < 0)
+		return rc;
+	if (!is_local)
+		rc = remote_remove(s->remote, m->from, cancel);
+	if (rc < 0 && rc != -ENOENT) {
+		/* Both names have the bytes now: nothing is lost, and the
+		 * program hears that the old name is still there. */
+		entry_clear(&now);
+		return rc;
+	}
+	believe_moved(m, &now, false);
+	entry_clear(&now);
+	return 0;
+}
+
+/* A file that only this computer has yet: a change of names. */
+static int move_local(struct renaming *m)
+{
+	believe_moved(m, &m->source, true);
+	return 0;
+}
+
+static int move_on_server(struct renaming *m)
+{
+	struct session *s = m->session;
+	struct entry now = { 0 };
+	int rc = remote_rename(
+		s->remote, m->from, m->to, &m->request->cancel, &now);
+
+	if (rc < 0)
+		return rc;
+	believe_moved(m, &now, false);
+	entry_clear(&now);
+	return 0;
+}
+
+static int rename_file(struct renaming *m, unsigned flags)
+{
+	struct session *s = m->session;
+	struct node *n = dir_enter(s, m->dir, &m->source, 0);
+	struct node *target = node_table_find(s->nodes, m->to_dir, m->to_name);
+	bool is_local = attr_cache_is_local(s->attrs, m->dir_path, m->name);
+	int rc = 0;
+
+	if (m->has_target)
+		rc = keep_target_bytes(m, target);
+	if (rc == 0 && !m->has_target && !is_local) {
+		rc = move_on_server(m);
+		/* Somebody else made the target meanwhile. */
+		if (rc == -EEXIST && (flags & RENAME_NOREPLACE) == 0)
+			rc = replace_by_upload(m, n);
+	} else if (rc == 0 && !m->has_target) {
+		rc = move_local(m);
+	} else if (rc == 0) {
+		rc = replace_by_upload(m, n);
+	}
+	if (rc == 0)
+		forget_target(m, target);
+	node_table_unref(s->nodes, target);
+	node_table_unref(s->nodes, n);
+	return rc;
+}
+
+static int rename_directory(struct renaming *m)
+{
+	struct session *s = m->session;
+	int rc;
+
+	if (path_is_below(m->to, m->from))
+		return -EINVAL;
+	if (m->has_target) {
+		rc = dir_prove_empty(m->request, m->to);
+		if (rc == 0)
+			rc = remote_remove(
+				s->remote, m->to, &m->request->cancel);
+		if (rc < 0 && rc != -ENOENT)
+			return rc;
+		attr_cache_removed(s->attrs, m->to);
+		attr_cache_changed(
+			s->attrs, m->to_dir_path, m->to_name, NULL, false);
+	}
+	rc = move_on_server(m);
+	return rc == -EEXIST ? -ENOTEMPTY : rc;
+}
+
+/* What stands at both paths, and whether the one may go onto the other. */
+static int look(struct renaming *m, unsigned flags)
+{
+	struct session *s = m->session;
+	int64_t max_age_ms = s->options.attr_timeout_ms;
+	const struct cancel *cancel = &m->request->cancel;
+	int rc = tree_stat(
+		s->tree, m->from, max_age_ms, cancel, &m->source, NULL);
+
+	if (rc < 0)
+		return rc;
+	rc = tree_stat(s->tree, m->to, max_age_ms, cancel, &m->target, NULL);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	m->has_target = true;
+	if ((flags & RENAME_NOREPLACE) != 0)
+		return -EEXIST;
+	if (m->source.type == ENTRY_DIRECTORY &&
+		m->target.type != ENTRY_DIRECTORY)
+		return -ENOTDIR;
+	if (m->source.type != ENTRY_DIRECTORY &&
+		m->target.type == ENTRY_DIRECTORY)
+		return -EISDIR;
+	return 0;
+}
+
+static int rename_inside_gate(struct renaming *m, unsigned flags)
+{
+	int rc = look(m, flags);
+
+	if (rc < 0)
+		return rc;
+	if (strcmp(m->from, m->to) == 0)
+		return 0;
+	return m->source.type == ENTRY_DIRECTORY ? rename_directory(m)
+						 : rename_file(m, flags);
+}
+
+int dir_rename(struct request *r, struct node *dir, const char *name,
+	struct node *to_dir, const char *to_name, unsigned flags)
+{
+	struct renaming m = { .request = r,
+		.session = r->session,
+		.dir = dir,
+		.to_dir = to_dir,
+		.name = name,
+		.to_name = to_name };
+	struct path_pass pass = { .is_alone = true };
+	int rc;
+
+	if ((flags & ~(unsigned)RENAME_NOREPLACE) != 0)
+		return -EINVAL;
+	rc = dir_child_path(r, dir, name, &m.dir_path, &m.from);
+	if (rc == 0)
+		rc = dir_child_path(r, to_dir, to_name, &m.to_dir_path, &m.to);
+	if (rc == 0) {
+		pass.path = m.from;
+		pass.other_path = m.to;
+		rc = path_gate_enter(r->session->gate, &pass, &r->cancel);
+	}
+	if (rc == 0) {
+		rc = rename_inside_gate(&m, flags);
+		path_gate_leave(r->session->gate, &pass);
+	}
+	renaming_clear(&m);
+	return rc;
+}

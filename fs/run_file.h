@@ -1,0 +1,24 @@
+/*
+ * run_file.h - the kind ".run": a conversation with a program in the workspace.
+ *
+ * Each open handle is a conversation of its own. The protocol:
+ *
+ *   write LINE\n   starts `python3 LINE`; returns when it has started. A line
+ *                  without its end is started by flush (printf x > .run).
+ *   write more     the script's standard input
+ *   release        of a handle that wrote: end of the input
+ *   read           of a handle that wrote: its own run's output, live, ending
+ *                  when the run ends; of any other: the newest run's. Nothing
+ *                  ever ran: nothing.
+ *
+ * The same kind serves .pycloud/runs/N/output, whose node's tag is N.
+ */
+#ifndef PYCLOUD_RUN_FILE_H
+#define PYCLOUD_RUN_FILE_H
+
+#include "node.h"
+
+extern const struct node_ops run_ops;	     /* .run */
+extern const struct node_ops run_output_ops; /* .pycloud/runs/N/output */
+
+#endif

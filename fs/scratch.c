@@ -1,0 +1,120 @@
+/* scratch.c - see scratch.h. */
+#include "config.h"
+
+#include "scratch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define COPY_BYTES 65536
+
+/* Not every file system has O_TMPFILE (NFS, older overlays). */
+static int unlinked_file(int directory_fd)
+{
+	char name[64];
+	int fd;
+
+	(void)snprintf(name, sizeof(name), ".scratch-%d-%08x", (int)getpid(),
+		g_random_int());
+	fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+		0600);
+	if (fd < 0)
+		return -errno;
+	(void)unlinkat(directory_fd, name, 0);
+	return fd;
+}
+
+int scratch_file(int directory_fd)
+{
+	int fd =
+		openat(directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)
+		return unlinked_file(directory_fd);
+	return -errno;
+}
+
+int scratch_write(int fd, const void *bytes, size_t length, int64_t offset)
+{
+	const char *p = bytes;
+
+	while (length > 0) {
+		ssize_t n = pwrite(fd, p, length, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		p += n;
+		length -= (size_t)n;
+		offset += n;
+	}
+	return 0;
+}
+
+static int copy_bytes(int from, int to, int64_t size)
+{
+	g_autofree char *buffer = g_malloc(COPY_BYTES);
+	int64_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(from, buffer, COPY_BYTES, done);
+		int rc;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		rc = scratch_write(to, buffer, (size_t)n, done);
+		if (rc < 0)
+			return rc;
+		done += n;
+	}
+	return ftruncate(to, size) < 0 ? -errno : 0;
+}
+
+static int keep_copy(int fd, int64_t size, int directory_fd, const char *name)
+{
+	int copy = openat(directory_fd, name,
+		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int rc;
+
+	if (copy < 0)
+		return -errno;
+	rc = copy_bytes(fd, copy, size);
+	if (rc == 0 && fsync(copy) < 0)
+		rc = -errno;
+	if (close(copy) < 0 && rc == 0)
+		rc = -errno;
+	if (rc < 0)
+		(void)unlinkat(directory_fd, name, 0);
+	return rc;
+}
+
+int scratch_keep(int fd, int64_t size, int directory_fd, const char *name)
+{
+	char self[64];
+	int rc;
+
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fsync(fd) < 0)
+		return -errno;
+	if (linkat(AT_FDCWD, self, directory_fd, name, AT_SYMLINK_FOLLOW) == 0)
+		rc = 0;
+	else if (errno == EEXIST)
+		return -EEXIST;
+	else
+		rc = keep_copy(fd, size, directory_fd, name);
+	/* The name itself must be on disk too. */
+	if (rc == 0 && fsync(directory_fd) < 0)
+		rc = -errno;
+	return rc;
+}

@@ -1,0 +1,24 @@
+/*
+ * scratch.h - unnamed files on the local disk.
+ *
+ * Bytes on their way to or from the server stand in files that no name leads
+ * to, so that a crash leaves nothing behind to clean up; scratch_keep() gives
+ * one a name when its bytes must outlive us. No lock; plain system calls.
+ */
+#ifndef PYCLOUD_SCRATCH_H
+#define PYCLOUD_SCRATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A new empty file, open for reading and writing; fd or -errno. */
+int scratch_file(int directory_fd);
+
+/* All of it or -errno. */
+int scratch_write(int fd, const void *bytes, size_t length, int64_t offset);
+
+/* Gives the file's first `size` bytes the name, on disk when this returns.
+ * -EEXIST when the name is taken. */
+int scratch_keep(int fd, int64_t size, int directory_fd, const char *name);
+
+#endif

@@ -1,0 +1,88 @@
+/* session.c - see session.h. */
+#include "config.h"
+
+#include "session.h"
+
+#include "attr_cache.h"
+#include "cancel.h"
+#include "dir.h"
+#include "fs_limits.h"
+#include "handle_table.h"
+#include "node_table.h"
+#include "notifier.h"
+#include "overlay.h"
+#include "path_gate.h"
+#include "run_table.h"
+#include "transfer.h"
+#include "tree.h"
+
+/* The kernel answers an invalidation at once; more than this means that it is
+ * gone or stuck, and nobody should wait for it. */
+#define NOTIFY_WAIT_MS 5000
+
+int session_new(const struct session_params *p, struct session **ret)
+{
+	struct session *s = g_new0(struct session, 1);
+
+	s->options = p->options;
+	s->remote = p->remote;
+	s->executor = p->executor;
+	s->scratch_fd = p->scratch_fd;
+	s->rescue_fd = p->rescue_fd;
+	s->describe = p->describe;
+	s->describe_arg = p->describe_arg;
+	(void)clock_gettime(CLOCK_REALTIME, &s->mounted_at);
+	s->attrs = attr_cache_new();
+	s->dirty = dirty_set_new();
+	s->handles = handle_table_new();
+	(void)node_table_new(&dir_ops, &s->nodes);
+	s->overlay = overlay_new();
+	s->gate = path_gate_new();
+	s->runs = run_table_new(s);
+	s->tree = tree_new(s->remote, s->attrs);
+	*ret = s;
+	return 0;
+}
+
+void session_free(struct session *s)
+{
+	if (s == NULL)
+		return;
+	run_table_free(s->runs); /* first: its callbacks use the rest */
+	tree_free(s->tree);
+	path_gate_free(s->gate);
+	overlay_free(s->overlay);
+	handle_table_free(s->handles);
+	dirty_set_free(s->dirty);
+	node_table_free(s->nodes);
+	attr_cache_free(s->attrs);
+	g_free(s);
+}
+
+unsigned session_drain(struct session *s)
+{
+	struct cancel cancel;
+
+	cancel_init(&cancel, DRAIN_MS);
+	(void)transfer_upload_all(s, &cancel);
+	cancel_fini(&cancel);
+	return transfer_rescue(s);
+}
+
+void session_drop_beliefs(struct session *s)
+{
+	GPtrArray *nodes;
+
+	attr_cache_expire(s->attrs);
+	if (s->notifier == NULL)
+		return;
+	nodes = node_table_all(s->nodes);
+	for (guint i = 0; i < nodes->len; i++) {
+		struct node *n = nodes->pdata[i];
+
+		notifier_invalidate_attr(s->notifier, n->ino);
+		node_table_unref(s->nodes, n);
+	}
+	g_ptr_array_unref(nodes);
+	(void)notifier_wait(s->notifier, NULL, NOTIFY_WAIT_MS);
+}

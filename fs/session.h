@@ -1,0 +1,86 @@
+/*
+ * session.h - one mount: what its rooms share.
+ *
+ * Made by session_new() before the mount, freed after the loop has ended.
+ * Everything in it is immutable or locks itself, so operations use it from any
+ * thread. It borrows the remote and the executor, which outlive it.
+ *
+ * fs/ knows what stands behind the remote only through its seam; the figures
+ * of the transport that .pycloud/status shows come in through a callback that
+ * main wires.
+ */
+#ifndef PYCLOUD_SESSION_H
+#define PYCLOUD_SESSION_H
+
+#include "executor.h"
+#include "remote.h"
+
+#include <glib.h>
+#include <sys/types.h>
+
+struct attr_cache;
+struct dirty_set;
+struct handle_table;
+struct node;
+struct node_table;
+struct notifier;
+struct overlay;
+struct path_gate;
+struct run_table;
+struct tree;
+
+struct session_options {
+	int64_t attr_timeout_ms; /* 0: always ask */
+	uid_t uid;
+	gid_t gid;
+	mode_t fmask; /* bits taken from files' modes */
+	mode_t dmask;
+	bool is_read_only;
+};
+
+struct session_params {
+	struct session_options options;
+	struct remote *remote;
+	struct executor *executor; /* NULL: a mount without runs */
+	int scratch_fd;		   /* directory of temporary files; borrowed */
+	int rescue_fd; /* directory of bytes that found no place; borrowed */
+	/* Appends "key: value" lines about endpoint and transport. */
+	void (*describe)(void *arg, GString *text);
+	void *describe_arg;
+};
+
+struct session {
+	/* immutable */
+	struct session_options options;
+	struct remote *remote;
+	struct executor *executor;
+	int scratch_fd;
+	int rescue_fd;
+	void (*describe)(void *arg, GString *text);
+	void *describe_arg;
+	struct timespec mounted_at;
+
+	/* each locks itself */
+	struct attr_cache *attrs;
+	struct dirty_set *dirty;
+	struct handle_table *handles;
+	struct node_table *nodes;
+	struct notifier *notifier; /* set by the adapter before the loop */
+	struct overlay *overlay;
+	struct path_gate *gate;
+	struct run_table *runs;
+	struct tree *tree;
+};
+
+int session_new(const struct session_params *, struct session **ret);
+void session_free(struct session *);
+
+/* Uploads what is not on the server; then gives what found no place a name in
+ * the rescue directory. Returns how many files that were. */
+unsigned session_drain(struct session *);
+
+/* Believe nothing any more, and have the kernel ask again. Waits until the
+ * kernel knows, so not from within an operation of the kernel's. */
+void session_drop_beliefs(struct session *);
+
+#endif

@@ -1,0 +1,249 @@
+/* tree.c - see tree.h. */
+#include "config.h"
+
+#include "tree.h"
+
+#include "attr_cache.h"
+#include "fs_limits.h"
+#include "log.h"
+#include "mutex.h"
+#include "names.h"
+#include "remote.h"
+#include "waitlist.h"
+
+#include <errno.h>
+
+/* A listing under way, for those who need it too. */
+struct flight {
+	unsigned waiters;
+	bool is_done;
+	int rc;
+};
+
+struct tree {
+	struct remote *remote;
+	struct attr_cache *attrs;
+	struct timespec root_time; /* the API does not tell the root's */
+
+	struct mutex lock;
+	/* guarded by lock */
+	GHashTable *flights; /* path -> struct flight * */
+	struct waitlist landed;
+};
+
+struct tree *tree_new(struct remote *remote, struct attr_cache *attrs)
+{
+	struct tree *t = g_new0(struct tree, 1);
+
+	t->remote = remote;
+	t->attrs = attrs;
+	(void)clock_gettime(CLOCK_REALTIME, &t->root_time);
+	mutex_init(&t->lock);
+	t->flights =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	return t;
+}
+
+void tree_free(struct tree *t)
+{
+	if (t == NULL)
+		return;
+	g_hash_table_destroy(t->flights);
+	mutex_fini(&t->lock);
+	g_free(t);
+}
+
+static int ask_for_listing(
+	struct tree *t, const char *path, const struct cancel *cancel)
+{
+	uint64_t ticket = attr_cache_ticket(t->attrs);
+	GPtrArray *entries = NULL;
+	unsigned dropped = 0;
+	int rc = remote_list(t->remote, path, cancel, &entries, &dropped);
+
+	if (rc < 0)
+		return rc;
+	if (dropped > 0)
+		log_warning("%u names in '%s' cannot be shown: they are not "
+			    "UTF-8 or not names at all",
+			dropped, path);
+	attr_cache_put_listing(t->attrs, ticket, path, entries);
+	g_ptr_array_unref(entries);
+	return 0;
+}
+
+/* Waits for somebody else's listing. 1: it failed because its asker was
+ * interrupted, ask yourself; else its result. */
+static int share_flight_locked(struct tree *t, struct flight *f,
+	const struct cancel *cancel) REQUIRES(t->lock)
+{
+	int rc = 0;
+
+	f->waiters++;
+	while (rc == 0 && !f->is_done)
+		rc = waitlist_wait(&t->landed, &t->lock, cancel, -1);
+	f->waiters--;
+	if (rc == 0)
+		rc = f->rc == -EINTR ? 1 : f->rc;
+	if (f->is_done && f->waiters == 0)
+		g_free(f);
+	return rc;
+}
+
+static void land_locked(struct tree *t, const char *path, struct flight *f,
+	int rc) REQUIRES(t->lock)
+{
+	g_hash_table_remove(t->flights, path);
+	f->is_done = true;
+	f->rc = rc;
+	waitlist_wake(&t->landed);
+	if (f->waiters == 0)
+		g_free(f);
+}
+
+/* Brings a new listing into the cache, sharing one that is under way. */
+static int refresh_listing(
+	struct tree *t, const char *path, const struct cancel *cancel)
+{
+	struct flight *f;
+	int rc = 1;
+
+	mutex_lock(&t->lock);
+	while (rc > 0) {
+		f = g_hash_table_lookup(t->flights, path);
+		if (f == NULL)
+			break;
+		rc = share_flight_locked(t, f, cancel);
+	}
+	if (rc <= 0) {
+		mutex_unlock(&t->lock);
+		return rc;
+	}
+	f = g_new0(struct flight, 1);
+	g_hash_table_insert(t->flights, g_strdup(path), f);
+	mutex_unlock(&t->lock);
+
+	rc = ask_for_listing(t, path, cancel);
+
+	mutex_lock(&t->lock);
+	land_locked(t, path, f, rc);
+	mutex_unlock(&t->lock);
+	return rc;
+}
+
+/* One name alone. */
+static int ask_for_one(struct tree *t, const char *path, const char *dir,
+	const char *name, const struct cancel *cancel, struct entry *ret_entry)
+{
+	uint64_t ticket = attr_cache_ticket(t->attrs);
+	int rc = remote_stat(t->remote, path, cancel, ret_entry);
+
+	if (rc == 0)
+		attr_cache_put_answer(t->attrs, ticket, dir, name, ret_entry);
+	else if (rc == -ENOENT)
+		attr_cache_put_answer(t->attrs, ticket, dir, name, NULL);
+	return rc;
+}
+
+/* Who believes nothing would throw the rest of a listing away. */
+static bool asks_alone(
+	struct tree *t, const char *dir, const char *name, int64_t max_age_ms)
+{
+	unsigned caps = remote_capabilities(t->remote);
+	unsigned singles;
+	int count;
+
+	if (max_age_ms <= 0)
+		return true;
+	if (name_may_be_unlisted(name, (caps & REMOTE_CAN_HIDDEN) != 0))
+		return true;
+	count = attr_cache_count_single(t->attrs, dir, &singles);
+	return count > BIG_DIRECTORY && singles < BIG_DIRECTORY_LOOKUPS;
+}
+
+static void root_entry(struct tree *t, struct entry *ret)
+{
+	*ret = (struct entry){
+		.name = g_strdup(""),
+		.type = ENTRY_DIRECTORY,
+		.size = -1,
+		.mtime = t->root_time,
+		.ctime = t->root_time,
+		.is_writable = true,
+	};
+}
+
+/* The listing is here; what does it say of the name? An answer that our own
+ * changes or a dropped belief overtook is looked for once more, alone. */
+static int answer_from_listing(struct tree *t, const char *path,
+	const char *dir, const char *name, const struct cancel *cancel,
+	struct entry *ret_entry)
+{
+	switch (attr_cache_lookup(
+		t->attrs, dir, name, REVALIDATE_MS, ret_entry, NULL)) {
+	case ATTR_PRESENT:
+		return 0;
+	case ATTR_ABSENT:
+		return -ENOENT;
+	case ATTR_UNKNOWN:
+	default:
+		return ask_for_one(t, path, dir, name, cancel, ret_entry);
+	}
+}
+
+int tree_stat(struct tree *t, const char *path, int64_t max_age_ms,
+	const struct cancel *cancel, struct entry *ret_entry,
+	int64_t *ret_age_ms)
+{
+	g_autofree char *dir = NULL;
+	const char *name = path_basename(path);
+	int rc;
+
+	if (ret_age_ms != NULL)
+		*ret_age_ms = 0;
+	if (path[0] == '\0') {
+		root_entry(t, ret_entry);
+		return 0;
+	}
+	dir = path_parent(path);
+	switch (attr_cache_lookup(
+		t->attrs, dir, name, max_age_ms, ret_entry, ret_age_ms)) {
+	case ATTR_PRESENT:
+		return 0;
+	case ATTR_ABSENT:
+		return -ENOENT;
+	case ATTR_UNKNOWN:
+	default:
+		break;
+	}
+	if (asks_alone(t, dir, name, max_age_ms))
+		return ask_for_one(t, path, dir, name, cancel, ret_entry);
+	rc = refresh_listing(t, dir, cancel);
+	if (rc < 0)
+		return rc;
+	return answer_from_listing(t, path, dir, name, cancel, ret_entry);
+}
+
+int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
+	const struct cancel *cancel, GPtrArray **ret_entries,
+	int64_t *ret_age_ms)
+{
+	int attempts;
+	int rc;
+
+	/* A belief dropped while the listing was on its way makes it too old:
+	 * ask again, but not for ever. */
+	for (attempts = 0; attempts < 3; attempts++) {
+		*ret_entries = attr_cache_listing(
+			t->attrs, path, max_age_ms, ret_age_ms);
+		if (*ret_entries != NULL)
+			return 0;
+		rc = refresh_listing(t, path, cancel);
+		if (rc < 0)
+			return rc;
+		/* Just fetched is fresh, even when nothing is believed. */
+		if (max_age_ms < REVALIDATE_MS)
+			max_age_ms = REVALIDATE_MS;
+	}
+	return -EAGAIN;
+}

@@ -1,0 +1,35 @@
+/*
+ * tree.h - what is at a path: from belief when it is fresh, else from the
+ * server, in as few requests as possible.
+ *
+ * A stat of an unlisted or stale directory's child lists the whole directory,
+ * because the listing answers for all its siblings too; a directory known to
+ * be big, and a name that a listing proves nothing about, is asked for alone.
+ * Two threads that need the same listing share one request.
+ *
+ * Locking: one internal lock around the table of listings under way; it is not
+ * held while they are.
+ */
+#ifndef PYCLOUD_TREE_H
+#define PYCLOUD_TREE_H
+
+#include "cancel.h"
+#include "entry.h"
+
+struct attr_cache;
+struct remote;
+struct tree;
+
+struct tree *tree_new(struct remote *, struct attr_cache *);
+void tree_free(struct tree *);
+
+/* 0 and *ret_entry (entry_clear it), -ENOENT, or the remote's error. What is
+ * answered is at most max_age_ms old; ret_age_ms may be NULL. */
+int tree_stat(struct tree *, const char *path, int64_t max_age_ms,
+	const struct cancel *, struct entry *ret_entry, int64_t *ret_age_ms);
+
+/* The children, sorted by name (g_ptr_array_unref). */
+int tree_list(struct tree *, const char *path, int64_t max_age_ms,
+	const struct cancel *, GPtrArray **ret_entries, int64_t *ret_age_ms);
+
+#endif

@@ -1,0 +1,134 @@
+"""Fixtures of the mount tests; see harness.py for what they are made of."""
+
+import os
+import pathlib
+import threading
+
+import pytest
+
+import harness
+
+TEST_LIMIT = 240
+
+
+def pytest_configure(config):
+    """Markers, and where the build to test is."""
+    config.addinivalue_line("markers", "options(text): the mount's -o options")
+    config.addinivalue_line("markers",
+                            "plain: also with a build without sanitizers")
+    harness.become_subreaper()
+
+
+def pytest_collection_modifyitems(items):
+    """Without /dev/fuse nothing here can run; say so once per test."""
+    if os.access("/dev/fuse", os.R_OK | os.W_OK):
+        return
+    reason = pytest.mark.skip(reason="/dev/fuse is missing or not accessible")
+    for item in items:
+        item.add_marker(reason)
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The build directory whose daemon is tested."""
+    path = pathlib.Path(os.environ.get("PYCLOUD_BUILD", "build")).resolve()
+    if not (path / "fs" / "mount.pycloud").exists():
+        pytest.exit(f"{path}/fs/mount.pycloud does not exist; "
+                    "set PYCLOUD_BUILD to a build directory", 2)
+    return path
+
+
+@pytest.fixture(scope="session", params=sorted(harness.PROGRAMS))
+def generation(request):
+    """Both generations of Jupyter's server that Debian has."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def session_server(generation):
+    """One server per generation for all tests that leave it running."""
+    server = harness.Server(generation).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(session_server):
+    """The session's server with an empty root."""
+    session_server.empty()
+    return session_server
+
+
+@pytest.fixture
+def own_server(generation):
+    """A server that the test may stop, kill and start again."""
+    server = harness.Server(generation).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def plain_user_server(generation):
+    """A server whose user is not root, so that permissions count."""
+    server = harness.Server(generation, unprivileged=True).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def scratch():
+    """A directory for the test's mount points and files."""
+    path = harness.make_scratch()
+    yield path
+    harness.remove_scratch(path)
+
+
+@pytest.fixture
+def mounter(request, build, scratch):
+    """Makes mounts; afterwards every one of them must have ended cleanly."""
+    made = []
+    marker = request.node.get_closest_marker("options")
+    options = marker.args[0] if marker else ""
+
+    def make(spec, **kwargs):
+        kwargs.setdefault("options", options)
+        kwargs.setdefault("name", f"mnt{len(made)}" if made else "mnt")
+        made.append(harness.Mount(build, scratch, spec, **kwargs))
+        return made[-1]
+
+    def give_up():
+        # What blocks in a dead daemon's mount comes back with an error.
+        for mount in made:
+            mount.kill()
+
+    timer = threading.Timer(TEST_LIMIT, give_up)
+    timer.daemon = True
+    timer.start()
+    yield make
+    timer.cancel()
+    failures = []
+    for mount in made:
+        try:
+            mount.finish()
+        except AssertionError as failure:
+            failures.append(str(failure))
+            mount.kill()
+    assert not failures, "\n".join(failures)
+
+
+def mount_server(mounter, server, **kwargs):
+    """A started mount of a server, with the token in the environment."""
+    return mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                   **kwargs).start()
+
+
+@pytest.fixture
+def mount(mounter, server):
+    """The session's server, mounted."""
+    return mount_server(mounter, server)
+
+
+@pytest.fixture
+def tree(mount):
+    """The mounted directory."""
+    return mount.path
