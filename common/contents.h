@@ -7,6 +7,20 @@
  * CONTENTS_CHUNK_BYTES, chunks above. Everything streams; no body is held
  * whole. Listings are parsed whole, up to CONTENTS_LISTING_MAX.
  *
+ * REMOTE_CAN_RANGE holds until the first file shows that there is no files/;
+ * REMOTE_CAN_HIDDEN is said once a dot name was shown or accepted, so whoever
+ * must know beforehand asks for one.
+ *
+ * What the API does that nothing here can help:
+ *
+ * - A symbolic link is shown as its target's type with its own size and times.
+ *   Entries say so too, also the one after a write through it; only a read
+ *   tells the target's size (remote_read_info).
+ * - After a failed write of more than one chunk the file on the server is torn:
+ *   the caller's bytes are the only whole ones, see contents_write.c.
+ * - A rename out of a directory that is not writable is -EACCES, but leaves a
+ *   copy under the new name.
+ *
  * The contents service borrows the pool, which must outlive it.
  */
 #ifndef PYCLOUD_CONTENTS_H

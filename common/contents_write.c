@@ -75,7 +75,8 @@ static int discard(void *arg, const void *bytes, size_t length, int64_t offset)
 
 /* The reply's model must have the size we wrote. A symbolic link's model has
  * the size of the link's text instead, while the bytes go to its target; so
- * before a size is called wrong, files/ is asked, which looks at the target. */
+ * before a size is called wrong the file is read, which looks at the target
+ * (and costs next to nothing where there is files/). */
 static int check_size(struct upload *u, const struct entry *e, int64_t expected)
 {
 	const struct remote_sink nowhere = { discard, NULL };
@@ -86,8 +87,6 @@ static int check_size(struct upload *u, const struct entry *e, int64_t expected)
 		return -EISDIR;
 	if (e->size == expected)
 		return 0;
-	if (atomic_load(&u->contents->files) == FILES_ABSENT)
-		return -EIO;
 	rc = contents_read(
 		&u->contents->base, u->path, 0, 1, &nowhere, u->cancel, &info);
 	if (rc < 0)

@@ -6,10 +6,11 @@
  * the helper in a kernel, tests over scripts.
  *
  * A run's output arrives by callback, in order, without gaps or repeats, on a
- * thread of the executor's; the next piece is not sent before the callback
- * returned, so a slow disk slows the sender instead of filling memory. The
- * callbacks may take locks of their own but must not call back into the
- * executor.
+ * thread of the executor's; little is sent ahead of what the callbacks took,
+ * so a slow disk slows the sender instead of filling memory. Output, even the
+ * end, may come before start() has returned. The callbacks may take locks of
+ * their own but must not call back into the executor; while one works, other
+ * runs' output waits.
  *
  * Any thread may call the functions. Those that talk to the workspace block,
  * bounded by KERNEL_*_TIMEOUT_MS, and end early with -EINTR.
@@ -59,9 +60,11 @@ struct executor_ops {
 	int (*start)(struct executor *, const struct run_command *,
 		const struct run_events *, const struct cancel *,
 		struct executor_run **ret_run);
-	/* The script's standard input. length 0: end of file. */
+	/* The script's standard input, kept until it reads it. length 0: end
+	 * of file. -EPIPE when the run is over. */
 	int (*feed)(struct executor_run *, const void *bytes, size_t length,
 		const struct cancel *);
+	/* To the script and its children. -ESRCH when the run is over. */
 	int (*signal)(struct executor_run *, int number, const struct cancel *);
 	/* Lets go of a run: no callback runs after this returned; a run that
 	 * is still going on goes on. Not from within a callback. */

@@ -20,9 +20,6 @@ static bool is_worth_another_try(const struct http_response *r)
 	case -ECONNRESET:
 	case -EHOSTUNREACH:
 		return true;
-	case -ETIMEDOUT:
-		/* Only connecting took too long: a packet got lost, perhaps. */
-		return !r->may_have_acted;
 	default:
 		return false;
 	}

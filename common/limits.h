@@ -59,6 +59,33 @@
 #define KERNEL_START_TIMEOUT_MS 60000
 #define KERNEL_CALL_TIMEOUT_MS	30000
 #define KERNEL_BUFFERS_MAX	64
+/* A kernel's model, or all kernelspecs with their metadata. */
+#define KERNEL_REPLY_MAX (4 * MIB)
+/* A helper that nobody needs is ended, kernel and all. */
+#define HELPER_IDLE_MS (10 * 60 * 1000)
+/* An answer that did not come is asked for again: messages get lost. */
+#define HELPER_REPEAT_MS 2000
+/* A helper that says nothing at all for this long after we sent something is
+ * sought again: its kernel may have been ended, which leaves the WebSocket
+ * open and silent. Wrong suspicion costs a reconnection. */
+#define HELPER_DEAF_MS 6000
+/* How often, with growing waits (about four minutes in all), runs that go on
+ * are worth another attempt to reach them. */
+#define HELPER_ATTEMPTS_MAX 12
+
+/* --- runs ---------------------------------------------------------------- */
+/* Output on its way and not yet acknowledged: at 20 ms round trip, and with an
+ * acknowledgement per quarter, this still carries 100 MB/s. */
+#define RUN_WINDOW_BYTES (4 * MIB)
+#define RUN_ACK_BYTES	 (1 * MIB)
+/* The supervisor records at most 64 KiB at a time. */
+#define RUN_FRAME_MAX	(1 * MIB)
+#define RUN_FEED_BYTES	(1 * MIB)
+#define RUN_COMMAND_MAX (128 * KIB)
+/* Silence after which we ask whether something was lost, and the longest that
+ * waiting grows to. */
+#define RUN_QUIET_MS	 1000
+#define RUN_QUIET_MAX_MS 15000
 
 /* --- workspaces ---------------------------------------------------------- */
 #define WORKSPACE_NAME_MAX 63 /* as a label of a cluster's object */

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#define JUST_NOW_MS 500
+
 enum content_state {
 	CONTENT_EMPTY,
 	CONTENT_LOADING,
@@ -24,6 +26,9 @@ struct content {
 	/* guarded by lock */
 	struct waitlist changed;
 	enum content_state state;
+	uint64_t loads; /* ended, and how the last one did */
+	int load_error;
+	int64_t loaded_ms;
 	bool is_uploading;
 	unsigned opens;
 	int fd; /* -1 while EMPTY */
@@ -124,22 +129,49 @@ bool content_revalidate(struct content *c, const struct entry *now)
 	return is_stale;
 }
 
-int content_begin_load(struct content *c, const struct cancel *cancel)
+/* Those who waited for a load share its failure: if each tried again, the last
+ * would wait for as many deadlines as there are waiters. A loader that was
+ * interrupted failed for itself only. */
+static int wait_for_load_locked(struct content *c, const struct cancel *cancel)
+	REQUIRES(c->lock)
 {
+	uint64_t loads = c->loads;
 	int rc = 0;
 
-	mutex_lock(&c->lock);
 	while (rc == 0 && c->state == CONTENT_LOADING)
 		rc = waitlist_wait(&c->changed, &c->lock, cancel, -1);
-	if (rc == 0 && c->state == CONTENT_EMPTY) {
-		rc = scratch_file(c->directory_fd);
-		if (rc >= 0) {
-			c->fd = rc;
-			c->size = 0;
-			c->state = CONTENT_LOADING;
-			rc = 1;
-		}
-	}
+	if (rc == 0 && c->loads != loads && c->state == CONTENT_EMPTY &&
+		c->load_error != -EINTR)
+		rc = c->load_error;
+	/* The kernel asks once more for the page that its read-ahead did not
+	 * get: the deadline has passed once, it must not pass twice. */
+	if (rc == 0 && c->state == CONTENT_EMPTY &&
+		c->load_error == -ETIMEDOUT &&
+		clock_now_ms() - c->loaded_ms < JUST_NOW_MS)
+		rc = -ETIMEDOUT;
+	return rc;
+}
+
+static int start_load_locked(struct content *c) REQUIRES(c->lock)
+{
+	int fd = scratch_file(c->directory_fd);
+
+	if (fd < 0)
+		return fd;
+	c->fd = fd;
+	c->size = 0;
+	c->state = CONTENT_LOADING;
+	return 1;
+}
+
+int content_begin_load(struct content *c, const struct cancel *cancel)
+{
+	int rc;
+
+	mutex_lock(&c->lock);
+	rc = wait_for_load_locked(c, cancel);
+	if (rc == 0 && c->state == CONTENT_EMPTY)
+		rc = start_load_locked(c);
 	mutex_unlock(&c->lock);
 	return rc;
 }
@@ -162,6 +194,9 @@ void content_end_load(
 	struct content *c, int rc, int64_t size, const struct entry *version)
 {
 	mutex_lock(&c->lock);
+	c->loads++;
+	c->load_error = rc;
+	c->loaded_ms = clock_now_ms();
 	if (rc < 0) {
 		make_empty_locked(c);
 	} else {

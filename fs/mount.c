@@ -247,8 +247,8 @@ static struct fuse_session *new_fuse_session(struct mount *m)
 	char flag[] = "-o";
 	char *argv[] = { program, flag, options, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-	struct fuse_session *fuse = fuse_session_new(&args, &fuse_ops,
-		sizeof(fuse_ops), m->session);
+	struct fuse_session *fuse = fuse_session_new(
+		&args, &fuse_ops, sizeof(fuse_ops), m->session);
 
 	fuse_opt_free_args(&args); /* libfuse has made them its own */
 	return fuse;

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 
 /* The kernel lets one write at a time into a file, so the line and the run
@@ -26,8 +25,6 @@ struct conversation {
 	bool is_writer;	 /* it started the run */
 	int64_t read_offset;
 };
-
-static atomic_int readers;
 
 /* The run this handle talks about, with a reference, or NULL. */
 static struct run *current_run(struct session *s, struct handle *h)
@@ -98,17 +95,6 @@ static int run_file_open(
 	return 0;
 }
 
-static ssize_t read_limited(struct run *run, char *buffer, size_t size,
-	int64_t offset, const struct cancel *cancel)
-{
-	ssize_t n = -EAGAIN;
-
-	if (atomic_fetch_add(&readers, 1) < RUN_READERS_MAX)
-		n = run_read(run, buffer, size, offset, cancel);
-	atomic_fetch_sub(&readers, 1);
-	return n;
-}
-
 static ssize_t run_file_read(struct request *r, struct handle *h, char *buffer,
 	size_t size, int64_t offset)
 {
@@ -124,7 +110,8 @@ static ssize_t run_file_read(struct request *r, struct handle *h, char *buffer,
 		offset = c->read_offset;
 		mutex_unlock(&c->lock);
 	}
-	n = read_limited(run, buffer, size, offset, &r->cancel);
+	n = run_table_read(
+		r->session->runs, run, buffer, size, offset, &r->cancel);
 	if (is_stream && n > 0) {
 		mutex_lock(&c->lock);
 		c->read_offset = offset + n;

@@ -42,6 +42,8 @@ struct run_table {
 	/* guarded by lock */
 	GQueue runs; /* oldest first, each with a reference */
 	uint64_t next_number;
+
+	atomic_int readers; /* workers inside run_table_read */
 };
 
 struct run_table *run_table_new(struct session *s)
@@ -365,6 +367,17 @@ ssize_t run_read(struct run *run, char *buffer, size_t size, int64_t offset,
 		n = pread(run->fd, buffer, size, offset);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -EIO : n;
+}
+
+ssize_t run_table_read(struct run_table *t, struct run *run, char *buffer,
+	size_t size, int64_t offset, const struct cancel *cancel)
+{
+	ssize_t n = -EAGAIN;
+
+	if (atomic_fetch_add(&t->readers, 1) < RUN_READERS_MAX)
+		n = run_read(run, buffer, size, offset, cancel);
+	atomic_fetch_sub(&t->readers, 1);
+	return n;
 }
 
 int run_feed(struct run *run, const void *bytes, size_t length,

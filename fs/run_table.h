@@ -58,6 +58,10 @@ const char *run_command_line(const struct run *); /* borrowed */
  * of its output. */
 ssize_t run_read(struct run *, char *buffer, size_t size, int64_t offset,
 	const struct cancel *);
+/* The same for a worker of the mount's: -EAGAIN when RUN_READERS_MAX of them
+ * wait already, so that watching runs cannot stop everything else. */
+ssize_t run_table_read(struct run_table *, struct run *, char *buffer,
+	size_t size, int64_t offset, const struct cancel *);
 int run_feed(
 	struct run *, const void *bytes, size_t length, const struct cancel *);
 int run_signal(struct run *, int number, const struct cancel *);

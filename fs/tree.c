@@ -145,12 +145,16 @@ static int ask_for_one(struct tree *t, const char *path, const char *dir,
 	return rc;
 }
 
-static bool asks_alone(struct tree *t, const char *dir, const char *name)
+/* Who believes nothing would throw the rest of a listing away. */
+static bool asks_alone(
+	struct tree *t, const char *dir, const char *name, int64_t max_age_ms)
 {
 	unsigned caps = remote_capabilities(t->remote);
 	unsigned singles;
 	int count;
 
+	if (max_age_ms <= 0)
+		return true;
 	if (name_may_be_unlisted(name, (caps & REMOTE_CAN_HIDDEN) != 0))
 		return true;
 	count = attr_cache_count_single(t->attrs, dir, &singles);
@@ -212,7 +216,7 @@ int tree_stat(struct tree *t, const char *path, int64_t max_age_ms,
 	default:
 		break;
 	}
-	if (asks_alone(t, dir, name))
+	if (asks_alone(t, dir, name, max_age_ms))
 		return ask_for_one(t, path, dir, name, cancel, ret_entry);
 	rc = refresh_listing(t, dir, cancel);
 	if (rc < 0)

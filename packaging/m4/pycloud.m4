@@ -43,3 +43,20 @@ AC_DEFUN([PYCLOUD_SANITIZERS], [
 	])
 	AC_SUBST([SAN_CFLAGS])
 ])
+
+# PYCLOUD_FUZZERS: with --enable-fuzzers, instrument every object for libFuzzer
+# and define ENABLE_FUZZERS and FUZZ_LDFLAGS. Only clang has it.
+AC_DEFUN([PYCLOUD_FUZZERS], [
+	FUZZ_LDFLAGS=""
+	AS_IF([test "x$enable_fuzzers" = xyes], [
+		FUZZ_LDFLAGS="-fsanitize=fuzzer"
+		SAN_CFLAGS="$SAN_CFLAGS -fsanitize=fuzzer-no-link"
+		pycloud_saved_cflags="$CFLAGS"
+		CFLAGS="$CFLAGS $SAN_CFLAGS"
+		AC_LINK_IFELSE([AC_LANG_PROGRAM([[]], [[]])], [], [AC_MSG_ERROR(
+			[--enable-fuzzers needs clang with libFuzzer: CC=clang])])
+		CFLAGS="$pycloud_saved_cflags"
+	])
+	AC_SUBST([FUZZ_LDFLAGS])
+	AM_CONDITIONAL([ENABLE_FUZZERS], [test "x$enable_fuzzers" = xyes])
+])

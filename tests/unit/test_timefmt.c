@@ -1,4 +1,4 @@
-/* The server's timestamps, as seen on real servers and as they should not be. */
+/* The server's timestamps: as real servers send them, and as none should. */
 #include "config.h"
 
 #include "test.h"

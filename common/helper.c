@@ -1,0 +1,256 @@
+/* helper.c - see helper.h: life's ends, and calls. The thread is helper_keeper.c. */
+#include "config.h"
+
+#include "helper.h"
+
+#include "helper_state.h"
+
+#include <errno.h>
+
+/* --- errors by name ------------------------------------------------------ */
+
+static const struct {
+	const char *name;
+	int error;
+} errno_names[] = {
+	{ "", 0 },
+	{ "E2BIG", -E2BIG },
+	{ "EACCES", -EACCES },
+	{ "EAGAIN", -EAGAIN },
+	{ "EDQUOT", -EDQUOT },
+	{ "EFBIG", -EFBIG },
+	{ "EINVAL", -EINVAL },
+	{ "EIO", -EIO },
+	{ "EISDIR", -EISDIR },
+	{ "ELOOP", -ELOOP },
+	{ "EMFILE", -EAGAIN },
+	{ "ENAMETOOLONG", -ENAMETOOLONG },
+	{ "ENOENT", -ENOENT },
+	{ "ENOMEM", -ENOMEM },
+	{ "ENOSPC", -ENOSPC },
+	{ "ENOTDIR", -ENOTDIR },
+	{ "ENOTSUP", -EOPNOTSUPP },
+	{ "EOPNOTSUPP", -EOPNOTSUPP },
+	{ "EPERM", -EPERM },
+	{ "EROFS", -EROFS },
+	{ "ESRCH", -ESRCH },
+};
+
+int helper_errno(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(errno_names); i++)
+		if (g_strcmp0(name, errno_names[i].name) == 0)
+			return errno_names[i].error;
+	return -EIO;
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+/* Borrows the channel from the keeper; NULL when there is none. */
+static struct kernel_channel *borrow_channel(struct helper *h)
+	REQUIRES(h->lock);
+static struct kernel_channel *borrow_channel(struct helper *h)
+{
+	if (h->state != HELPER_READY)
+		return NULL;
+	h->senders++;
+	if (h->asked_ms == 0)
+		h->asked_ms = clock_now_ms();
+	return h->channel;
+}
+
+static void return_channel(struct helper *h) REQUIRES(h->lock);
+static void return_channel(struct helper *h)
+{
+	h->senders--;
+	waitlist_wake(&h->waiters);
+}
+
+static int send_call(struct kernel_channel *channel, const char *comm_id,
+	const cJSON *call, const struct kernel_buffer *bytes)
+{
+	struct kernel_msg_header header = kernel_channel_header(channel);
+
+	return kernel_channel_send(channel, bytes != NULL,
+		kernel_msg_comm_msg(&header, comm_id, call, bytes));
+}
+
+/* A channel that does not take or answer anything is given up. */
+static void cut_if_deaf(struct helper *h, int rc) REQUIRES(h->lock);
+static void cut_if_deaf(struct helper *h, int rc)
+{
+	if (h->state == HELPER_READY &&
+		(rc < 0 || (h->asked_ms != 0 && clock_now_ms() - h->asked_ms >
+							HELPER_DEAF_MS)))
+		cancel_fire(&h->cut);
+}
+
+void helper_post(struct helper *h, cJSON *call)
+{
+	struct kernel_channel *channel;
+	int rc;
+
+	mutex_lock(&h->lock);
+	channel = borrow_channel(h);
+	mutex_unlock(&h->lock);
+	if (channel != NULL) {
+		rc = send_call(channel, h->comm_id, call, NULL);
+		mutex_lock(&h->lock);
+		cut_if_deaf(h, rc);
+		return_channel(h);
+		mutex_unlock(&h->lock);
+	}
+	cJSON_Delete(call);
+}
+
+/* --- calling ------------------------------------------------------------- */
+
+static void add_pending(struct helper *h, struct pending *p) REQUIRES(h->lock);
+static void add_pending(struct helper *h, struct pending *p)
+{
+	p->id = h->next_id++;
+	p->next = h->pendings;
+	h->pendings = p;
+	h->callers++;
+	waitlist_wake(&h->waiters);
+}
+
+static void remove_pending(struct helper *h, struct pending *me)
+	REQUIRES(h->lock);
+static void remove_pending(struct helper *h, struct pending *me)
+{
+	struct pending **p = &h->pendings;
+
+	while (*p != me)
+		p = &(*p)->next;
+	*p = me->next;
+	h->callers--;
+	h->needed_ms = clock_now_ms();
+}
+
+/* Sends whenever that makes sense, until the reply is there. */
+static int exchange(struct helper *h, struct pending *p, const cJSON *call,
+	const struct kernel_buffer *bytes, const struct cancel *cancel)
+	REQUIRES(h->lock);
+static int exchange(struct helper *h, struct pending *p, const cJSON *call,
+	const struct kernel_buffer *bytes, const struct cancel *cancel)
+{
+	int64_t end = clock_now_ms() + KERNEL_START_TIMEOUT_MS;
+	int64_t repeat = 0;
+	unsigned failures = h->failures, generation = 0;
+	int rc = 0;
+
+	while (p->reply == NULL && (rc == 0 || rc == -ETIMEDOUT)) {
+		struct kernel_channel *channel = NULL;
+		int64_t now = clock_now_ms();
+
+		if (h->failures != failures)
+			return h->error;
+		if (now >= end)
+			return -ETIMEDOUT;
+		if (generation != h->generation || now >= repeat)
+			channel = borrow_channel(h);
+		if (channel == NULL) {
+			int64_t left = (repeat > now ? repeat : end) - now;
+
+			rc = waitlist_wait(&h->waiters, &h->lock, cancel, left);
+			if (rc == -ETIMEDOUT && cancel_check(cancel) < 0)
+				return rc;
+			continue;
+		}
+		generation = h->generation;
+		mutex_unlock(&h->lock);
+		rc = send_call(channel, h->comm_id, call, bytes);
+		mutex_lock(&h->lock);
+		repeat = clock_now_ms() + HELPER_REPEAT_MS;
+		cut_if_deaf(h, rc);
+		return_channel(h);
+		rc = rc == -EMSGSIZE ? rc : 0;
+	}
+	return p->reply != NULL ? 0 : rc;
+}
+
+int helper_call(struct helper *h, cJSON *call,
+	const struct kernel_buffer *bytes, const struct cancel *cancel,
+	cJSON **ret_reply)
+{
+	struct pending p = { 0 };
+	int rc;
+
+	mutex_lock(&h->lock);
+	add_pending(h, &p);
+	(void)cJSON_AddNumberToObject(call, "id", (double)p.id);
+	rc = exchange(h, &p, call, bytes, cancel);
+	remove_pending(h, &p);
+	mutex_unlock(&h->lock);
+
+	cJSON_Delete(call);
+	if (rc == 0)
+		rc = helper_errno(json_string(p.reply, "error"));
+	if (rc == 0 && ret_reply != NULL)
+		*ret_reply = g_steal_pointer(&p.reply);
+	cJSON_Delete(p.reply);
+	return rc;
+}
+
+void helper_hold(struct helper *h)
+{
+	mutex_lock(&h->lock);
+	h->holds++;
+	mutex_unlock(&h->lock);
+}
+
+void helper_unhold(struct helper *h)
+{
+	mutex_lock(&h->lock);
+	h->holds--;
+	h->needed_ms = clock_now_ms();
+	mutex_unlock(&h->lock);
+}
+
+/* --- life's ends --------------------------------------------------------- */
+
+int helper_new(struct http_pool *pool, const struct helper_handler *handler,
+	struct helper **ret)
+{
+	struct helper *h = g_new0(struct helper, 1);
+	int rc;
+
+	h->pool = pool;
+	h->handler = *handler;
+	h->next_id = 1;
+	mutex_init(&h->lock);
+	cancel_init(&h->closing, 0);
+	cancel_init(&h->cut, 0);
+	rc = pthread_create(&h->keeper, NULL, helper_keep, h);
+	if (rc != 0) {
+		cancel_fini(&h->cut);
+		cancel_fini(&h->closing);
+		mutex_fini(&h->lock);
+		g_free(h);
+		return -rc;
+	}
+	*ret = h;
+	return 0;
+}
+
+void helper_free(struct helper *h)
+{
+	if (h == NULL)
+		return;
+	mutex_lock(&h->lock);
+	h->state = HELPER_ENDING;
+	cancel_fire(&h->closing);
+	cancel_fire(&h->cut);
+	waitlist_wake(&h->waiters);
+	mutex_unlock(&h->lock);
+	(void)pthread_join(h->keeper, NULL);
+	cancel_fini(&h->cut);
+	cancel_fini(&h->closing);
+	mutex_fini(&h->lock);
+	g_free(h->comm_id);
+	g_free(h->kernel_id);
+	g_free(h);
+}

@@ -1,0 +1,372 @@
+/*
+ * helper_keeper.c - the helper's thread: makes a helper when it is needed, receives
+ * what it says, and makes another when it is lost. States in helper_state.h.
+ */
+#include "config.h"
+
+#include "helper_state.h"
+
+#include "helper_py.h"
+#include "log.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define HELPER_VERSION	 1
+#define HELPER_STOP_MS	 5000
+#define HELPER_WAIT_MS	 250
+#define HELPER_STABLE_MS 10000
+
+/* --- making a helper ------------------------------------------------ */
+
+static cJSON *opening(void)
+{
+	cJSON *data = cJSON_CreateObject();
+
+	(void)cJSON_AddNumberToObject(data, "version", HELPER_VERSION);
+	(void)cJSON_AddNumberToObject(data, "window", RUN_WINDOW_BYTES);
+	return data;
+}
+
+/* Sends the helper's source and opens a comm to it; the kernel works off both
+ * in this order. */
+static int send_helper(struct helper *h, struct kernel_channel *channel)
+{
+	g_autoptr(cJSON) data = opening();
+	struct kernel_msg_header header = kernel_channel_header(channel);
+	int rc = kernel_channel_send(
+		channel, false, kernel_msg_execute_request(&header, helper_py));
+
+	if (rc < 0)
+		return rc;
+	g_free(h->comm_id);
+	h->comm_id = g_uuid_string_random();
+	header = kernel_channel_header(channel);
+	return kernel_channel_send(channel, false,
+		kernel_msg_comm_open(&header, h->comm_id, "pycloud", data));
+}
+
+static bool is_ours(const struct helper *h, const struct kernel_msg *msg)
+{
+	return g_strcmp0(json_string(msg->content, "comm_id"), h->comm_id) == 0;
+}
+
+/* Is this the answer to send_helper()? 1: yes, 0: not yet, or -errno. */
+static int read_greeting(const struct helper *h, const struct kernel_msg *msg)
+{
+	const cJSON *data = json_object(msg->content, "data");
+	int64_t version = 0;
+
+	if (strcmp(msg->type, "execute_reply") == 0 &&
+		g_strcmp0(json_string(msg->content, "status"), "ok") != 0) {
+		const char *why = json_string(msg->content, "evalue");
+
+		log_warning("the helper does not start in the kernel: %s",
+			why == NULL ? "no reason given" : why);
+		return -EPROTO;
+	}
+	if (!is_ours(h, msg))
+		return 0;
+	if (strcmp(msg->type, "comm_close") == 0)
+		return -EPROTO;
+	if (strcmp(msg->type, "comm_msg") != 0)
+		return 0;
+	return json_int64(data, "version", &version) &&
+			       version == HELPER_VERSION
+		       ? 1
+		       : -EPROTO;
+}
+
+static int await_greeting(struct helper *h, struct kernel_channel *channel)
+{
+	int64_t end = clock_now_ms() + KERNEL_CALL_TIMEOUT_MS;
+	int rc = 0;
+
+	while (rc == 0) {
+		struct kernel_msg msg;
+		GByteArray *frame = NULL;
+		int64_t left = end - clock_now_ms();
+
+		rc = left <= 0 ? -ETIMEDOUT
+			       : kernel_channel_receive(channel, &h->closing,
+					 (int)left, &msg, &frame);
+		if (rc < 0)
+			return rc;
+		rc = read_greeting(h, &msg);
+		kernel_msg_clear(&msg);
+		g_byte_array_unref(frame);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static void stop_kernel(struct helper *h)
+{
+	struct cancel limit;
+
+	if (h->kernel_id == NULL)
+		return;
+	cancel_init(&limit, HELPER_STOP_MS);
+	/* A kernel that cannot be ended is one the server has lost anyway, or
+	 * the network is down; neither can be helped here. */
+	(void)kernel_stop(h->pool, h->kernel_id, &limit);
+	cancel_fini(&limit);
+	g_clear_pointer(&h->kernel_id, g_free);
+}
+
+/* What says that the server, not the kernel, is out of reach. */
+static bool is_network_error(int rc)
+{
+	return rc == -ECONNREFUSED || rc == -ECONNRESET ||
+	       rc == -EHOSTUNREACH || rc == -EPIPE || rc == -EINTR;
+}
+
+/* A helper in the kernel we have. A kernel that is there but does not do is
+ * ended. */
+static int reach_helper(struct helper *h, struct kernel_channel **ret)
+{
+	struct kernel_channel *channel = NULL;
+	int rc = kernel_channel_open(
+		h->pool, h->kernel_id, &h->closing, &channel);
+
+	if (rc == 0)
+		rc = send_helper(h, channel);
+	if (rc == 0)
+		rc = await_greeting(h, channel);
+	if (rc == 0) {
+		*ret = channel;
+		return 0;
+	}
+	kernel_channel_free(channel);
+	if (!is_network_error(rc))
+		stop_kernel(h);
+	return rc;
+}
+
+static int make_helper(struct helper *h, struct kernel_channel **ret)
+{
+	int rc = -ENOENT;
+
+	if (h->kernel_id != NULL)
+		rc = reach_helper(h, ret);
+	if (h->kernel_id != NULL)
+		return rc; /* reached, or to be tried again */
+	rc = kernel_start(h->pool, &h->closing, &h->kernel_id);
+	if (rc == 0)
+		rc = reach_helper(h, ret);
+	return rc == -ENOENT ? -EIO : rc; /* no file is meant */
+}
+
+/* --- receiving ----------------------------------------------------- */
+
+static void settle_pending(struct helper *h, int64_t id, const cJSON *data)
+	EXCLUDES(h->lock);
+static void settle_pending(struct helper *h, int64_t id, const cJSON *data)
+{
+	struct pending *p;
+
+	mutex_lock(&h->lock);
+	for (p = h->pendings; p != NULL; p = p->next)
+		if (p->id == id && p->reply == NULL) {
+			p->reply = cJSON_Duplicate(data, true);
+			waitlist_wake(&h->waiters);
+		}
+	mutex_unlock(&h->lock);
+}
+
+static void dispatch_comm(struct helper *h, const struct kernel_msg *msg)
+{
+	static const struct kernel_buffer nothing = { 0 };
+	const cJSON *data = json_object(msg->content, "data");
+	const char *event = data == NULL ? NULL : json_string(data, "event");
+	int64_t id;
+
+	if (event != NULL)
+		h->handler.event(h->handler.arg, event, data,
+			msg->n_buffers > 0 ? &msg->buffers[0] : &nothing);
+	else if (data != NULL && json_int64(data, "reply", &id))
+		settle_pending(h, id, data);
+}
+
+/* 0, or why this channel is no good any more. */
+static int dispatch(struct helper *h, const struct kernel_msg *msg)
+{
+	if (strcmp(msg->type, "status") == 0) {
+		const char *state =
+			json_string(msg->content, "execution_state");
+
+		if (g_strcmp0(state, "restarting") == 0 ||
+			g_strcmp0(state, "dead") == 0)
+			return -ECONNRESET;
+	} else if (strcmp(msg->type, "comm_msg") == 0 && is_ours(h, msg)) {
+		dispatch_comm(h, msg);
+	} else if (strcmp(msg->type, "comm_close") == 0 && is_ours(h, msg)) {
+		return -ECONNRESET;
+	}
+	return 0;
+}
+
+static int receive_one(
+	struct helper *h, struct kernel_channel *channel, int timeout_ms)
+{
+	struct kernel_msg msg;
+	GByteArray *frame = NULL;
+	int rc = kernel_channel_receive(
+		channel, &h->cut, timeout_ms, &msg, &frame);
+
+	if (rc < 0)
+		return rc;
+	mutex_lock(&h->lock);
+	h->asked_ms = 0;
+	mutex_unlock(&h->lock);
+	rc = dispatch(h, &msg);
+	kernel_msg_clear(&msg);
+	g_byte_array_unref(frame);
+	return rc;
+}
+
+/* How long the helper may stay without anybody needing it; 0: no longer. */
+static int idle_left_ms(struct helper *h) EXCLUDES(h->lock);
+static int idle_left_ms(struct helper *h)
+{
+	int64_t now = clock_now_ms();
+	int64_t left;
+
+	mutex_lock(&h->lock);
+	if (h->callers > 0 || h->holds > 0)
+		h->needed_ms = now;
+	left = h->needed_ms + HELPER_IDLE_MS - now;
+	mutex_unlock(&h->lock);
+	return left > 0 ? (int)left : 0;
+}
+
+/* Until the channel is lost (-errno) or nobody has needed it for long (0). */
+static int receive_all(struct helper *h, struct kernel_channel *channel)
+{
+	int rc = 0;
+
+	while (rc == 0 || rc == -ETIMEDOUT) {
+		int tick = h->handler.tick(h->handler.arg);
+		int left = idle_left_ms(h);
+
+		if (left == 0)
+			return 0;
+		rc = receive_one(
+			h, channel, tick >= 0 && tick < left ? tick : left);
+	}
+	return rc;
+}
+
+/* --- its life ------------------------------------------------------- */
+
+static void set_ready(struct helper *h, struct kernel_channel *channel)
+	EXCLUDES(h->lock);
+static void set_ready(struct helper *h, struct kernel_channel *channel)
+{
+	mutex_lock(&h->lock);
+	h->channel = channel;
+	h->generation++;
+	h->asked_ms = 0;
+	h->needed_ms = clock_now_ms();
+	if (h->state != HELPER_ENDING) {
+		cancel_fini(&h->cut);
+		cancel_init(&h->cut, 0);
+		h->state = HELPER_READY;
+	}
+	waitlist_wake(&h->waiters);
+	mutex_unlock(&h->lock);
+}
+
+/* Takes the channel back from those who send. */
+static void set_asleep(struct helper *h) EXCLUDES(h->lock);
+static void set_asleep(struct helper *h)
+{
+	mutex_lock(&h->lock);
+	if (h->state != HELPER_ENDING)
+		h->state = HELPER_ASLEEP;
+	while (h->senders > 0)
+		(void)waitlist_wait(&h->waiters, &h->lock, NULL, -1);
+	h->channel = NULL;
+	mutex_unlock(&h->lock);
+}
+
+/* Tells the waiting callers; the holders too once it is hopeless. */
+static void fail(struct helper *h, int error) EXCLUDES(h->lock);
+static void fail(struct helper *h, int error)
+{
+	bool is_over =
+		error == -EOPNOTSUPP || ++h->attempts >= HELPER_ATTEMPTS_MAX;
+	bool is_held;
+
+	mutex_lock(&h->lock);
+	h->failures++;
+	h->error = error;
+	if (h->state != HELPER_ENDING)
+		h->state = HELPER_ASLEEP;
+	is_held = h->holds > 0;
+	waitlist_wake(&h->waiters);
+	mutex_unlock(&h->lock);
+	if (is_held && is_over)
+		h->handler.lost(h->handler.arg, error);
+	if (is_over)
+		h->attempts = 0;
+}
+
+/* Waits for somebody's need; false: the end. After a failure, holders wait
+ * longer each time, callers do not wait: each of them gets one attempt. */
+static bool await_need(struct helper *h) EXCLUDES(h->lock);
+static bool await_need(struct helper *h)
+{
+	int64_t wait_ms =
+		h->attempts == 0
+			? 0
+			: (int64_t)HELPER_WAIT_MS
+				  << (h->attempts < 6 ? h->attempts : 6);
+	int64_t end = clock_now_ms() + wait_ms;
+	bool is_ending;
+
+	mutex_lock(&h->lock);
+	while (h->state != HELPER_ENDING && h->callers == 0 &&
+		(h->holds == 0 || clock_now_ms() < end))
+		(void)waitlist_wait(&h->waiters, &h->lock, NULL,
+			h->holds == 0 ? -1 : end - clock_now_ms());
+	is_ending = h->state == HELPER_ENDING;
+	if (!is_ending)
+		h->state = HELPER_STARTING;
+	mutex_unlock(&h->lock);
+	return !is_ending;
+}
+
+static void serve(struct helper *h, struct kernel_channel *channel)
+{
+	int64_t since = clock_now_ms();
+	int rc;
+
+	set_ready(h, channel);
+	if (h->generation > 1)
+		h->handler.reconnected(h->handler.arg);
+	rc = receive_all(h, channel);
+	set_asleep(h);
+	kernel_channel_free(channel);
+	if (rc == 0)
+		stop_kernel(h);
+	/* A kernel that dies again and again is left alone for longer. */
+	h->attempts =
+		clock_now_ms() - since < HELPER_STABLE_MS ? h->attempts + 1 : 0;
+}
+
+void *helper_keep(void *arg)
+{
+	struct helper *h = arg;
+
+	while (await_need(h)) {
+		struct kernel_channel *channel = NULL;
+		int rc = make_helper(h, &channel);
+
+		if (rc < 0)
+			fail(h, rc);
+		else
+			serve(h, channel);
+	}
+	stop_kernel(h);
+	return NULL;
+}

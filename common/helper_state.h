@@ -1,0 +1,75 @@
+/*
+ * helper_state.h - what helper.c (calls) and helper_keeper.c (the thread) share; for
+ * nobody else.
+ *
+ * States, changed by the keeper alone (except ENDING):
+ *
+ *	ASLEEP    nobody needs a helper, or the last attempt failed
+ *	STARTING  the keeper is making kernel, channel and comm
+ *	READY     calls may be sent
+ *	ENDING    helper_free() was called
+ *
+ * A caller makes a `struct pending` on its stack, waits for READY, sends, and
+ * waits for the keeper to fill in the reply. `generation` counts the helpers,
+ * `failures` the attempts that came to nothing, so that a waiter sees what
+ * happened since it last looked.
+ *
+ * The channel is used by senders without the lock: `senders` counts them, and
+ * the keeper frees the channel only when there is none.
+ */
+#ifndef PYCLOUD_HELPER_STATE_H
+#define PYCLOUD_HELPER_STATE_H
+
+#include "helper.h"
+
+#include "kernel.h"
+#include "mutex.h"
+#include "waitlist.h"
+
+enum helper_state {
+	HELPER_ASLEEP,
+	HELPER_STARTING,
+	HELPER_READY,
+	HELPER_ENDING
+};
+
+struct pending {
+	struct pending *next;
+	int64_t id;
+	cJSON *reply; /* filled in by the keeper */
+};
+
+struct helper {
+	struct http_pool *pool;
+	struct helper_handler handler;
+	pthread_t keeper;
+	struct cancel closing; /* fired by helper_free() */
+
+	struct mutex lock;
+	/* guarded by lock */
+	struct waitlist waiters;
+	enum helper_state state;
+	unsigned callers; /* inside helper_call() */
+	unsigned holds;
+	unsigned senders;
+	unsigned generation;
+	unsigned failures;
+	int error; /* of the last failure */
+	int64_t next_id;
+	int64_t asked_ms;  /* since when we wait to hear something; 0: not */
+	int64_t needed_ms; /* when somebody last needed us */
+	struct pending *pendings;
+	struct cancel cut; /* makes the keeper give up this channel */
+	struct kernel_channel *channel;
+
+	/* the keeper's own; senders read comm_id, which only changes while
+	 * there is none */
+	char *kernel_id;
+	char *comm_id;
+	unsigned attempts;
+};
+
+/* The keeper's thread: returns after helper_free() set ENDING. */
+void *helper_keep(void *helper);
+
+#endif

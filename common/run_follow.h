@@ -1,0 +1,52 @@
+/*
+ * run_follow.h - how far we are with a run's record, and what to ask next.
+ * Pure.
+ *
+ * Messages from the helper get lost, come twice after a repair, and may all
+ * fail to come. A follower takes what continues the record, throws away what
+ * it has, and says what to ask: again from the offset it has reached (after a
+ * gap, or after a silence that grows each time), or an acknowledgement.
+ *
+ * No lock: used by one thread.
+ */
+#ifndef PYCLOUD_RUN_FOLLOW_H
+#define PYCLOUD_RUN_FOLLOW_H
+
+#include "run_record.h"
+
+enum run_follow_need {
+	RUN_FOLLOW_NOTHING,
+	RUN_FOLLOW_DONE,  /* the whole record was taken */
+	RUN_FOLLOW_ACK,	  /* tell the helper `offset` */
+	RUN_FOLLOW_AGAIN, /* ask for everything from `offset` on */
+};
+
+struct run_follow {
+	struct run_record record;
+	int64_t offset; /* of the record; everything before it was taken */
+	int64_t acked;
+	int64_t asked_offset; /* AGAIN was said there; -1: not since then */
+	int64_t quiet_since_ms;
+	int64_t quiet_ms; /* how long a silence is believed */
+};
+
+void run_follow_init(struct run_follow *, int64_t now_ms);
+
+/* A piece of the record came. Returns a need, or -EPROTO. */
+int run_follow_output(struct run_follow *, int64_t offset, const uint8_t *bytes,
+	size_t length, run_record_fn take, void *arg);
+
+/* The end came, after `length` bytes of record. */
+enum run_follow_need run_follow_end(struct run_follow *, int64_t length);
+
+/* Anything came: the silence begins anew. */
+void run_follow_heard(struct run_follow *, int64_t now_ms);
+
+/* Is the silence too long? NOTHING with *ret_wait_ms, or AGAIN. */
+enum run_follow_need run_follow_tick(
+	struct run_follow *, int64_t now_ms, int *ret_wait_ms);
+
+/* AGAIN was asked by the caller (a new helper knows nothing of us). */
+void run_follow_asked(struct run_follow *, int64_t now_ms);
+
+#endif
