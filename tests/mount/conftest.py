@@ -124,11 +124,13 @@ def mount_server(mounter, server, **kwargs):
 
 @pytest.fixture
 def mount(mounter, server):
-    """The session's server, mounted."""
-    return mount_server(mounter, server)
+    """The session's server, mounted when the test first uses it."""
+    made = mounter(server.url, env={"PYCLOUD_TOKEN": server.token})
+    made.is_lazy = True
+    return made
 
 
 @pytest.fixture
 def tree(mount):
-    """The mounted directory."""
-    return mount.path
+    """The mounted directory, mounted when the test first uses it."""
+    return harness.Tree(mount)

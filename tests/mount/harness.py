@@ -251,7 +251,8 @@ class Mount:
         self.spec = spec
         self.options = options
         self.arguments = list(arguments)
-        self.path = scratch / name
+        self.directory = scratch / name
+        self.is_lazy = False
         self.reports = scratch / f"{name}.report"
         self.pid = None
         self.status_code = None
@@ -270,10 +271,18 @@ class Mount:
             "UBSAN_OPTIONS": sanitizer, "TSAN_OPTIONS": sanitizer}
         self.env.update(env or {})
 
+    @property
+    def path(self):
+        """The mount point; a lazy mount is mounted when it is first named,
+        so that it sees what the test prepared on the server."""
+        if self.is_lazy and self.result is None:
+            self.start()
+        return self.directory
+
     def command(self):
         """The command line, as mount(8) would give it."""
         options = ["-o", self.options] if self.options else []
-        return [str(self.program), self.spec, str(self.path), *options,
+        return [str(self.program), self.spec, str(self.directory), *options,
                 *self.arguments]
 
     def attempt(self, make_directory=True):
@@ -283,7 +292,7 @@ class Mount:
         run = self.scratch / "run"
         run.mkdir(mode=0o700, exist_ok=True)
         if make_directory:
-            self.path.mkdir(exist_ok=True)
+            self.directory.mkdir(exist_ok=True)
         before = set(children())
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             # Files, not pipes: a daemon that keeps one open must not block.
@@ -311,7 +320,7 @@ class Mount:
         """Mount, and insist that it worked."""
         result = self.attempt()
         assert result.returncode == 0, f"mount failed: {result.stderr}"
-        assert is_mounted(self.path), "exit status 0 but nothing is mounted"
+        assert is_mounted(self.directory), "exit status 0, but no mount"
         assert self.pid is not None, "no daemon is left"
         return self
 
@@ -320,14 +329,14 @@ class Mount:
         for name in ("home", "data", "cache", "state"):
             (self.scratch / name).mkdir(exist_ok=True)
         (self.scratch / "run").mkdir(mode=0o700, exist_ok=True)
-        self.path.mkdir(exist_ok=True)
+        self.directory.mkdir(exist_ok=True)
         self.log = self.scratch / "foreground.log"
         with open(self.log, "wb") as log:
             self.foreground = subprocess.Popen(
                 [*self.command(), "--foreground"], env=self.env, stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL)
         self.pid = self.foreground.pid
-        wait_until(lambda: is_mounted(self.path)
+        wait_until(lambda: is_mounted(self.directory)
                    or self.foreground.poll() is not None, "a mount")
         assert self.foreground.poll() is None, self.log.read_text()
         return self
@@ -382,7 +391,7 @@ class Mount:
     def unmount(self):
         """umount(8), or fusermount3 for a plain user."""
         tool = ["umount"] if os.geteuid() == 0 else ["fusermount3", "-u"]
-        return subprocess.run([*tool, str(self.path)], check=False,
+        return subprocess.run([*tool, str(self.directory)], check=False,
                               capture_output=True, text=True, timeout=LIMIT)
 
     def kill(self):
@@ -392,7 +401,7 @@ class Mount:
                 os.kill(self.pid, signal.SIGKILL)
             with contextlib.suppress(AssertionError):
                 self.wait_end(10)
-        if is_mounted(self.path):
+        if is_mounted(self.directory):
             self.unmount()
 
     def sanitizer_reports(self):
@@ -404,10 +413,25 @@ class Mount:
         """Unmount if need be; the daemon must end with 0 and no report."""
         if self.pid is None:
             return
-        if self.status_code is None and is_mounted(self.path):
+        if self.status_code is None and is_mounted(self.directory):
             result = self.unmount()
             assert result.returncode == 0, f"umount: {result.stderr}"
         code = self.wait_end()
         report = self.sanitizer_reports()
         assert not report, report
         assert code == 0, f"the daemon ended with {code}"
+
+
+class Tree:
+    """The path of a lazy mount, for os functions and for `tree / name`."""
+
+    def __init__(self, mount):
+        self.mount = mount
+
+    def __fspath__(self):
+        return str(self.mount.path)
+
+    __str__ = __fspath__
+
+    def __truediv__(self, name):
+        return self.mount.path / name

@@ -33,14 +33,15 @@ def test_listing_shows_what_the_server_has(server, tree):
 
 def test_attributes_are_the_servers(server, tree):
     path = server.write("a.txt", "12345")
+    (server.root / "sub").mkdir()
     seen = os.stat(tree / "a.txt")
     assert seen.st_size == 5
     assert stat.S_ISREG(seen.st_mode)
     assert seen.st_mode & 0o777 == 0o644
     assert abs(seen.st_mtime - path.stat().st_mtime) < 0.001
     assert (seen.st_uid, seen.st_gid) == (os.geteuid(), os.getegid())
-    (server.root / "sub").mkdir()
-    assert stat.S_IMODE(os.stat(tree).st_mode) == 0o755
+    for directory in (tree, tree / "sub"):
+        assert stat.S_IMODE(os.stat(directory).st_mode) == 0o755
 
 
 def test_missing_name_is_enoent(tree):
@@ -153,8 +154,10 @@ def test_too_long_a_name_is_enametoolong(tree):
 
 
 def test_names_that_listings_hide_can_be_used(server, tree):
-    for name in ("module.pyc", "backup~", "__pycache__"):
+    names = ("module.pyc", "backup~", "__pycache__")
+    for name in names:
         server.write(name, name)
+    for name in names:
         assert (tree / name).read_text() == name
 
 

@@ -167,7 +167,6 @@ def test_two_runs_at_once_keep_their_outputs_apart(server, tree, scratch):
         with open(gate, "w"):
             pass
         seen = b""
-        mine.seek(0)
         while piece := mine.read(100):
             seen += piece
     assert seen == b"first\nend of first\n"
@@ -286,11 +285,11 @@ def test_unmount_ends_the_helpers_kernel(mounter, server):
 def test_several_threads_run_at_once(server, tree):
     server.write("say.py", "import sys\nprint(sys.argv[1])\n")
     seen = {}
+    assert "say.py" in os.listdir(tree)
 
     def work(word):
         with open(tree / ".run", "r+b", buffering=0) as control:
             control.write(f"say.py {word}\n".encode())
-            control.seek(0)
             text = b""
             while piece := control.read(100):
                 text += piece
