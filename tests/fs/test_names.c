@@ -83,6 +83,38 @@ static void a_big_directory_is_asked_for_single_names(void **state)
 		fake_remote_calls(w->remote, FAKE_STAT), BIG_DIRECTORY_LOOKUPS);
 }
 
+static void a_listing_proves_nothing_about_unlisted_names(void **state)
+{
+	static const char *const names[] = { ".hidden", "a~", "m.pyc", "x.so",
+		"__pycache__" };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		fake_remote_put(w->remote, names[i], "here");
+	fake_remote_put(w->remote, "a", "");
+	assert_names(w, "", ".run a");
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		assert_cat(w, names[i], "here");
+	assert_int_equal(world_exists(w, ".none"), -ENOENT);
+}
+
+static void what_is_known_of_unlisted_names_survives_a_listing(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "");
+	assert_int_equal(world_save(w, "a~", "backup"), 0);
+	assert_int_equal(world_exists(w, "b~"), -ENOENT);
+	attr_cache_expire(w->session->attrs);
+	assert_int_equal(world_exists(w, "a~"), 0);
+	assert_int_equal(world_exists(w, "b~"), -ENOENT);
+	assert_names(w, "", ".run a a~");
+	fake_remote_reset(w->remote);
+	assert_int_equal(world_size(w, "a~"), 6);
+	assert_int_equal(world_exists(w, "b~"), -ENOENT);
+	assert_int_equal(fake_remote_all_calls(w->remote), 0);
+}
+
 static void hidden_names_are_listed_where_the_server_lists_them(void **state)
 {
 	struct world *w = *state;
@@ -243,6 +275,8 @@ int main(void)
 		with_world(many_stats_are_one_listing),
 		with_world(absent_names_are_remembered_until_belief_ends),
 		with_world(a_big_directory_is_asked_for_single_names),
+		with_world(a_listing_proves_nothing_about_unlisted_names),
+		with_world(what_is_known_of_unlisted_names_survives_a_listing),
 		with_world(hidden_names_are_listed_where_the_server_lists_them),
 		with_world(impossible_names_have_their_errno),
 		with_world(the_control_names_are_reserved),
