@@ -208,6 +208,20 @@ static int listed_entry(struct request *r, struct handle *h, guint index,
 	return 1;
 }
 
+/* The directory may have another name by now. */
+static int begin_again(struct request *r, struct handle *h)
+{
+	char *path = node_table_path(r->session->nodes, h->node);
+
+	if (path == NULL) {
+		g_ptr_array_set_size(h->entries, 0); /* removed: empty */
+		return 0;
+	}
+	g_free(h->path);
+	h->path = path;
+	return take_snapshot(r, h->node, path, h);
+}
+
 static int dir_dirent(struct request *r, struct handle *h, uint64_t index,
 	bool wants_node, struct node_dirent *ret)
 {
@@ -219,7 +233,7 @@ static int dir_dirent(struct request *r, struct handle *h, uint64_t index,
 	 * (rewinddir); one under way sees the moment it began, whatever comes
 	 * and goes meanwhile. */
 	if (index == 0 && h->is_begun) {
-		rc = take_snapshot(r, h->node, h->path, h);
+		rc = begin_again(r, h);
 		if (rc < 0)
 			return rc;
 	}

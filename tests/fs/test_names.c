@@ -250,6 +250,43 @@ static void a_walk_goes_on_while_names_come_and_go(void **state)
 	world_release(w, h);
 }
 
+static void an_open_directory_can_be_renamed_and_read_again(void **state)
+{
+	struct world *w = *state;
+	struct node_dirent d;
+	struct request r;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "d/a", "");
+	assert_int_equal(world_open(w, "d", O_RDONLY, &h), 0);
+	world_begin(w, &r);
+	assert_int_equal(h->node->ops->dirent(&r, h, 0, false, &d), 1);
+	assert_int_equal(world_rename(w, "d", "e", 0), 0);
+	assert_int_equal(h->node->ops->dirent(&r, h, 0, false, &d), 1);
+	assert_int_equal(h->node->ops->dirent(&r, h, 2, false, &d), 1);
+	assert_string_equal(d.name, "a");
+	world_end(&r);
+	world_release(w, h);
+}
+
+static void an_open_directory_that_is_removed_is_empty(void **state)
+{
+	struct world *w = *state;
+	struct node_dirent d;
+	struct request r;
+	struct handle *h;
+
+	fake_remote_put_directory(w->remote, "d");
+	assert_int_equal(world_open(w, "d", O_RDONLY, &h), 0);
+	world_begin(w, &r);
+	assert_int_equal(h->node->ops->dirent(&r, h, 0, false, &d), 1);
+	assert_int_equal(world_rmdir(w, "d"), 0);
+	assert_int_equal(h->node->ops->dirent(&r, h, 0, false, &d), 1);
+	assert_int_equal(h->node->ops->dirent(&r, h, 2, false, &d), 0);
+	world_end(&r);
+	world_release(w, h);
+}
+
 static void a_failed_listing_is_told_and_not_believed(void **state)
 {
 	struct world *w = *state;
@@ -285,6 +322,8 @@ int main(void)
 		with_world(a_new_directory_is_there_at_once_and_once),
 		with_world(a_file_that_becomes_a_directory_is_another_node),
 		with_world(a_walk_goes_on_while_names_come_and_go),
+		with_world(an_open_directory_can_be_renamed_and_read_again),
+		with_world(an_open_directory_that_is_removed_is_empty),
 		with_world(a_failed_listing_is_told_and_not_believed),
 	};
 
