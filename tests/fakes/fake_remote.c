@@ -11,12 +11,14 @@
 #include <string.h>
 
 #define FIRST_SECOND 1700000000
+#define LINK_BYTES   9
 #define PIECE_BYTES  4096
 
 struct thing {
 	enum entry_type type;
 	GString *bytes;
 	struct timespec mtime;
+	bool is_link;
 };
 
 struct script {
@@ -78,6 +80,7 @@ static struct thing *put(struct fake *f, const char *path, enum entry_type type)
 		g_hash_table_insert(f->things, g_strdup(path), t);
 	}
 	t->type = type;
+	t->is_link = false;
 	t->mtime.tv_sec = f->now++;
 	return t;
 }
@@ -108,6 +111,8 @@ static void describe(struct fake *f, const char *path, struct entry *ret)
 		.ctime = t == NULL ? none : t->mtime,
 		.is_writable = true,
 	};
+	if (t != NULL && t->is_link)
+		ret->size = LINK_BYTES;
 }
 
 static GPtrArray *below(struct fake *f, const char *top) REQUIRES(f->lock)
@@ -302,7 +307,7 @@ static int take_bytes(struct fake *f, const char *path,
 		rc = -EISDIR;
 	if (rc == 0) {
 		*ret_bytes = g_bytes_new(t->bytes->str, t->bytes->len);
-		*ret_time = t->mtime.tv_sec;
+		*ret_time = t->mtime.tv_sec + (t->is_link ? 1000 : 0);
 		*ret_missing = f->missing_bytes;
 		f->missing_bytes = 0;
 	}
@@ -522,6 +527,19 @@ void fake_remote_put(struct remote *r, const char *path, const char *text)
 	mutex_lock(&f->lock);
 	put_parents(f, path);
 	g_string_assign(put(f, path, ENTRY_FILE)->bytes, text);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_put_link(struct remote *r, const char *path, const char *text)
+{
+	struct fake *f = fake_of(r);
+	struct thing *t;
+
+	mutex_lock(&f->lock);
+	put_parents(f, path);
+	t = put(f, path, ENTRY_FILE);
+	g_string_assign(t->bytes, text);
+	t->is_link = true;
 	mutex_unlock(&f->lock);
 }
 

@@ -32,6 +32,9 @@ void fake_remote_set_capabilities(struct remote *, unsigned);
 
 /* Behind everybody's back: not counted, and directories above are made. */
 void fake_remote_put(struct remote *, const char *path, const char *text);
+/* A symbolic link in the pod: listed with its own size and time, read with its
+ * target's. */
+void fake_remote_put_link(struct remote *, const char *path, const char *text);
 void fake_remote_put_directory(struct remote *, const char *path);
 void fake_remote_drop(struct remote *, const char *path);
 bool fake_remote_has(struct remote *, const char *path);

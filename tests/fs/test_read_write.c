@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <string.h>
 
 static void a_file_is_read_whole_in_one_request(void **state)
@@ -226,6 +227,67 @@ static void opening_again_reads_what_changed_on_the_server(void **state)
 	assert_cat(w, "a", "three");
 }
 
+static void a_file_that_grew_since_its_listing_is_read_as_it_is(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a", "one");
+	assert_int_equal(world_open(w, "a", O_RDONLY, &h), 0);
+	fake_remote_put(w->remote, "a", "three");
+	assert_handle(w, h, "three");
+	/* Programs read as far as the size they are told. */
+	assert_int_equal(world_size(w, "a"), 5);
+	assert_int_equal(world_close(w, h), 0);
+}
+
+static void *cat_thread(void *arg)
+{
+	int rc;
+
+	return world_cat(arg, "a", &rc);
+}
+
+static void a_file_that_changes_while_it_is_read_is_read_again(void **state)
+{
+	struct world *w = *state;
+	g_autofree char *text = NULL;
+	char bytes[8] = "xxxxxxx";
+	pthread_t reader;
+	struct handle *h;
+	void *result;
+
+	fake_remote_put(w->remote, "a", "first");
+	assert_int_equal(world_open(w, "a", O_RDWR, &h), 0);
+	fake_remote_put(w->remote, "a", "second");
+	fake_remote_stall(w->remote, FAKE_STAT);
+	assert_int_equal(pthread_create(&reader, NULL, cat_thread, w), 0);
+	fake_remote_await_stalled(w->remote, FAKE_STAT);
+	fake_remote_put(w->remote, "a", "3");
+	fake_remote_release(w->remote, FAKE_STAT);
+	(void)pthread_join(reader, &result);
+	text = result;
+	assert_string_equal(text, "3");
+	/* Nothing of the longer answer is left behind. */
+	assert_int_equal(world_truncate(w, "a", 6), 0);
+	assert_int_equal(world_read(w, h, bytes, sizeof(bytes), 0), 6);
+	assert_memory_equal(bytes, "3\0\0\0\0\0", 6);
+	assert_int_equal(world_close(w, h), 0);
+}
+
+static void a_link_in_the_pod_is_read_as_long_as_its_target_is(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put_link(w->remote, "link", "longer than the link's name");
+	assert_int_equal(world_open(w, "link", O_RDONLY, &h), 0);
+	assert_handle(w, h, "longer than the link's name");
+	assert_handle(w, h, "longer than the link's name");
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_READ), 1);
+	assert_int_equal(world_close(w, h), 0);
+}
+
 static void unsaved_bytes_survive_the_file_on_the_server(void **state)
 {
 	struct world *w = *state;
@@ -333,6 +395,9 @@ int main(void)
 		with_world(fsync_uploads_and_says_the_truth),
 		with_world(the_servers_time_and_size_are_known_at_once),
 		with_world(opening_again_reads_what_changed_on_the_server),
+		with_world(a_file_that_grew_since_its_listing_is_read_as_it_is),
+		with_world(a_file_that_changes_while_it_is_read_is_read_again),
+		with_world(a_link_in_the_pod_is_read_as_long_as_its_target_is),
 		with_world(unsaved_bytes_survive_the_file_on_the_server),
 		with_world(modes_and_times_are_remembered),
 		with_world(the_owner_cannot_be_changed),
