@@ -40,6 +40,36 @@ int dir_child_path(struct request *r, struct node *dir, const char *name,
 	return strlen(*ret_path) > PATH_BYTES_MAX ? -ENAMETOOLONG : 0;
 }
 
+int dir_enter_alone(struct request *r, struct node *dir, const char *name,
+	struct path_pass *pass, char **ret_dir_path, char **ret_path)
+{
+	for (;;) {
+		g_autofree char *dir_path = NULL;
+		g_autofree char *path = NULL;
+		g_autofree char *again = NULL;
+		int rc = dir_child_path(r, dir, name, &dir_path, &path);
+
+		if (rc < 0)
+			return rc;
+		*pass = (struct path_pass){ .path = path, .is_alone = true };
+		rc = path_gate_enter(r->session->gate, pass, &r->cancel);
+		if (rc < 0)
+			return rc;
+		again = node_table_path(r->session->nodes, dir);
+		if (again != NULL && strcmp(again, dir_path) == 0) {
+			*ret_dir_path = g_steal_pointer(&dir_path);
+			*ret_path = g_steal_pointer(&path);
+			return 0;
+		}
+		dir_leave(r, pass);
+	}
+}
+
+void dir_leave(struct request *r, struct path_pass *pass)
+{
+	path_gate_leave(r->session->gate, pass);
+}
+
 struct node *dir_enter(struct session *s, struct node *dir,
 	const struct entry *entry, uint64_t lookups)
 {
@@ -453,14 +483,10 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
-	struct path_pass pass = { .is_alone = true };
+	struct path_pass pass;
 	struct entry entry;
-	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
-	pass.path = path;
-	rc = path_gate_enter(s->gate, &pass, &r->cancel);
 	if (rc < 0)
 		return rc;
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
@@ -471,7 +497,7 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 			     : remove_file(r, dir, name, dir_path, path);
 		entry_clear(&entry);
 	}
-	path_gate_leave(s->gate, &pass);
+	dir_leave(r, &pass);
 	return rc;
 }
 
@@ -513,14 +539,10 @@ static int dir_rmdir(struct request *r, struct node *dir, const char *name)
 	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
-	struct path_pass pass = { .is_alone = true };
+	struct path_pass pass;
 	struct entry entry;
-	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
-	pass.path = path;
-	rc = path_gate_enter(s->gate, &pass, &r->cancel);
 	if (rc < 0)
 		return rc;
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
@@ -531,7 +553,7 @@ static int dir_rmdir(struct request *r, struct node *dir, const char *name)
 			     : remove_directory(r, dir, name, dir_path, path);
 		entry_clear(&entry);
 	}
-	path_gate_leave(s->gate, &pass);
+	dir_leave(r, &pass);
 	return rc;
 }
 
