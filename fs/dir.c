@@ -407,6 +407,7 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 		attr_fill(s, n, path, &entry, 0, ret_attr);
 		*ret_node = n; /* our ref is the caller's now */
 	} else {
+		file_let_go(s, n); /* replaced before it was open */
 		node_table_unref(s->nodes, n);
 	}
 	entry_clear(&entry);

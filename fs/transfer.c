@@ -236,6 +236,21 @@ static int enter_shared(struct session *s, struct node *n,
 	}
 }
 
+int transfer_open(struct session *s, struct node *n, const struct entry *now,
+	const struct cancel *cancel)
+{
+	g_autofree char *path = NULL;
+	struct path_pass pass;
+	int rc = enter_shared(s, n, &pass, cancel, &path);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ESTALE : rc;
+	content_open(n->content);
+	(void)content_revalidate(n->content, now);
+	path_gate_leave(s->gate, &pass);
+	return 0;
+}
+
 int transfer_load(
 	struct session *s, struct node *n, const struct cancel *cancel)
 {
@@ -246,8 +261,9 @@ int transfer_load(
 	if (content_is_ready(n->content))
 		return 0;
 	rc = enter_shared(s, n, &pass, cancel, &path);
+	/* Who removed the file kept its bytes for those who have it open. */
 	if (rc == -ENOENT)
-		return -ESTALE;
+		return content_is_ready(n->content) ? 0 : -ESTALE;
 	if (rc < 0)
 		return rc;
 	rc = transfer_load_at(s, n, path, cancel);

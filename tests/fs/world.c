@@ -10,7 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define TEXT_MAX 65536
+#define ESTALE_ATTEMPTS 20
+#define TEXT_MAX	65536
 
 static void describe(void *arg, GString *text)
 {
@@ -173,7 +174,7 @@ static int create(struct world *w, const char *path, int flags, mode_t mode,
 	return rc;
 }
 
-int world_open_mode(struct world *w, const char *path, int flags, mode_t mode,
+static int open_once(struct world *w, const char *path, int flags, mode_t mode,
 	struct handle **ret)
 {
 	struct open_result opened = { 0 };
@@ -195,6 +196,17 @@ int world_open_mode(struct world *w, const char *path, int flags, mode_t mode,
 	}
 	if (rc == 0)
 		*ret = opened.handle;
+	return rc;
+}
+
+/* The kernel looks a name up again whose file has just gone. */
+int world_open_mode(struct world *w, const char *path, int flags, mode_t mode,
+	struct handle **ret)
+{
+	int rc = -ESTALE;
+
+	for (int i = 0; rc == -ESTALE && i < ESTALE_ATTEMPTS; i++)
+		rc = open_once(w, path, flags, mode, ret);
 	return rc;
 }
 
