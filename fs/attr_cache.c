@@ -328,6 +328,8 @@ void attr_cache_put_answer(struct attr_cache *c, uint64_t ticket,
 	d = get_locked(c, dir);
 	if (!keeps_own(g_hash_table_lookup(d->names, name), ticket))
 		(void)believe_locked(c, d, name, or_absent);
+	d->used_ms = clock_now_ms();
+	make_room_locked(c);
 	mutex_unlock(&c->lock);
 }
 

@@ -267,6 +267,22 @@ static void touch_locked(struct content *c) REQUIRES(c->lock)
 	(void)clock_gettime(CLOCK_REALTIME, &c->mtime);
 }
 
+/* Part of a write that failed may have arrived: that counts as a change, and
+ * nothing of it may stand past the end, where a later extension would show
+ * it. */
+static int write_locked(struct content *c, const void *bytes, size_t size,
+	int64_t offset) REQUIRES(c->lock)
+{
+	int rc = scratch_write(c->fd, bytes, size, offset);
+
+	if (rc == 0)
+		c->size = MAX(c->size, offset + (int64_t)size);
+	else if (ftruncate(c->fd, c->size) < 0)
+		rc = -EIO;
+	touch_locked(c);
+	return rc;
+}
+
 ssize_t content_write(struct content *c, const void *bytes, size_t size,
 	int64_t offset, const struct cancel *cancel)
 {
@@ -279,13 +295,7 @@ ssize_t content_write(struct content *c, const void *bytes, size_t size,
 	if (rc == 0) {
 		if (offset < 0)
 			offset = c->size;
-		rc = scratch_write(c->fd, bytes, size, offset);
-	}
-	/* Whatever part arrived counts as a change. */
-	if (rc == 0) {
-		if (offset + (int64_t)size > c->size)
-			c->size = offset + (int64_t)size;
-		touch_locked(c);
+		rc = write_locked(c, bytes, size, offset);
 	}
 	mutex_unlock(&c->lock);
 	return rc < 0 ? rc : (ssize_t)size;

@@ -151,8 +151,11 @@ static ssize_t file_write(struct request *r, struct handle *h,
 		done = content_write(
 			n->content, bytes, size, offset, &r->cancel);
 	}
-	if (done < 0)
+	if (done < 0) {
+		if (content_is_dirty(n->content)) /* part of it arrived */
+			transfer_changed(s, n);
 		return done;
+	}
 	transfer_changed(s, n);
 	path = node_table_path(s->nodes, n);
 	if (path != NULL)

@@ -189,18 +189,30 @@ static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
 	return true;
 }
 
-/* Blots what follows "token=" or stands before an '@' in a URL. */
+static void blot(char *from, const char *to)
+{
+	for (; from < to; from++)
+		*from = '*';
+}
+
+/* Blots what follows each "token=", and what stands before the last '@' of a
+ * URL's host. */
 static void blot_secrets(char *arg)
 {
-	char *p = strstr(arg, "token=");
+	char *host = strstr(arg, "://");
+	char *p = arg;
 
-	if (p != NULL)
-		for (p += strlen("token="); *p != '\0' && *p != '&'; p++)
-			*p = '*';
-	p = strstr(arg, "://");
-	if (p != NULL && strchr(p, '@') != NULL)
-		for (p += 3; *p != '@'; p++)
-			*p = '*';
+	while ((p = strstr(p, "token=")) != NULL) {
+		p += strlen("token=");
+		blot(p, p + strcspn(p, "&"));
+	}
+	if (host != NULL) {
+		host += strlen("://");
+		p = host + strcspn(host, "/?#");
+		while (p > host && *p != '@')
+			p--;
+		blot(host, p);
+	}
 }
 
 static void set_defaults(struct options *o)

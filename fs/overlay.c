@@ -57,11 +57,12 @@ bool overlay_get(struct overlay *o, const char *path, const struct entry *now,
 
 	mutex_lock(&o->lock);
 	r = g_hash_table_lookup(o->records, path);
-	if (r != NULL && r->attr.has_mtime && r->has_version && now != NULL &&
-		!entry_same_version(&r->version, now))
-		r->attr.has_mtime = false;
 	if (r != NULL)
 		*ret = r->attr;
+	/* Not erased: `now` may be what was believed before our own upload. */
+	if (r != NULL && r->has_version && now != NULL &&
+		!entry_same_version(&r->version, now))
+		ret->has_mtime = false;
 	mutex_unlock(&o->lock);
 	return r != NULL;
 }

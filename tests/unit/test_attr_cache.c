@@ -1,0 +1,373 @@
+/* What is believed about names: from listings, from single answers, and from
+ * what we did ourselves while an answer was on its way. */
+#include "config.h"
+
+#include "attr_cache.h"
+#include "cancel.h"
+#include "fs_limits.h"
+#include "test.h"
+
+#define LONG_MS ((int64_t)3600 * 1000)
+
+static int make_cache(void **state)
+{
+	*state = attr_cache_new();
+	return 0;
+}
+
+static int free_cache(void **state)
+{
+	attr_cache_free(*state);
+	return 0;
+}
+
+static void free_entry(gpointer p)
+{
+	entry_free(p);
+}
+
+static struct entry a_file(const char *name, int64_t size)
+{
+	return (struct entry){ .name = g_strdup(name),
+		.type = ENTRY_FILE,
+		.size = size,
+		.mtime = { 1000, 0 },
+		.is_writable = true };
+}
+
+/* "a b c" */
+static GPtrArray *entries_of(const char *names)
+{
+	GPtrArray *entries = g_ptr_array_new_with_free_func(free_entry);
+	g_auto(GStrv) words = g_strsplit(names, " ", -1);
+
+	for (char **word = words; *word != NULL; word++) {
+		struct entry e = a_file(*word, 1);
+
+		if (**word != '\0')
+			g_ptr_array_add(entries, entry_dup(&e));
+		entry_clear(&e);
+	}
+	return entries;
+}
+
+static void put_listing(struct attr_cache *c, uint64_t ticket, const char *dir,
+	const char *names)
+{
+	GPtrArray *entries = entries_of(names);
+
+	attr_cache_put_listing(c, ticket, dir, entries);
+	g_ptr_array_unref(entries);
+}
+
+static void list(struct attr_cache *c, const char *dir, const char *names)
+{
+	put_listing(c, attr_cache_ticket(c), dir, names);
+}
+
+static void change(struct attr_cache *c, const char *dir, const char *name,
+	int64_t size, bool is_local)
+{
+	struct entry e = a_file(name, size);
+
+	attr_cache_changed(c, dir, name, &e, is_local);
+	entry_clear(&e);
+}
+
+/* The size, or -1 absent, -2 unknown. */
+static int64_t look(
+	struct attr_cache *c, const char *dir, const char *name, int64_t age_ms)
+{
+	struct entry e;
+	int64_t size;
+
+	switch (attr_cache_lookup(c, dir, name, age_ms, &e, NULL)) {
+	case ATTR_PRESENT:
+		assert_string_equal(e.name, name);
+		size = e.size;
+		entry_clear(&e);
+		return size;
+	case ATTR_ABSENT:
+		return -1;
+	case ATTR_UNKNOWN:
+	default:
+		return -2;
+	}
+}
+
+static void assert_listing(
+	struct attr_cache *c, const char *dir, const char *expected)
+{
+	GPtrArray *entries = attr_cache_listing(c, dir, LONG_MS, NULL);
+	GString *names = g_string_new(NULL);
+
+	assert_non_null(entries);
+	for (guint i = 0; i < entries->len; i++)
+		g_string_append_printf(names, "%s%s", i > 0 ? " " : "",
+			((struct entry *)entries->pdata[i])->name);
+	assert_string_equal(names->str, expected);
+	g_string_free(names, TRUE);
+	g_ptr_array_unref(entries);
+}
+
+static void a_listing_answers_for_all_names_there_and_not_there(void **state)
+{
+	struct attr_cache *c = *state;
+	int64_t age_ms = -1;
+
+	assert_int_equal(look(c, "d", "b", LONG_MS), -2);
+	assert_null(attr_cache_listing(c, "d", LONG_MS, NULL));
+	list(c, "d", "b a");
+	assert_int_equal(look(c, "d", "b", LONG_MS), 1);
+	assert_int_equal(look(c, "d", "x", LONG_MS), -1);
+	assert_int_equal(look(c, "other", "b", LONG_MS), -2);
+	assert_listing(c, "d", "a b");
+	g_ptr_array_unref(attr_cache_listing(c, "d", LONG_MS, &age_ms));
+	assert_in_range(age_ms, 0, LONG_MS);
+}
+
+static void nothing_is_believed_longer_than_the_caller_allows(void **state)
+{
+	struct attr_cache *c = *state;
+
+	list(c, "", "a");
+	assert_int_equal(look(c, "", "a", LONG_MS), 1);
+	assert_int_equal(look(c, "", "a", -1), -2);
+	assert_int_equal(look(c, "", "x", -1), -2);
+	assert_null(attr_cache_listing(c, "", -1, NULL));
+}
+
+static void single_answers_are_believed_without_a_listing(void **state)
+{
+	struct attr_cache *c = *state;
+	struct entry e = a_file("a", 7);
+
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "a", &e);
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "b", NULL);
+	assert_int_equal(look(c, "d", "a", LONG_MS), 7);
+	assert_int_equal(look(c, "d", "b", LONG_MS), -1);
+	assert_int_equal(look(c, "d", "c", LONG_MS), -2);
+	assert_null(attr_cache_listing(c, "d", LONG_MS, NULL));
+	entry_clear(&e);
+}
+
+static void a_new_listing_forgets_what_it_disproves(void **state)
+{
+	struct attr_cache *c = *state;
+
+	list(c, "d", "a b");
+	change(c, "d", "mine", 3, false);
+	list(c, "d", "b c");
+	assert_int_equal(look(c, "d", "a", LONG_MS), -1);
+	assert_int_equal(look(c, "d", "mine", LONG_MS), -1);
+	assert_listing(c, "d", "b c");
+}
+
+static void an_answer_on_its_way_does_not_undo_our_own_change(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t ticket = attr_cache_ticket(c);
+	struct entry stale = a_file("new", 1);
+
+	change(c, "d", "new", 42, false);
+	attr_cache_changed(c, "d", "gone", NULL, false);
+	put_listing(c, ticket, "d", "gone other");
+	assert_int_equal(look(c, "d", "new", LONG_MS), 42);
+	assert_int_equal(look(c, "d", "gone", LONG_MS), -1);
+	assert_listing(c, "d", "new other");
+	attr_cache_put_answer(c, ticket, "d", "new", &stale);
+	assert_int_equal(look(c, "d", "new", LONG_MS), 42);
+	/* Asked after the change: the server's word counts again. */
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "new", &stale);
+	assert_int_equal(look(c, "d", "new", LONG_MS), 1);
+	entry_clear(&stale);
+}
+
+static void local_names_survive_listings_and_time(void **state)
+{
+	struct attr_cache *c = *state;
+
+	change(c, "d", "mine", 0, true);
+	assert_true(attr_cache_is_local(c, "d", "mine"));
+	list(c, "d", "a");
+	attr_cache_expire(c);
+	list(c, "d", "a");
+	assert_listing(c, "d", "a mine");
+	assert_int_equal(look(c, "d", "mine", -1), 0);
+	change(c, "d", "mine", 5, false); /* uploaded */
+	assert_false(attr_cache_is_local(c, "d", "mine"));
+	assert_int_equal(look(c, "d", "mine", -1), -2);
+	list(c, "d", "a");
+	assert_listing(c, "d", "a");
+}
+
+static void a_moved_directory_takes_its_names_along(void **state)
+{
+	struct attr_cache *c = *state;
+
+	list(c, "from", "a");
+	list(c, "from/sub", "b");
+	change(c, "from/sub", "mine", 0, true);
+	list(c, "fromage", "c");
+	list(c, "to", "old");
+	attr_cache_moved(c, "from", "to");
+	assert_int_equal(look(c, "from", "a", LONG_MS), -2);
+	assert_listing(c, "to", "a");
+	assert_listing(c, "to/sub", "b mine");
+	assert_true(attr_cache_is_local(c, "to/sub", "mine"));
+	assert_listing(c, "fromage", "c");
+}
+
+static void a_removed_directory_is_unknown_with_all_below(void **state)
+{
+	struct attr_cache *c = *state;
+
+	list(c, "d", "a");
+	list(c, "d/e", "b");
+	list(c, "dd", "c");
+	attr_cache_removed(c, "d");
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	assert_int_equal(look(c, "d/e", "b", LONG_MS), -2);
+	assert_listing(c, "dd", "c");
+}
+
+static void a_listing_asked_before_expiry_is_worth_nothing(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t before = attr_cache_ticket(c);
+	struct entry e = a_file("a", 9);
+
+	list(c, "d", "a");
+	attr_cache_expire(c);
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	assert_int_equal(look(c, "d", "x", LONG_MS), -2);
+	put_listing(c, before, "d", "a");
+	attr_cache_put_answer(c, before, "d", "a", &e);
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	assert_null(attr_cache_listing(c, "d", LONG_MS, NULL));
+	list(c, "d", "a");
+	assert_int_equal(look(c, "d", "a", LONG_MS), 1);
+	entry_clear(&e);
+}
+
+static void expiring_one_directory_leaves_the_others(void **state)
+{
+	struct attr_cache *c = *state;
+
+	list(c, "d", "a");
+	list(c, "e", "a");
+	attr_cache_expire_dir(c, "d");
+	attr_cache_expire_dir(c, "unheard of");
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	assert_int_equal(look(c, "e", "a", LONG_MS), 1);
+}
+
+static void a_directorys_time_moves_when_its_entries_do(void **state)
+{
+	struct attr_cache *c = *state;
+	struct entry e;
+
+	list(c, "", "d");
+	list(c, "d", "a");
+	change(c, "d", "a", 2, false); /* another size: no entry moved */
+	assert_int_equal(
+		attr_cache_lookup(c, "", "d", LONG_MS, &e, NULL), ATTR_PRESENT);
+	assert_int_equal(e.mtime.tv_sec, 1000);
+	entry_clear(&e);
+	change(c, "d", "b", 2, false);
+	assert_int_equal(
+		attr_cache_lookup(c, "", "d", LONG_MS, &e, NULL), ATTR_PRESENT);
+	assert_true(e.mtime.tv_sec > 1000);
+	entry_clear(&e);
+}
+
+static void singles_are_counted_between_listings(void **state)
+{
+	struct attr_cache *c = *state;
+	unsigned singles = 99;
+
+	assert_int_equal(attr_cache_count_single(c, "d", &singles), -1);
+	assert_int_equal(singles, 0);
+	list(c, "d", "a b c");
+	assert_int_equal(attr_cache_count_single(c, "d", &singles), 3);
+	assert_int_equal(attr_cache_count_single(c, "d", &singles), 3);
+	assert_int_equal(singles, 1);
+	list(c, "d", "a");
+	assert_int_equal(attr_cache_count_single(c, "d", &singles), 1);
+	assert_int_equal(singles, 0);
+}
+
+static GPtrArray *many_entries(unsigned count)
+{
+	GPtrArray *entries = g_ptr_array_new_with_free_func(free_entry);
+
+	for (unsigned i = 0; i < count; i++) {
+		struct entry e = { .name = g_strdup_printf("%u", i) };
+
+		g_ptr_array_add(entries, entry_dup(&e));
+		entry_clear(&e);
+	}
+	return entries;
+}
+
+static void the_longest_unused_listing_makes_room(void **state)
+{
+	struct attr_cache *c = *state;
+	GPtrArray *most = many_entries(ATTR_CACHE_NAMES_MAX - 2);
+
+	list(c, "old", "a");
+	change(c, "with local names", "mine", 4, true);
+	assert_int_equal(cancel_sleep(NULL, 2), 0); /* "old" is older */
+	attr_cache_put_listing(c, attr_cache_ticket(c), "big", most);
+	assert_int_equal(look(c, "old", "a", LONG_MS), 1);
+	assert_int_equal(cancel_sleep(NULL, 2), 0);
+	assert_int_equal(look(c, "big", "0", LONG_MS), 0);
+	list(c, "new", "a b");
+	assert_int_equal(look(c, "old", "a", LONG_MS), -2);
+	assert_int_equal(look(c, "big", "0", LONG_MS), -2);
+	assert_int_equal(look(c, "new", "b", LONG_MS), 1);
+	assert_int_equal(look(c, "with local names", "mine", LONG_MS), 4);
+	g_ptr_array_unref(most);
+}
+
+static void single_answers_make_room_too(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t ticket = attr_cache_ticket(c);
+
+	list(c, "old", "a");
+	assert_int_equal(cancel_sleep(NULL, 2), 0);
+	for (unsigned i = 0; i < ATTR_CACHE_NAMES_MAX; i++) {
+		char name[16];
+
+		(void)g_snprintf(name, sizeof(name), "%u", i);
+		attr_cache_put_answer(c, ticket, "big", name, NULL);
+	}
+	assert_int_equal(look(c, "old", "a", LONG_MS), -2);
+	assert_int_equal(look(c, "big", "7", LONG_MS), -1);
+}
+
+#define with_cache(name) \
+	cmocka_unit_test_setup_teardown(name, make_cache, free_cache)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_cache(a_listing_answers_for_all_names_there_and_not_there),
+		with_cache(nothing_is_believed_longer_than_the_caller_allows),
+		with_cache(single_answers_are_believed_without_a_listing),
+		with_cache(a_new_listing_forgets_what_it_disproves),
+		with_cache(an_answer_on_its_way_does_not_undo_our_own_change),
+		with_cache(local_names_survive_listings_and_time),
+		with_cache(a_moved_directory_takes_its_names_along),
+		with_cache(a_removed_directory_is_unknown_with_all_below),
+		with_cache(a_listing_asked_before_expiry_is_worth_nothing),
+		with_cache(expiring_one_directory_leaves_the_others),
+		with_cache(a_directorys_time_moves_when_its_entries_do),
+		with_cache(singles_are_counted_between_listings),
+		with_cache(the_longest_unused_listing_makes_room),
+		with_cache(single_answers_make_room_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

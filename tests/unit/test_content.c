@@ -1,0 +1,392 @@
+/* The states of one file's bytes: who loads, who waits, what is dirty. */
+#include "config.h"
+
+#include "content.h"
+#include "scratch_place.h"
+#include "test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+struct fixture {
+	struct scratch_place place;
+	struct content *content;
+};
+
+static int make_content(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+
+	scratch_place_make(&f->place);
+	f->content = content_new(f->place.fd);
+	*state = f;
+	return 0;
+}
+
+static int free_content(void **state)
+{
+	struct fixture *f = *state;
+
+	content_free(f->content);
+	scratch_place_remove(&f->place);
+	g_free(f);
+	return 0;
+}
+
+static struct entry version(int64_t size, time_t seconds)
+{
+	return (struct entry){
+		.type = ENTRY_FILE, .size = size, .mtime = { seconds, 0 }
+	};
+}
+
+static void load(struct content *c, const char *bytes)
+{
+	int64_t length = (int64_t)strlen(bytes);
+	struct entry v = version(length, 1);
+
+	assert_int_equal(content_begin_load(c, NULL), 1);
+	assert_int_equal(content_load_bytes(c, bytes, strlen(bytes), 0), 0);
+	content_end_load(c, 0, length, &v);
+}
+
+static void assert_bytes(struct content *c, const char *expected)
+{
+	char buffer[64] = "";
+	ssize_t n = content_read(c, buffer, sizeof(buffer) - 1, 0);
+
+	assert_int_equal(n, (ssize_t)strlen(expected));
+	assert_string_equal(buffer, expected);
+}
+
+static void upload(struct content *c)
+{
+	int64_t size = -1;
+	struct entry v;
+
+	assert_int_equal(content_begin_upload(c, false, NULL, &size), 1);
+	v = version(size, 2);
+	content_end_upload(c, 0, &v);
+}
+
+static void bytes_can_be_read_once_they_are_loaded(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	char byte;
+
+	assert_false(content_is_ready(c));
+	assert_int_equal(content_read(c, &byte, 1, 0), -ESTALE);
+	load(c, "hello");
+	assert_true(content_is_ready(c));
+	assert_int_equal(content_begin_load(c, NULL), 0);
+	assert_bytes(c, "hello");
+	assert_int_equal(content_read(c, &byte, 1, 4), 1);
+	assert_int_equal(byte, 'o');
+	assert_int_equal(content_read(c, &byte, 1, 5), 0);
+	assert_int_equal(content_read(c, &byte, 1, 1 << 30), 0);
+}
+
+static void a_failed_load_leaves_nothing(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+
+	assert_int_equal(content_begin_load(c, NULL), 1);
+	assert_int_equal(content_load_bytes(c, "half", 4, 0), 0);
+	content_end_load(c, -EIO, 0, NULL);
+	assert_false(content_is_ready(c));
+	load(c, "ok");
+	assert_bytes(c, "ok");
+}
+
+static void the_last_close_gives_up_clean_bytes_only(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+
+	content_open(c);
+	content_open(c);
+	load(c, "clean");
+	content_close(c);
+	assert_true(content_is_ready(c));
+	assert_true(content_is_open(c));
+	content_close(c);
+	assert_false(content_is_ready(c));
+
+	content_open(c);
+	load(c, "will be ");
+	assert_int_equal(content_write(c, "dirty", 5, -1, NULL), 5);
+	content_close(c);
+	assert_false(content_is_open(c));
+	assert_bytes(c, "will be dirty");
+	upload(c);
+	assert_false(content_is_ready(c));
+}
+
+static void writes_appends_and_truncation_change_the_bytes(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	char holes[8] = "xxxxxxx";
+	struct content_stat held;
+
+	assert_int_equal(content_write(c, "x", 1, 0, NULL), -ESTALE);
+	assert_int_equal(content_truncate(c, 3, NULL), -ESTALE);
+	assert_int_equal(content_truncate(c, 0, NULL), 0);
+	assert_int_equal(content_write(c, "abc", 3, 0, NULL), 3);
+	assert_int_equal(content_write(c, "def", 3, -1, NULL), 3);
+	assert_int_equal(content_write(c, "X", 1, 1, NULL), 1);
+	assert_bytes(c, "aXcdef");
+	assert_int_equal(content_truncate(c, 2, NULL), 0);
+	assert_bytes(c, "aX");
+	assert_int_equal(content_truncate(c, 4, NULL), 0);
+	assert_int_equal(content_read(c, holes, sizeof(holes), 0), 4);
+	assert_memory_equal(holes, "aX\0\0", 4);
+	content_stat(c, &held);
+	assert_true(held.is_dirty);
+	assert_int_equal(held.size, 4);
+	assert_true(held.mtime.tv_sec > 0);
+}
+
+static void only_an_upload_of_the_last_generation_makes_clean(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	int64_t size = -1;
+
+	assert_int_equal(content_begin_upload(c, false, NULL, &size), 0);
+	assert_int_equal(content_begin_upload(c, true, NULL, &size), -ESTALE);
+	load(c, "one");
+	content_open(c);
+	assert_int_equal(content_begin_upload(c, false, NULL, &size), 0);
+	assert_int_equal(content_write(c, "two", 3, 0, NULL), 3);
+	assert_true(content_is_dirty(c));
+	assert_int_equal(content_begin_upload(c, false, NULL, &size), 1);
+	assert_int_equal(size, 3);
+	content_end_upload(c, -EIO, NULL);
+	assert_true(content_is_dirty(c));
+	upload(c);
+	assert_false(content_is_dirty(c));
+	/* Forced: to another path, though nothing is dirty. */
+	assert_int_equal(content_begin_upload(c, true, NULL, &size), 1);
+	content_end_upload(c, -EIO, NULL);
+	assert_false(content_is_dirty(c));
+	content_close(c);
+}
+
+static void another_version_replaces_clean_bytes_only(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct entry same = version(5, 1);
+	struct entry other = version(5, 9);
+
+	assert_false(content_revalidate(c, &other));
+	load(c, "hello");
+	assert_false(content_revalidate(c, &same));
+	assert_bytes(c, "hello");
+	assert_true(content_revalidate(c, &other));
+	assert_false(content_is_ready(c));
+	load(c, "hello");
+	assert_int_equal(content_write(c, "J", 1, 0, NULL), 1);
+	assert_false(content_revalidate(c, &other));
+	assert_bytes(c, "Jello");
+}
+
+static void abandoned_bytes_are_clean(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+
+	content_open(c);
+	assert_int_equal(content_truncate(c, 0, NULL), 0);
+	content_abandon(c);
+	assert_false(content_is_dirty(c));
+	assert_true(content_is_ready(c)); /* whoever has it open may read */
+	content_close(c);
+	assert_false(content_is_ready(c));
+}
+
+static void bytes_can_be_given_a_name(void **state)
+{
+	struct fixture *f = *state;
+	g_autofree char *kept = NULL;
+
+	assert_int_equal(
+		content_link(f->content, f->place.fd, "kept"), -ESTALE);
+	load(f->content, "precious");
+	assert_int_equal(content_link(f->content, f->place.fd, "kept"), 0);
+	assert_int_equal(
+		content_link(f->content, f->place.fd, "kept"), -EEXIST);
+	kept = scratch_place_read(&f->place, "kept");
+	assert_string_equal(kept, "precious");
+}
+
+/* A full disk, as a limit on the size of this program's files. */
+static void limit_file_size(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes == RLIM_INFINITY ? limit.rlim_max : bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_write_that_fails_half_way_counts_as_a_change(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+
+	load(c, "hello world");
+	limit_file_size(8);
+	assert_true(content_write(c, "HELLO WORLD and more", 20, 0, NULL) < 0);
+	limit_file_size(RLIM_INFINITY);
+	assert_true(content_is_dirty(c));
+	assert_bytes(c, "HELLO WOrld");
+}
+
+static void a_write_that_fails_past_the_end_leaves_no_traces(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	char seen[16] = "";
+
+	load(c, "ab");
+	limit_file_size(6);
+	assert_true(content_write(c, "cdefghij", 8, 2, NULL) < 0);
+	limit_file_size(RLIM_INFINITY);
+	assert_bytes(c, "ab");
+	assert_int_equal(content_truncate(c, 8, NULL), 0);
+	assert_int_equal(content_read(c, seen, sizeof(seen), 0), 8);
+	assert_memory_equal(seen, "ab\0\0\0\0\0\0", 8);
+}
+
+/* --- waiting -------------------------------------------------------------- */
+
+struct call {
+	struct content *content;
+	struct cancel cancel;
+	ssize_t rc;
+};
+
+static void *begin_load(void *arg)
+{
+	struct call *call = arg;
+
+	call->rc = content_begin_load(call->content, &call->cancel);
+	return NULL;
+}
+
+static void *append_one(void *arg)
+{
+	struct call *call = arg;
+
+	call->rc = content_write(call->content, "+", 1, -1, &call->cancel);
+	return NULL;
+}
+
+static pthread_t start(
+	void *(*function)(void *), struct call *call, struct content *c)
+{
+	pthread_t thread;
+
+	call->content = c;
+	call->rc = -4711;
+	cancel_init(&call->cancel, 0);
+	assert_int_equal(pthread_create(&thread, NULL, function, call), 0);
+	return thread;
+}
+
+static ssize_t result(pthread_t thread, struct call *call)
+{
+	(void)pthread_join(thread, NULL);
+	cancel_fini(&call->cancel);
+	return call->rc;
+}
+
+static void loaders_wait_for_the_first_one(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct call calls[4];
+	pthread_t threads[4];
+	struct entry v = version(2, 1);
+
+	assert_int_equal(content_begin_load(c, NULL), 1);
+	for (size_t i = 0; i < 4; i++)
+		threads[i] = start(begin_load, &calls[i], c);
+	assert_int_equal(content_load_bytes(c, "ok", 2, 0), 0);
+	content_end_load(c, 0, 2, &v);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(result(threads[i], &calls[i]), 0);
+}
+
+static void waiting_for_a_load_ends_with_the_token(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct call call;
+	pthread_t thread;
+
+	assert_int_equal(content_begin_load(c, NULL), 1);
+	thread = start(begin_load, &call, c);
+	cancel_fire(&call.cancel);
+	assert_int_equal(result(thread, &call), -EINTR);
+	content_end_load(c, -EIO, 0, NULL);
+}
+
+static void a_writer_waits_until_the_upload_is_done(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct entry v = version(5, 2);
+	struct call call;
+	pthread_t thread;
+	int64_t size = 0;
+
+	content_open(c);
+	load(c, "hello");
+	assert_int_equal(content_begin_upload(c, true, NULL, &size), 1);
+	thread = start(append_one, &call, c);
+	assert_bytes(c, "hello"); /* what the server gets is one moment's */
+	content_end_upload(c, 0, &v);
+	assert_int_equal(result(thread, &call), 1);
+	assert_bytes(c, "hello+");
+	assert_true(content_is_dirty(c));
+}
+
+static void a_writer_that_waits_can_be_interrupted(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct call call;
+	pthread_t thread;
+	int64_t size = 0;
+
+	content_open(c);
+	load(c, "hello");
+	assert_int_equal(content_begin_upload(c, true, NULL, &size), 1);
+	thread = start(append_one, &call, c);
+	cancel_fire(&call.cancel);
+	assert_int_equal(result(thread, &call), -EINTR);
+	content_end_upload(c, -EIO, NULL);
+	assert_bytes(c, "hello");
+	assert_false(content_is_dirty(c));
+}
+
+#define with_content(name) \
+	cmocka_unit_test_setup_teardown(name, make_content, free_content)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_content(bytes_can_be_read_once_they_are_loaded),
+		with_content(a_failed_load_leaves_nothing),
+		with_content(the_last_close_gives_up_clean_bytes_only),
+		with_content(writes_appends_and_truncation_change_the_bytes),
+		with_content(only_an_upload_of_the_last_generation_makes_clean),
+		with_content(another_version_replaces_clean_bytes_only),
+		with_content(abandoned_bytes_are_clean),
+		with_content(bytes_can_be_given_a_name),
+		with_content(a_write_that_fails_half_way_counts_as_a_change),
+		with_content(a_write_that_fails_past_the_end_leaves_no_traces),
+		with_content(loaders_wait_for_the_first_one),
+		with_content(waiting_for_a_load_ends_with_the_token),
+		with_content(a_writer_waits_until_the_upload_is_done),
+		with_content(a_writer_that_waits_can_be_interrupted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

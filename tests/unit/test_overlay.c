@@ -1,0 +1,132 @@
+/* Modes and times that stand here: for which path, and for which version. */
+#include "config.h"
+
+#include "overlay.h"
+#include "test.h"
+
+#include <sys/stat.h>
+
+static const struct timespec set_time = { 123, 456 };
+static const struct entry first = { .size = 1, .mtime = { 10, 0 } };
+static const struct entry second = { .size = 1, .mtime = { 20, 0 } };
+
+static int make_overlay(void **state)
+{
+	*state = overlay_new();
+	return 0;
+}
+
+static int free_overlay(void **state)
+{
+	overlay_free(*state);
+	return 0;
+}
+
+static struct overlay_attr get(
+	struct overlay *o, const char *path, const struct entry *now)
+{
+	struct overlay_attr attr = { 0 };
+
+	if (!overlay_get(o, path, now, &attr))
+		return (struct overlay_attr){ 0 };
+	return attr;
+}
+
+static void what_was_not_set_is_not_there(void **state)
+{
+	struct overlay_attr attr;
+
+	assert_false(overlay_get(*state, "a", &first, &attr));
+}
+
+static void a_mode_holds_for_every_version(void **state)
+{
+	overlay_set_mode(*state, "a", S_IFREG | 0600);
+	assert_true(get(*state, "a", &first).has_mode);
+	assert_int_equal(get(*state, "a", &second).mode, 0600);
+	assert_false(get(*state, "a", &first).has_mtime);
+	assert_false(get(*state, "b", &first).has_mode);
+}
+
+static void a_time_is_dropped_when_the_version_changes_behind_us(void **state)
+{
+	overlay_set_mtime(*state, "a", &set_time, &first);
+	assert_true(get(*state, "a", &first).has_mtime);
+	assert_int_equal(get(*state, "a", &first).mtime.tv_nsec, 456);
+	assert_false(get(*state, "a", &second).has_mtime);
+}
+
+static void our_own_upload_keeps_the_time(void **state)
+{
+	overlay_set_mtime(*state, "a", &set_time, NULL);
+	assert_true(get(*state, "a", NULL).has_mtime);
+	overlay_uploaded(*state, "a", &first);
+	assert_true(get(*state, "a", &first).has_mtime);
+	overlay_uploaded(*state, "a", &second);
+	assert_true(get(*state, "a", &second).has_mtime);
+	assert_false(get(*state, "a", &first).has_mtime);
+}
+
+/* While an upload is being adopted somebody may still ask with the attributes
+ * of before. */
+static void a_question_about_an_old_version_drops_nothing(void **state)
+{
+	overlay_set_mtime(*state, "a", &set_time, &second);
+	assert_false(get(*state, "a", &first).has_mtime);
+	assert_true(get(*state, "a", &second).has_mtime);
+}
+
+static void a_write_ends_the_time_but_not_the_mode(void **state)
+{
+	overlay_set_mode(*state, "a", 0755);
+	overlay_set_mtime(*state, "a", &set_time, &first);
+	overlay_drop_mtime(*state, "a");
+	overlay_drop_mtime(*state, "unknown");
+	assert_false(get(*state, "a", &first).has_mtime);
+	assert_true(get(*state, "a", &first).has_mode);
+}
+
+static void what_moves_takes_its_attributes_along(void **state)
+{
+	overlay_set_mode(*state, "d", 0700);
+	overlay_set_mode(*state, "d/a", 0755);
+	overlay_set_mode(*state, "dd", 0711);
+	overlay_set_mode(*state, "e/old", 0600);
+	overlay_moved(*state, "d", "e");
+	assert_int_equal(get(*state, "e", NULL).mode, 0700);
+	assert_int_equal(get(*state, "e/a", NULL).mode, 0755);
+	assert_false(get(*state, "e/old", NULL).has_mode);
+	assert_false(get(*state, "d/a", NULL).has_mode);
+	assert_int_equal(get(*state, "dd", NULL).mode, 0711);
+}
+
+static void what_is_removed_is_forgotten_with_all_below(void **state)
+{
+	overlay_set_mode(*state, "d", 0700);
+	overlay_set_mode(*state, "d/a", 0755);
+	overlay_set_mode(*state, "dd", 0711);
+	overlay_removed(*state, "d");
+	assert_false(get(*state, "d", NULL).has_mode);
+	assert_false(get(*state, "d/a", NULL).has_mode);
+	assert_true(get(*state, "dd", NULL).has_mode);
+}
+
+#define with_overlay(name) \
+	cmocka_unit_test_setup_teardown(name, make_overlay, free_overlay)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_overlay(what_was_not_set_is_not_there),
+		with_overlay(a_mode_holds_for_every_version),
+		with_overlay(
+			a_time_is_dropped_when_the_version_changes_behind_us),
+		with_overlay(our_own_upload_keeps_the_time),
+		with_overlay(a_question_about_an_old_version_drops_nothing),
+		with_overlay(a_write_ends_the_time_but_not_the_mode),
+		with_overlay(what_moves_takes_its_attributes_along),
+		with_overlay(what_is_removed_is_forgotten_with_all_below),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
