@@ -306,7 +306,12 @@ class Mount:
                 err.read().decode())
         fresh = [pid for pid in children() if pid not in before
                  and self.comm(pid) == "mount.pycloud"]
-        self.pid = fresh[0] if fresh else None
+        if code == 0:
+            self.pid = fresh[0] if fresh else None
+        for pid in [] if code == 0 else fresh:
+            # It told its parent that it failed, and is about to end.
+            wait_until(lambda pid=pid: os.waitpid(pid, os.WNOHANG)[0],
+                       "the failed daemon's end")
         return self.result
 
     @staticmethod
