@@ -48,6 +48,25 @@ static void absent_names_are_remembered_until_belief_ends(void **state)
 	assert_int_equal(world_exists(w, "x"), 0);
 }
 
+static void an_age_of_nothing_always_asks(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	w->session->options.attr_timeout_ms = 0;
+	for (int i = 0; i < 100; i++) {
+		fake_remote_drop(w->remote, "a");
+		assert_int_equal(world_exists(w, "a"), -ENOENT);
+		fake_remote_put(w->remote, "a", "theirs");
+		assert_int_equal(
+			world_open(w, "a", O_WRONLY | O_CREAT | O_EXCL, &h),
+			-EEXIST);
+		assert_cat(w, "a", "theirs");
+		assert_int_equal(world_size(w, "a"), 6);
+	}
+	assert_changes(w, "");
+}
+
 static void fill_big_directory(struct world *w)
 {
 	for (int i = 0; i <= BIG_DIRECTORY; i++) {
@@ -311,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		with_world(many_stats_are_one_listing),
 		with_world(absent_names_are_remembered_until_belief_ends),
+		with_world(an_age_of_nothing_always_asks),
 		with_world(a_big_directory_is_asked_for_single_names),
 		with_world(a_listing_proves_nothing_about_unlisted_names),
 		with_world(what_is_known_of_unlisted_names_survives_a_listing),
