@@ -16,6 +16,10 @@
  * removing need. */
 #define REVALIDATE_MS 1000
 
+/* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
+ * and at most 160 KiB of text in the state. */
+#define EXTENTS_MAX 4096
+
 /* Worker threads of the FUSE loop: handlers block, so there are many. */
 #define FUSE_THREADS_MAX      64
 #define FUSE_THREADS_IDLE_MAX 16
