@@ -5,8 +5,10 @@
 
 #include "attr.h"
 #include "attr_cache.h"
+#include "cache.h"
 #include "content.h"
 #include "control.h"
+#include "fetch.h"
 #include "file.h"
 #include "fs_limits.h"
 #include "handle_table.h"
@@ -14,6 +16,7 @@
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
+#include "prefetch.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -167,6 +170,7 @@ static int dir_opendir(
 		node_table_unref(s->nodes, handle_table_close(s->handles, h));
 		return rc;
 	}
+	prefetch_directory(s->prefetch, path, h->entries);
 	h->path = g_steal_pointer(&path);
 	*ret = (struct open_result){ .handle = h, .is_seekable = true };
 	return 0;
@@ -410,7 +414,7 @@ static int keep_open_bytes(struct request *r, struct node *n, const char *path)
 {
 	if (n == NULL || n->content == NULL || !content_is_open(n->content))
 		return 0;
-	return transfer_load_at(r->session, n, path, &r->cancel);
+	return fetch_whole_at(r->session, n, path, &r->cancel);
 }
 
 static int remove_file(struct request *r, struct node *dir, const char *name,
@@ -425,6 +429,7 @@ static int remove_file(struct request *r, struct node *dir, const char *name,
 	if (rc == 0 || rc == -ENOENT) {
 		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
+		cache_removed(s->cache, path);
 		node_table_unlink(s->nodes, dir, name);
 		if (n != NULL && n->content != NULL &&
 			!content_is_open(n->content))
@@ -489,6 +494,7 @@ static int remove_directory(struct request *r, struct node *dir,
 		attr_cache_removed(s->attrs, path);
 		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
+		cache_removed(s->cache, path);
 		node_table_unlink(s->nodes, dir, name);
 	}
 	return rc;

@@ -6,10 +6,12 @@
 #include "attr.h"
 #include "attr_cache.h"
 #include "content.h"
+#include "fetch.h"
 #include "fs_limits.h"
 #include "handle_table.h"
 #include "names.h"
 #include "overlay.h"
+#include "prefetch.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -76,7 +78,7 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 			transfer_changed(s, n);
 	}
 	if (rc < 0) {
-		content_close(n->content);
+		transfer_close(s, n);
 		return rc;
 	}
 	node_table_ref(s->nodes, n);
@@ -87,6 +89,7 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 			       node_table_keeps_pages(
 				       s->nodes, n, &entry->mtime, entry->size),
 	};
+	ret->handle->readahead = readahead_new();
 	return 0;
 }
 
@@ -110,25 +113,54 @@ static int file_open(
 		rc = -EISDIR;
 	else
 		rc = file_open_entry(r, n, flags, &entry, ret);
+	if (rc == 0 && (flags & O_ACCMODE) == O_RDONLY)
+		prefetch_file(s->prefetch, path);
 	entry_clear(&entry);
 	return rc;
 }
 
+/* What is here is read without a word to anybody; an unlinked file has all its
+ * bytes here. */
 static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
 	size_t size, int64_t offset)
 {
-	ssize_t n = -ESTALE;
+	struct content *c = h->node->content;
+	ssize_t n = content_read(c, buffer, size, offset);
 	int attempts;
 
 	for (attempts = 0; n == -ESTALE && attempts < STALE_ATTEMPTS;
 		attempts++) {
-		int rc = transfer_load(r->session, h->node, &r->cancel);
+		int rc = fetch_for_read(r->session, h->node, h->readahead,
+			offset, (int64_t)size, &r->cancel);
 
 		if (rc < 0)
 			return rc;
-		n = content_read(h->node->content, buffer, size, offset);
+		n = content_read(c, buffer, size, offset);
 	}
 	return n;
+}
+
+/* Bytes may be written to a file whose rest is not here; only when the set of
+ * ranges grows too long the rest is fetched. */
+static ssize_t write_bytes(struct request *r, struct node *n, const char *bytes,
+	size_t size, int64_t offset)
+{
+	ssize_t done = -ESTALE;
+	int attempts;
+
+	for (attempts = 0; attempts < STALE_ATTEMPTS; attempts++) {
+		int rc = done == -E2BIG
+				 ? fetch_whole(r->session, n, &r->cancel)
+				 : fetch_prepare(r->session, n, &r->cancel);
+
+		if (rc < 0)
+			return rc;
+		done = content_write(
+			n->content, bytes, size, offset, &r->cancel);
+		if (done != -ESTALE && done != -E2BIG)
+			break;
+	}
+	return done == -E2BIG ? -EIO : done;
 }
 
 static ssize_t file_write(struct request *r, struct handle *h,
@@ -137,20 +169,9 @@ static ssize_t file_write(struct request *r, struct handle *h,
 	struct session *s = r->session;
 	struct node *n = h->node;
 	g_autofree char *path = NULL;
-	ssize_t done = -ESTALE;
-	int attempts;
+	ssize_t done = write_bytes(
+		r, n, bytes, size, (h->flags & O_APPEND) != 0 ? -1 : offset);
 
-	if ((h->flags & O_APPEND) != 0)
-		offset = -1;
-	for (attempts = 0; done == -ESTALE && attempts < STALE_ATTEMPTS;
-		attempts++) {
-		int rc = transfer_load(s, n, &r->cancel);
-
-		if (rc < 0)
-			return rc;
-		done = content_write(
-			n->content, bytes, size, offset, &r->cancel);
-	}
 	if (done < 0) {
 		if (content_is_dirty(n->content)) /* part of it arrived */
 			transfer_changed(s, n);
@@ -171,18 +192,18 @@ static int file_flush(struct request *r, struct handle *h)
 static int file_fallocate(struct request *r, struct handle *h, int mode,
 	int64_t offset, int64_t length)
 {
-	struct content_stat held;
+	struct content *c = h->node->content;
 	int rc;
 
 	if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
 		return -EOPNOTSUPP;
-	rc = transfer_load(r->session, h->node, &r->cancel);
+	rc = fetch_prepare(r->session, h->node, &r->cancel);
 	if (rc < 0)
 		return rc;
-	content_stat(h->node->content, &held);
-	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 || offset + length <= held.size)
+	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
+		offset + length <= content_size(c))
 		return 0;
-	rc = content_truncate(h->node->content, offset + length, &r->cancel);
+	rc = content_truncate(c, offset + length, &r->cancel);
 	if (rc == 0)
 		transfer_changed(r->session, h->node);
 	return rc;
@@ -193,7 +214,8 @@ static void file_release(struct request *r, struct handle *h)
 	struct content *c = h->node->content;
 	g_autofree char *path = node_table_path(r->session->nodes, h->node);
 
-	content_close(c);
+	readahead_free(h->readahead);
+	transfer_close(r->session, h->node);
 	if (path == NULL && !content_is_open(c))
 		transfer_abandon(r->session, h->node);
 }
@@ -208,7 +230,7 @@ static int change_size(
 
 	content_open(n->content);
 	if (size > 0)
-		rc = transfer_load(s, n, &r->cancel);
+		rc = fetch_prepare(s, n, &r->cancel);
 	if (rc == 0)
 		rc = content_truncate(n->content, size, &r->cancel);
 	if (rc == 0) {
@@ -216,7 +238,7 @@ static int change_size(
 		if (!has_handle)
 			rc = transfer_upload(s, n, &r->cancel);
 	}
-	content_close(n->content);
+	transfer_close(s, n);
 	return rc;
 }
 

@@ -19,7 +19,9 @@
 #include "dir.h"
 
 #include "attr_cache.h"
+#include "cache.h"
 #include "content.h"
+#include "fetch.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -63,6 +65,7 @@ static void believe_moved(
 	attr_cache_changed(s->attrs, m->dir_path, m->name, NULL, false);
 	attr_cache_changed(s->attrs, m->to_dir_path, m->to_name, now, is_local);
 	overlay_moved(s->overlay, m->from, m->to);
+	cache_moved(s->cache, m->from, m->to);
 	if (!is_local)
 		overlay_uploaded(s->overlay, m->to, now);
 	node_table_move(s->nodes, m->dir, m->name, m->to_dir, m->to_name);
@@ -75,7 +78,7 @@ static int keep_target_bytes(struct renaming *m, struct node *target)
 	if (target == NULL || target->content == NULL ||
 		!content_is_open(target->content))
 		return 0;
-	return transfer_load_at(m->session, target, m->to, &m->request->cancel);
+	return fetch_whole_at(m->session, target, m->to, &m->request->cancel);
 }
 
 static void forget_target(struct renaming *m, struct node *target)
@@ -95,10 +98,10 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 	int rc;
 
 	content_open(n->content);
-	rc = transfer_load_at(s, n, m->from, cancel);
+	rc = fetch_whole_at(s, n, m->from, cancel);
 	if (rc == 0)
 		rc = transfer_upload_to(s, n, m->to, cancel, &now);
-	content_close(n->content);
+	transfer_close(s, n);
 	if (rc < 0)
 		return rc;
 	if (!is_local)

@@ -4,7 +4,9 @@
 #include "transfer.h"
 
 #include "attr_cache.h"
+#include "cache.h"
 #include "content.h"
+#include "fetch.h"
 #include "log.h"
 #include "mutex.h"
 #include "names.h"
@@ -16,6 +18,9 @@
 
 #include <errno.h>
 #include <string.h>
+
+/* A file that goes on being written while its rest is fetched. */
+#define COMPLETE_ATTEMPTS 4
 
 struct dirty_set {
 	struct mutex lock;
@@ -99,62 +104,8 @@ void transfer_abandon(struct session *s, struct node *n)
 	settle(s, n);
 }
 
-static int load_sink(
-	void *arg, const void *bytes, size_t length, int64_t offset)
-{
-	return content_load_bytes(arg, bytes, length, offset);
-}
-
-/* Reads the whole file. The attributes asked for first say how long it must
- * be; a symbolic link in the pod is listed with the link's own length, so the
- * answer's own total decides when it is given. */
-static int read_whole(struct session *s, struct content *c, const char *path,
-	const struct cancel *cancel, struct entry *ret_version,
-	int64_t *ret_size)
-{
-	struct remote_sink sink = { .write = load_sink, .arg = c };
-	struct remote_read_info info = { .total = -1 };
-	int64_t expected;
-	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, cancel,
-		ret_version, NULL);
-
-	if (rc < 0)
-		return rc;
-	if (ret_version->type != ENTRY_FILE) {
-		entry_clear(ret_version);
-		return -EISDIR;
-	}
-	rc = remote_read(s->remote, path, 0, -1, &sink, cancel, &info);
-	expected = info.total >= 0 ? info.total : ret_version->size;
-	if (rc == 0 && expected >= 0 && info.received != expected)
-		rc = -EIO;
-	if (rc < 0) {
-		entry_clear(ret_version);
-		return rc;
-	}
-	*ret_size = info.received;
-	return 0;
-}
-
-int transfer_load_at(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel)
-{
-	struct entry version = { 0 };
-	int64_t size = 0;
-	int rc = content_begin_load(n->content, cancel);
-
-	if (rc <= 0)
-		return rc;
-	rc = read_whole(s, n->content, path, cancel, &version, &size);
-	content_end_load(n->content, rc, size, &version);
-	entry_clear(&version);
-	return rc;
-}
-
-/* Finds the node's path and passes the gate with it. A rename between the two
- * changes the path: try again with the new one. */
-static int enter_shared(struct session *s, struct node *n,
-	struct path_pass *pass, const struct cancel *cancel, char **ret_path)
+int transfer_enter(struct session *s, struct node *n,
+	const struct cancel *cancel, struct transfer_pass *ret)
 {
 	for (;;) {
 		char *path = node_table_path(s->nodes, n);
@@ -163,39 +114,39 @@ static int enter_shared(struct session *s, struct node *n,
 
 		if (path == NULL)
 			return -ENOENT;
-		*pass = (struct path_pass){ .path = path };
-		rc = path_gate_enter(s->gate, pass, cancel);
+		ret->path = path;
+		ret->gate = (struct path_pass){ .path = path };
+		rc = path_gate_enter(s->gate, &ret->gate, cancel);
 		if (rc < 0) {
 			g_free(path);
 			return rc;
 		}
+		/* A rename between the two changes the path. */
 		again = node_table_path(s->nodes, n);
-		if (again != NULL && strcmp(again, path) == 0) {
-			*ret_path = path;
+		if (again != NULL && strcmp(again, path) == 0)
 			return 0;
-		}
-		path_gate_leave(s->gate, pass);
-		g_free(path);
+		transfer_leave(s, ret);
 	}
 }
 
-int transfer_load(
-	struct session *s, struct node *n, const struct cancel *cancel)
+void transfer_leave(struct session *s, struct transfer_pass *pass)
 {
-	g_autofree char *path = NULL;
-	struct path_pass pass;
-	int rc;
+	path_gate_leave(s->gate, &pass->gate);
+	g_free(pass->path);
+}
 
-	if (content_is_ready(n->content))
-		return 0;
-	rc = enter_shared(s, n, &pass, cancel, &path);
-	if (rc == -ENOENT)
-		return -ESTALE;
-	if (rc < 0)
-		return rc;
-	rc = transfer_load_at(s, n, path, cancel);
-	path_gate_leave(s->gate, &pass);
-	return rc;
+void transfer_close(struct session *s, struct node *n)
+{
+	struct cached_bytes bytes;
+	g_autofree char *path = NULL;
+
+	if (!content_close(n->content, &bytes))
+		return;
+	path = node_table_path(s->nodes, n);
+	if (path != NULL)
+		cache_give(s->cache, path, &bytes);
+	else
+		cached_bytes_clear(&bytes);
 }
 
 static ssize_t upload_source(
@@ -255,24 +206,42 @@ static int upload_at(struct session *s, struct node *n, const char *path,
 	return rc;
 }
 
+/* What was written covers a part of the file only: the rest is fetched, so that
+ * the whole can be sent. */
+static int complete_and_upload(struct session *s, struct node *n,
+	const char *path, const struct cancel *cancel)
+{
+	int rc = upload_at(s, n, path, cancel);
+	int attempts;
+
+	for (attempts = 0; rc == -ESTALE && attempts < COMPLETE_ATTEMPTS;
+		attempts++) {
+		rc = fetch_whole_at(s, n, path, cancel);
+		if (rc == 0)
+			rc = upload_at(s, n, path, cancel);
+	}
+	return rc;
+}
+
 int transfer_upload(
 	struct session *s, struct node *n, const struct cancel *cancel)
 {
-	g_autofree char *path = NULL;
-	struct path_pass pass;
+	struct transfer_pass pass;
 	int rc;
 
 	if (!content_is_dirty(n->content)) {
 		settle(s, n);
 		return 0;
 	}
-	rc = enter_shared(s, n, &pass, cancel, &path);
+	rc = transfer_enter(s, n, cancel, &pass);
 	if (rc == -ENOENT) /* unlinked: these bytes have no place any more */
 		return 0;
 	if (rc < 0)
 		return rc;
-	rc = upload_at(s, n, path, cancel);
-	path_gate_leave(s->gate, &pass);
+	content_open(n->content);
+	rc = complete_and_upload(s, n, pass.path, cancel);
+	transfer_leave(s, &pass);
+	transfer_close(s, n);
 	settle(s, n);
 	return rc;
 }
