@@ -17,10 +17,9 @@
 
 #define FILE_NAME_MAX 32
 
-/* One file's bytes at rest; its file is named by `id`. */
+/* One file's bytes at rest. */
 struct item {
-	char *path; /* the key in items */
-	uint64_t id;
+	char *path;		   /* the key in items */
 	struct cached_bytes bytes; /* fd is -1 */
 	int64_t cost;		   /* present bytes */
 	GList link;		   /* in by_age */
@@ -40,6 +39,22 @@ struct cache {
 	int64_t total;
 };
 
+static void file_name(uint64_t id, char name[static FILE_NAME_MAX])
+{
+	(void)snprintf(name, FILE_NAME_MAX, "%" PRIu64, id);
+}
+
+void cache_name_clear(struct cache_name *n)
+{
+	char name[FILE_NAME_MAX];
+
+	if (n->id == 0)
+		return;
+	file_name(n->id, name);
+	(void)unlinkat(n->directory_fd, name, 0);
+	n->id = 0;
+}
+
 void cached_bytes_init(struct cached_bytes *b)
 {
 	*b = (struct cached_bytes){ .fd = -1 };
@@ -50,13 +65,9 @@ void cached_bytes_clear(struct cached_bytes *b)
 {
 	if (b->fd >= 0)
 		(void)close(b->fd);
+	cache_name_clear(&b->name);
 	extents_clear(&b->present);
 	cached_bytes_init(b);
-}
-
-static void file_name(uint64_t id, char name[static FILE_NAME_MAX])
-{
-	(void)snprintf(name, FILE_NAME_MAX, "%" PRIu64, id);
 }
 
 static void item_free(gpointer p)
@@ -99,10 +110,6 @@ static void detach_locked(struct cache *c, struct item *item) REQUIRES(c->lock)
 
 static void remove_locked(struct cache *c, struct item *item) REQUIRES(c->lock)
 {
-	char name[FILE_NAME_MAX];
-
-	file_name(item->id, name);
-	(void)unlinkat(c->directory_fd, name, 0);
 	detach_locked(c, item);
 	item_free(item);
 }
@@ -131,24 +138,23 @@ static bool is_expected_locked(struct cache *c, const char *path,
 	return e != NULL && entry_same_version(e, version);
 }
 
-/* Opens the item's file and takes its name away: it is the caller's now. */
+/* Opens the item's file: it is the caller's now, name and all. */
 static int take_locked(struct cache *c, struct item *item,
 	struct cached_bytes *ret) REQUIRES(c->lock)
 {
 	char name[FILE_NAME_MAX];
 	int fd;
 
-	file_name(item->id, name);
+	file_name(item->bytes.name.id, name);
 	fd = openat(c->directory_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0) { /* somebody cleaned up behind our back */
-		remove_locked(c, item);
-		return 0;
+	if (fd >= 0) {
+		*ret = item->bytes;
+		ret->fd = fd;
+		cached_bytes_init(&item->bytes);
 	}
-	*ret = item->bytes;
-	ret->fd = fd;
-	extents_init(&item->bytes.present);
+	/* Otherwise somebody cleaned up behind our back. */
 	remove_locked(c, item);
-	return 1;
+	return fd >= 0;
 }
 
 int cache_take(struct cache *c, const char *path, const struct entry *version,
@@ -189,7 +195,6 @@ static void add_locked(struct cache *c, const char *path,
 	if (old != NULL)
 		remove_locked(c, old);
 	item->path = g_strdup(path);
-	item->id = c->next_id++;
 	item->bytes = *bytes;
 	item->bytes.fd = -1;
 	item->cost = extents_bytes(&bytes->present);
@@ -197,20 +202,33 @@ static void add_locked(struct cache *c, const char *path,
 	g_hash_table_insert(c->items, item->path, item);
 	g_queue_push_tail_link(&c->by_age, &item->link);
 	c->total += item->cost;
-	extents_init(&bytes->present);
+	(void)close(bytes->fd);
+	cached_bytes_init(bytes);
 	make_room_locked(c);
+}
+
+static int name_locked(struct cache *c, struct cached_bytes *bytes)
+	REQUIRES(c->lock)
+{
+	char name[FILE_NAME_MAX];
+	int rc;
+
+	if (bytes->name.id != 0)
+		return 0;
+	file_name(c->next_id, name);
+	rc = scratch_name(bytes->fd, c->directory_fd, name);
+	if (rc == 0)
+		bytes->name =
+			(struct cache_name){ c->directory_fd, c->next_id++ };
+	return rc;
 }
 
 void cache_give(struct cache *c, const char *path, struct cached_bytes *bytes)
 {
-	char name[FILE_NAME_MAX];
-
 	mutex_lock(&c->lock);
-	if (extents_bytes(&bytes->present) <= c->budget) {
-		file_name(c->next_id, name);
-		if (scratch_name(bytes->fd, c->directory_fd, name) == 0)
-			add_locked(c, path, bytes);
-	}
+	if (extents_bytes(&bytes->present) <= c->budget &&
+		name_locked(c, bytes) == 0)
+		add_locked(c, path, bytes);
 	mutex_unlock(&c->lock);
 	cached_bytes_clear(bytes);
 }

@@ -3,8 +3,8 @@
  *
  * Bytes are kept by path and used again only for the same version (size and
  * last_modified as a listing says). While somebody has the file open its bytes
- * are out of the cache, in the content's unnamed file; a crash then costs only
- * what can be fetched again. The budget is in bytes of present ranges; the
+ * are out of the cache, in the content's file; a crash then costs only what can be
+ * fetched again. The budget is in bytes of present ranges; the
  * least recently given go first.
  *
  * Prefetch announces what it is fetching (cache_expect), so that whoever opens
@@ -24,9 +24,19 @@
 
 struct cache;
 
-/* Bytes on their way between a content and the cache. Owns fd and present. */
+/* A file's name in the cache's directory. It keeps it while a content uses the
+ * file, because a file without a name cannot be given one again; nothing looks
+ * it up by that name meanwhile. */
+struct cache_name {
+	int directory_fd;
+	uint64_t id; /* 0: the file has no name */
+};
+
+/* Bytes on their way between a content and the cache. Owns fd, name and
+ * present. */
 struct cached_bytes {
 	int fd; /* -1: none */
+	struct cache_name name;
 	int64_t size;
 	struct entry version; /* name unused */
 	struct extents present;
@@ -37,6 +47,8 @@ struct cached_bytes {
 
 void cached_bytes_init(struct cached_bytes *);
 void cached_bytes_clear(struct cached_bytes *);
+/* Takes the name away; the file lives as long as it is open. */
+void cache_name_clear(struct cache_name *);
 
 struct cache *cache_new(int directory_fd, int64_t budget_bytes);
 void cache_free(struct cache *);

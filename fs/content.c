@@ -28,6 +28,7 @@ void content_free(struct content *c)
 		return;
 	if (c->fd >= 0)
 		(void)close(c->fd);
+	cache_name_clear(&c->name);
 	extents_clear(&c->present);
 	g_array_unref(c->claims);
 	mutex_fini(&c->lock);
@@ -46,6 +47,7 @@ void content_make_empty_locked(struct content *c)
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
+	cache_name_clear(&c->name);
 	c->size = 0;
 	extents_clear(&c->present);
 	extents_init(&c->present);
@@ -87,6 +89,7 @@ static bool take_bytes_locked(struct content *c, struct cached_bytes *ret)
 		return false;
 	*ret = (struct cached_bytes){
 		.fd = c->fd,
+		.name = c->name,
 		.size = c->size,
 		.version = c->version,
 		.present = c->present,
@@ -95,6 +98,7 @@ static bool take_bytes_locked(struct content *c, struct cached_bytes *ret)
 		.source_modified = c->source_modified,
 	};
 	c->fd = -1;
+	c->name.id = 0;
 	extents_init(&c->present);
 	return true;
 }

@@ -72,6 +72,7 @@ static int take_prepared_locked(struct content *c, struct cached_bytes *bytes)
 		return rc;
 	}
 	c->fd = fd;
+	c->name = bytes->name;
 	c->size = bytes->size;
 	extents_clear(&c->present);
 	c->present = bytes->present;
@@ -80,6 +81,7 @@ static int take_prepared_locked(struct content *c, struct cached_bytes *bytes)
 	c->source_modified = bytes->source_modified;
 	content_set_version_locked(c, &bytes->version);
 	bytes->fd = -1;
+	bytes->name.id = 0;
 	extents_init(&bytes->present);
 	return 0;
 }

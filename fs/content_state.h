@@ -25,7 +25,8 @@ struct content {
 	enum content_state state;
 	bool is_uploading;
 	unsigned opens;
-	int fd; /* -1 unless READY */
+	int fd;			/* -1 unless READY */
+	struct cache_name name; /* of fd in the cache's directory */
 	int64_t size;
 	struct extents present;
 	GArray *claims;	     /* of struct content_claim, under way */

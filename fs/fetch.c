@@ -8,6 +8,7 @@
 #include "fs_limits.h"
 #include "node_table.h"
 #include "path_gate.h"
+#include "prefetch.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -29,6 +30,7 @@ static int find_version(struct session *s, const char *path,
 
 	if (rc < 0)
 		return rc;
+	prefetch_overtaken(s->prefetch, path);
 	if (entry.type != ENTRY_FILE)
 		rc = -EISDIR;
 	else

@@ -61,11 +61,22 @@ struct prefetch_job {
 	bool with_files; /* of a directory: its small files too */
 };
 
-static void job_unqueue(struct prefetch_job *job)
+/* False: somebody was faster (prefetch_overtaken). */
+static bool job_unqueue(struct prefetch_job *job)
 {
+	bool was_queued;
+
 	mutex_lock(&job->prefetch->lock);
-	g_hash_table_remove(job->prefetch->queued, job->path);
+	was_queued = g_hash_table_remove(job->prefetch->queued, job->path);
 	mutex_unlock(&job->prefetch->lock);
+	return was_queued;
+}
+
+void prefetch_overtaken(struct prefetch *p, const char *path)
+{
+	mutex_lock(&p->lock);
+	(void)g_hash_table_remove(p->queued, path);
+	mutex_unlock(&p->lock);
 }
 
 static void job_free(struct prefetch_job *job)
@@ -76,7 +87,7 @@ static void job_free(struct prefetch_job *job)
 
 static void job_drop(void *arg)
 {
-	job_unqueue(arg);
+	(void)job_unqueue(arg);
 	job_free(arg);
 }
 
@@ -143,25 +154,31 @@ static bool is_worth_fetching(const struct entry *entry)
 	       entry->size <= PREFETCH_FILE_BYTES;
 }
 
-static void file_run(void *arg, const struct cancel *cancel)
+static void fetch_into_cache(
+	struct session *s, const char *path, const struct cancel *cancel)
 {
-	struct prefetch_job *job = arg;
-	struct session *s = job->prefetch->session;
 	struct entry entry = { 0 };
 	struct cached_bytes bytes;
 
 	cached_bytes_init(&bytes);
-	job_unqueue(job);
-	if (tree_stat(s->tree, job->path, s->options.attr_timeout_ms, cancel,
-		    &entry, NULL) == 0 &&
+	if (tree_stat(s->tree, path, s->options.attr_timeout_ms, cancel, &entry,
+		    NULL) == 0 &&
 		is_worth_fetching(&entry) &&
-		cache_expect(s->cache, job->path, &entry)) {
-		if (fetch_file(s, job->path, &entry, cancel, &bytes) == 0)
-			cache_give(s->cache, job->path, &bytes);
-		cache_expected(s->cache, job->path);
+		cache_expect(s->cache, path, &entry)) {
+		if (fetch_file(s, path, &entry, cancel, &bytes) == 0)
+			cache_give(s->cache, path, &bytes);
+		cache_expected(s->cache, path);
 	}
 	cached_bytes_clear(&bytes);
 	entry_clear(&entry);
+}
+
+static void file_run(void *arg, const struct cancel *cancel)
+{
+	struct prefetch_job *job = arg;
+
+	if (job_unqueue(job))
+		fetch_into_cache(job->prefetch->session, job->path, cancel);
 	job_free(job);
 }
 
@@ -193,7 +210,7 @@ static void directory_run(void *arg, const struct cancel *cancel)
 	int rc = tree_list(s->tree, job->path, s->options.attr_timeout_ms,
 		cancel, &entries, NULL);
 
-	job_unqueue(job);
+	(void)job_unqueue(job);
 	if (rc == 0 && job->with_files)
 		add_files(job->prefetch, job->path, entries, 0);
 	if (entries != NULL)

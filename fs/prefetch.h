@@ -28,6 +28,9 @@ void prefetch_free(struct prefetch *);
 /* A directory is being read; `entries` (of struct entry *) is its listing. */
 void prefetch_directory(
 	struct prefetch *, const char *path, const GPtrArray *entries);
+/* Somebody fetches this file himself: a job for it that has not begun would
+ * only fetch it twice. */
+void prefetch_overtaken(struct prefetch *, const char *path);
 /* A file is being opened for reading. */
 void prefetch_file(struct prefetch *, const char *path);
 
