@@ -271,6 +271,46 @@ bool content_is_dirty(struct content *c)
 	return is_dirty;
 }
 
+bool content_has_untried(struct content *c)
+{
+	bool has_untried;
+
+	mutex_lock(&c->lock);
+	has_untried =
+		content_is_dirty_locked(c) && c->tried_gen != c->dirty_gen;
+	mutex_unlock(&c->lock);
+	return has_untried;
+}
+
+bool content_was_sent(struct content *c)
+{
+	bool was_sent;
+
+	mutex_lock(&c->lock);
+	was_sent = c->was_sent;
+	mutex_unlock(&c->lock);
+	return was_sent;
+}
+
+bool content_is_version(struct content *c, const struct entry *e)
+{
+	bool is_version;
+
+	mutex_lock(&c->lock);
+	is_version = c->state == CONTENT_READY && c->has_version &&
+		     entry_same_version(&c->version, e);
+	mutex_unlock(&c->lock);
+	return is_version;
+}
+
+void content_touch(struct content *c)
+{
+	mutex_lock(&c->lock);
+	if (c->state == CONTENT_READY)
+		touch_locked(c);
+	mutex_unlock(&c->lock);
+}
+
 bool content_is_ready(struct content *c)
 {
 	bool is_ready;
@@ -325,7 +365,8 @@ int content_begin_upload(struct content *c, bool force,
 		rc = check_upload_locked(c, force);
 	if (rc == 1) {
 		c->is_uploading = true;
-		c->uploading_gen = c->dirty_gen;
+		c->uploading_gen = c->tried_gen = c->dirty_gen;
+		c->was_sent = true;
 		*ret_size = c->size;
 	}
 	mutex_unlock(&c->lock);

@@ -91,9 +91,11 @@ void content_end_fetch(struct content *, const struct content_claim *, int rc);
 
 /* The version that the present bytes are of, and what the first fetch learnt
  * of it from the bytes' own headers. Set once per version; compared by
- * content_check_source: -ESTALE when a later fetch says otherwise. */
+ * content_check_source: -ESTALE when a later fetch says otherwise, or when the
+ * first does not fit the version and is not trusted (asked again, the listing
+ * says the same: a symbolic link in the pod). */
 int content_check_source(struct content *, const struct content_claim *,
-	int64_t total, time_t last_modified);
+	int64_t total, time_t last_modified, bool is_trusted);
 
 /* -ESTALE unless READY and all of the range present: claim again. Past the
  * end is 0. */
@@ -106,6 +108,14 @@ ssize_t content_write(struct content *, const void *bytes, size_t size,
 int content_truncate(struct content *, int64_t size, const struct cancel *);
 
 bool content_is_dirty(struct content *);
+/* Changed since an upload was last tried. */
+bool content_has_untried(struct content *);
+/* Some of it may be on the server: an upload was begun, however it ended. */
+bool content_was_sent(struct content *);
+/* Its clean bytes are of this version. */
+bool content_is_version(struct content *, const struct entry *);
+/* What was sent did not come to stay where it should: dirty again. */
+void content_touch(struct content *);
 bool content_is_ready(struct content *);
 int64_t content_size(struct content *);
 void content_stat(struct content *, struct content_stat *ret);

@@ -267,14 +267,29 @@ void content_end_fetch(
 	mutex_unlock(&c->lock);
 }
 
+/* The version's time in the bytes' own header, which has whole seconds. The
+ * listing's microseconds are rounded, so that the second may be the next. */
+static bool fits_version_locked(struct content *c, int64_t total,
+	time_t last_modified) REQUIRES(c->lock)
+{
+	time_t seconds = c->version.mtime.tv_sec;
+
+	return total == c->version.size &&
+	       (last_modified == 0 || last_modified == seconds ||
+		       (last_modified == seconds - 1 &&
+			       c->version.mtime.tv_nsec == 0));
+}
+
 /* The first answer of a version says how long the bytes really are: a symbolic
  * link in the pod is listed with its own length. */
 static int adopt_source_locked(struct content *c, int64_t total,
-	time_t last_modified) REQUIRES(c->lock)
+	time_t last_modified, bool is_trusted) REQUIRES(c->lock)
 {
-	if (total != c->size) {
-		if (content_is_dirty_locked(c) || ftruncate(c->fd, total) < 0)
-			return -ESTALE;
+	if (!is_trusted && !fits_version_locked(c, total, last_modified))
+		return -ESTALE;
+	if (total != c->size && !content_is_dirty_locked(c)) {
+		if (ftruncate(c->fd, total) < 0)
+			return -errno;
 		extents_truncate(&c->present, total);
 		c->size = total;
 	}
@@ -285,7 +300,7 @@ static int adopt_source_locked(struct content *c, int64_t total,
 }
 
 int content_check_source(struct content *c, const struct content_claim *claim,
-	int64_t total, time_t last_modified)
+	int64_t total, time_t last_modified, bool is_trusted)
 {
 	int rc = 0;
 
@@ -293,7 +308,7 @@ int content_check_source(struct content *c, const struct content_claim *claim,
 	if (is_void_locked(c, claim))
 		rc = -ESTALE;
 	else if (!c->has_source)
-		rc = adopt_source_locked(c, total, last_modified);
+		rc = adopt_source_locked(c, total, last_modified, is_trusted);
 	else if (c->source_total != total ||
 		 c->source_modified != last_modified)
 		rc = -ESTALE;

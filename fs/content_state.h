@@ -42,6 +42,8 @@ struct content {
 	uint64_t dirty_gen;   /* INVARIANT: clean_gen <= dirty_gen */
 	uint64_t clean_gen;
 	uint64_t uploading_gen;
+	uint64_t tried_gen; /* of the last upload that was begun */
+	bool was_sent;
 	struct timespec mtime;
 };
 

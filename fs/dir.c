@@ -43,6 +43,36 @@ int dir_child_path(struct request *r, struct node *dir, const char *name,
 	return strlen(*ret_path) > PATH_BYTES_MAX ? -ENAMETOOLONG : 0;
 }
 
+int dir_enter_alone(struct request *r, struct node *dir, const char *name,
+	struct path_pass *pass, char **ret_dir_path, char **ret_path)
+{
+	for (;;) {
+		g_autofree char *dir_path = NULL;
+		g_autofree char *path = NULL;
+		g_autofree char *again = NULL;
+		int rc = dir_child_path(r, dir, name, &dir_path, &path);
+
+		if (rc < 0)
+			return rc;
+		*pass = (struct path_pass){ .path = path, .is_alone = true };
+		rc = path_gate_enter(r->session->gate, pass, &r->cancel);
+		if (rc < 0)
+			return rc;
+		again = node_table_path(r->session->nodes, dir);
+		if (again != NULL && strcmp(again, dir_path) == 0) {
+			*ret_dir_path = g_steal_pointer(&dir_path);
+			*ret_path = g_steal_pointer(&path);
+			return 0;
+		}
+		dir_leave(r, pass);
+	}
+}
+
+void dir_leave(struct request *r, struct path_pass *pass)
+{
+	path_gate_leave(r->session->gate, pass);
+}
+
 struct node *dir_enter(struct session *s, struct node *dir,
 	const struct entry *entry, uint64_t lookups)
 {
@@ -102,6 +132,26 @@ static int dir_setattr(struct request *r, struct node *n, struct handle *h,
 	return dir_getattr(r, n, ret);
 }
 
+/* A file that the server has lost while its bytes are unsaved here is still
+ * there: it can be saved elsewhere, or removed. */
+static int lost_entry(struct session *s, struct node *dir, const char *name,
+	struct entry *ret_entry)
+{
+	struct node *n = node_table_find(s->nodes, dir, name);
+	int rc = -ENOENT;
+
+	if (n != NULL && n->content != NULL && content_is_dirty(n->content)) {
+		*ret_entry = (struct entry){
+			.name = g_strdup(name),
+			.type = ENTRY_FILE,
+			.is_writable = true,
+		};
+		rc = 0;
+	}
+	node_table_unref(s->nodes, n);
+	return rc;
+}
+
 static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	struct node **ret_node, struct node_attr *ret_attr)
 {
@@ -119,6 +169,8 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 		return rc;
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
 		&entry, &age_ms);
+	if (rc == -ENOENT)
+		rc = lost_entry(s, dir, name, &entry);
 	if (rc < 0)
 		return rc;
 	*ret_node = dir_enter(s, dir, &entry, 1);
@@ -212,6 +264,20 @@ static int listed_entry(struct request *r, struct handle *h, guint index,
 	return 1;
 }
 
+/* The directory may have another name by now. */
+static int begin_again(struct request *r, struct handle *h)
+{
+	char *path = node_table_path(r->session->nodes, h->node);
+
+	if (path == NULL) {
+		g_ptr_array_set_size(h->entries, 0); /* removed: empty */
+		return 0;
+	}
+	g_free(h->path);
+	h->path = path;
+	return take_snapshot(r, h->node, path, h);
+}
+
 static int dir_dirent(struct request *r, struct handle *h, uint64_t index,
 	bool wants_node, struct node_dirent *ret)
 {
@@ -223,7 +289,7 @@ static int dir_dirent(struct request *r, struct handle *h, uint64_t index,
 	 * (rewinddir); one under way sees the moment it began, whatever comes
 	 * and goes meanwhile. */
 	if (index == 0 && h->is_begun) {
-		rc = take_snapshot(r, h->node, h->path, h);
+		rc = begin_again(r, h);
 		if (rc < 0)
 			return rc;
 	}
@@ -367,6 +433,7 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 		attr_fill(s, n, path, &entry, 0, ret_attr);
 		*ret_node = n; /* our ref is the caller's now */
 	} else {
+		file_let_go(s, n); /* replaced before it was open */
 		node_table_unref(s->nodes, n);
 	}
 	entry_clear(&entry);
@@ -417,23 +484,68 @@ static int keep_open_bytes(struct request *r, struct node *n, const char *path)
 	return fetch_whole_at(r->session, n, path, &r->cancel);
 }
 
-static int remove_file(struct request *r, struct node *dir, const char *name,
-	const char *dir_path, const char *path)
+/* The server knows nothing of a name that is only here, unless an upload of it
+ * was begun: that may have left a piece. */
+static int remove_on_server(struct request *r, struct node *n,
+	const char *dir_path, const char *name, const char *path)
+{
+	struct session *s = r->session;
+	bool is_local = attr_cache_is_local(s->attrs, dir_path, name);
+	bool was_sent =
+		n != NULL && n->content != NULL && content_was_sent(n->content);
+	int rc;
+
+	if (is_local && !was_sent)
+		return 0;
+	rc = remote_remove(s->remote, path, &r->cancel);
+	return is_local && rc == -ENOENT ? 0 : rc;
+}
+
+static void forget_file(struct request *r, struct node *dir, struct node *n,
+	const char *name, const char *dir_path, const char *path)
+{
+	struct session *s = r->session;
+
+	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	overlay_removed(s->overlay, path);
+	cache_removed(s->cache, path);
+	node_table_unlink(s->nodes, dir, name);
+	if (n != NULL && n->content != NULL && !content_is_open(n->content))
+		transfer_abandon(s, n);
+}
+
+static int remove_file(struct request *r, struct node *dir, struct node *n,
+	const char *name, const char *dir_path, const char *path)
+{
+	int rc = keep_open_bytes(r, n, path);
+
+	if (rc == 0)
+		rc = remove_on_server(r, n, dir_path, name, path);
+	if (rc == 0 || rc == -ENOENT)
+		forget_file(r, dir, n, name, dir_path, path);
+	return rc;
+}
+
+/* What stands there now, by the server's word, goes. A file that the server has
+ * lost while its bytes are unsaved here is only here. */
+static int unlink_inside_gate(struct request *r, struct node *dir,
+	const char *name, const char *dir_path, const char *path)
 {
 	struct session *s = r->session;
 	struct node *n = node_table_find(s->nodes, dir, name);
-	int rc = keep_open_bytes(r, n, path);
+	struct entry entry;
+	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, NULL);
 
-	if (rc == 0 && !attr_cache_is_local(s->attrs, dir_path, name))
-		rc = remote_remove(s->remote, path, &r->cancel);
-	if (rc == 0 || rc == -ENOENT) {
-		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
-		overlay_removed(s->overlay, path);
-		cache_removed(s->cache, path);
-		node_table_unlink(s->nodes, dir, name);
-		if (n != NULL && n->content != NULL &&
-			!content_is_open(n->content))
-			transfer_abandon(s, n);
+	if (rc == 0) {
+		rc = entry.type == ENTRY_DIRECTORY
+			     ? -EISDIR
+			     : remove_file(r, dir, n, name, dir_path, path);
+		entry_clear(&entry);
+	} else if (rc == -ENOENT && n != NULL && n->content != NULL &&
+		   content_is_dirty(n->content)) {
+		forget_file(r, dir, n, name, dir_path, path);
+		rc = 0;
 	}
 	node_table_unref(s->nodes, n);
 	return rc;
@@ -441,28 +553,15 @@ static int remove_file(struct request *r, struct node *dir, const char *name,
 
 static int dir_unlink(struct request *r, struct node *dir, const char *name)
 {
-	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
-	struct path_pass pass = { .is_alone = true };
-	struct entry entry;
-	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+	struct path_pass pass;
+	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
 	if (rc < 0)
 		return rc;
-	pass.path = path;
-	rc = path_gate_enter(s->gate, &pass, &r->cancel);
-	if (rc < 0)
-		return rc;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, NULL);
-	if (rc == 0) {
-		rc = entry.type == ENTRY_DIRECTORY
-			     ? -EISDIR
-			     : remove_file(r, dir, name, dir_path, path);
-		entry_clear(&entry);
-	}
-	path_gate_leave(s->gate, &pass);
+	rc = unlink_inside_gate(r, dir, name, dir_path, path);
+	dir_leave(r, &pass);
 	return rc;
 }
 
@@ -505,14 +604,10 @@ static int dir_rmdir(struct request *r, struct node *dir, const char *name)
 	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
-	struct path_pass pass = { .is_alone = true };
+	struct path_pass pass;
 	struct entry entry;
-	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
-	pass.path = path;
-	rc = path_gate_enter(s->gate, &pass, &r->cancel);
 	if (rc < 0)
 		return rc;
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
@@ -523,7 +618,7 @@ static int dir_rmdir(struct request *r, struct node *dir, const char *name)
 			     : remove_directory(r, dir, name, dir_path, path);
 		entry_clear(&entry);
 	}
-	path_gate_leave(s->gate, &pass);
+	dir_leave(r, &pass);
 	return rc;
 }
 

@@ -79,22 +79,26 @@ static int fetch_sink(
 }
 
 static int check_answer(struct content *c, const struct content_claim *claim,
-	const struct remote_read_info *info)
+	const struct remote_read_info *info, bool is_trusted)
 {
 	int64_t end = claim->end;
 	int rc = 0;
 
 	if (info->total >= 0)
 		rc = content_check_source(
-			c, claim, info->total, info->last_modified);
+			c, claim, info->total, info->last_modified, is_trusted);
 	if (rc < 0)
 		return rc;
+	/* A file that was cut here meanwhile, or a link's, ends earlier. */
 	end = MIN(end, content_size(c));
+	if (info->total >= 0)
+		end = MIN(end, info->total);
 	return info->received >= end - claim->start ? 0 : -EIO;
 }
 
 static int fetch_claim(struct session *s, struct node *n, const char *path,
-	const struct content_claim *claim, const struct cancel *cancel)
+	const struct content_claim *claim, bool is_trusted,
+	const struct cancel *cancel)
 {
 	struct fetching f = { n->content, claim };
 	struct remote_sink sink = { fetch_sink, &f };
@@ -106,21 +110,23 @@ static int fetch_claim(struct session *s, struct node *n, const char *path,
 		&info);
 
 	if (rc == 0)
-		rc = check_answer(n->content, claim, &info);
+		rc = check_answer(n->content, claim, &info, is_trusted);
 	content_end_fetch(n->content, claim, rc);
 	return rc;
 }
 
-/* The server's bytes are not those of the version we hold: forget them and ask
- * what there is now. */
+/* The server's bytes do not fit the version we hold. What is there now? The same
+ * as before: they are to be trusted. Another: forget what we hold. */
 static int start_over(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel)
+	const struct cancel *cancel, bool *ret_is_trusted)
 {
 	struct entry now = { 0 };
-	int rc;
+	int rc = tree_stat(s->tree, path, -1, cancel, &now, NULL);
 
-	content_drop(n->content);
-	rc = tree_stat(s->tree, path, 0, cancel, &now, NULL);
+	if (rc == 0)
+		*ret_is_trusted = content_is_version(n->content, &now);
+	if (rc == 0 && !*ret_is_trusted)
+		content_drop(n->content);
 	entry_clear(&now);
 	return rc;
 }
@@ -129,6 +135,7 @@ static int fetch_range_at(struct session *s, struct node *n, const char *path,
 	int64_t offset, int64_t end, int64_t wanted_end,
 	const struct cancel *cancel)
 {
+	bool is_trusted = false;
 	int changes = 0;
 
 	for (;;) {
@@ -139,7 +146,8 @@ static int fetch_range_at(struct session *s, struct node *n, const char *path,
 			rc = content_claim(n->content, offset, end, wanted_end,
 				false, cancel, &claim);
 		if (rc == 1)
-			rc = fetch_claim(s, n, path, &claim, cancel);
+			rc = fetch_claim(
+				s, n, path, &claim, is_trusted, cancel);
 		else if (rc == 0)
 			return 0;
 		if (rc != -ESTALE) {
@@ -148,8 +156,8 @@ static int fetch_range_at(struct session *s, struct node *n, const char *path,
 			continue;
 		}
 		if (++changes == VERSION_ATTEMPTS)
-			return -EIO;
-		rc = start_over(s, n, path, cancel);
+			return content_is_dirty(n->content) ? -ESTALE : -EIO;
+		rc = start_over(s, n, path, cancel, &is_trusted);
 		if (rc < 0)
 			return rc;
 	}

@@ -9,6 +9,7 @@
 #include "fetch.h"
 #include "fs_limits.h"
 #include "handle_table.h"
+#include "log.h"
 #include "names.h"
 #include "overlay.h"
 #include "prefetch.h"
@@ -22,6 +23,8 @@
 
 /* Tries to read bytes that others keep giving up, or to write over them. */
 #define STALE_ATTEMPTS 4
+/* The longest text of a symbolic link, PATH_MAX without its end. */
+#define LINK_TEXT_MAX 4095
 
 static struct content *make_content(void *arg)
 {
@@ -64,14 +67,37 @@ static int file_getattr(
 	return rc;
 }
 
+void file_let_go(struct session *s, struct node *n)
+{
+	if (node_table_was_removed(s->nodes, n) && !content_is_open(n->content))
+		transfer_abandon(s, n);
+}
+
+/* A symbolic link in the pod is listed with the length of its own text, and the
+ * kernel reads no further than that. So a file that may be one is fetched
+ * before its open is answered (its reader would do that next); where the bytes
+ * are of another length, reads go past the kernel's pages. */
+static bool has_other_size(struct request *r, struct node *n, int flags,
+	const struct entry *entry, bool has_pages)
+{
+	if (entry->size > LINK_TEXT_MAX || entry->size <= 0 || has_pages ||
+		(flags & O_TRUNC) != 0 || (flags & O_ACCMODE) == O_WRONLY ||
+		content_is_dirty(n->content))
+		return false;
+	/* An error is the reader's to meet. */
+	return fetch_whole(r->session, n, &r->cancel) == 0 &&
+	       content_size(n->content) != entry->size;
+}
+
 int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
 	struct session *s = r->session;
-	int rc = 0;
+	bool keeps, is_link;
+	int rc = transfer_open(s, n, entry, &r->cancel);
 
-	content_open(n->content);
-	(void)content_revalidate(n->content, entry);
+	if (rc < 0)
+		return rc;
 	if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY) {
 		rc = content_truncate(n->content, 0, &r->cancel);
 		if (rc == 0)
@@ -79,15 +105,18 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 	}
 	if (rc < 0) {
 		transfer_close(s, n);
+		file_let_go(s, n);
 		return rc;
 	}
+	keeps = (flags & O_TRUNC) == 0 &&
+		node_table_keeps_pages(s->nodes, n, &entry->mtime, entry->size);
+	is_link = has_other_size(r, n, flags, entry, keeps);
 	node_table_ref(s->nodes, n);
 	*ret = (struct open_result){
 		.handle = handle_table_open(s->handles, n, flags),
 		.is_seekable = true,
-		.keeps_cache = (flags & O_TRUNC) == 0 &&
-			       node_table_keeps_pages(
-				       s->nodes, n, &entry->mtime, entry->size),
+		.is_direct = is_link,
+		.keeps_cache = keeps,
 	};
 	ret->handle->readahead = readahead_new();
 	return 0;
@@ -102,8 +131,10 @@ static int file_open(
 	int64_t max_age_ms = MIN(s->options.attr_timeout_ms, REVALIDATE_MS);
 	int rc;
 
+	/* Replaced since it was looked up: the kernel does that again, and
+	 * nobody meets a moment without the file. */
 	if (path == NULL)
-		return -ENOENT;
+		return -ESTALE;
 	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
 	if (rc == -ENOENT && content_is_dirty(n->content))
 		rc = 0;
@@ -209,15 +240,31 @@ static int file_fallocate(struct request *r, struct handle *h, int mode,
 	return rc;
 }
 
+/* Bytes written through a mapping after the last close(2) come here without a
+ * flush. Nobody can be told any more but the log; they stay dirty. */
+static void upload_late(struct session *s, struct node *n)
+{
+	struct cancel own;
+	int rc;
+
+	if (!content_has_untried(n->content) ||
+		node_table_was_removed(s->nodes, n))
+		return;
+	cancel_init(&own, 0);
+	rc = transfer_upload(s, n, &own);
+	cancel_fini(&own);
+	if (rc < 0)
+		log_error("bytes written through a mapping are not on the "
+			  "server yet: %s",
+			g_strerror(-rc));
+}
+
 static void file_release(struct request *r, struct handle *h)
 {
-	struct content *c = h->node->content;
-	g_autofree char *path = node_table_path(r->session->nodes, h->node);
-
+	upload_late(r->session, h->node);
 	readahead_free(h->readahead);
 	transfer_close(r->session, h->node);
-	if (path == NULL && !content_is_open(c))
-		transfer_abandon(r->session, h->node);
+	file_let_go(r->session, h->node);
 }
 
 /* Without an open handle of its own (truncate(2)) the change must be on the
@@ -239,6 +286,7 @@ static int change_size(
 			rc = transfer_upload(s, n, &r->cancel);
 	}
 	transfer_close(s, n);
+	file_let_go(s, n);
 	return rc;
 }
 

@@ -94,6 +94,7 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 	struct session *s = m->session;
 	const struct cancel *cancel = &m->request->cancel;
 	bool is_local = attr_cache_is_local(s->attrs, m->dir_path, m->name);
+	bool was_sent = content_was_sent(n->content);
 	struct entry now = { 0 };
 	int rc;
 
@@ -104,11 +105,14 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 	transfer_close(s, n);
 	if (rc < 0)
 		return rc;
-	if (!is_local)
+	if (!is_local || was_sent)
 		rc = remote_remove(s->remote, m->from, cancel);
 	if (rc < 0 && rc != -ENOENT) {
 		/* Both names have the bytes now: nothing is lost, and the
-		 * program hears that the old name is still there. */
+		 * program hears that the old name is still there. What the
+		 * server has under it may be older than ours. */
+		content_touch(n->content);
+		transfer_changed(s, n);
 		entry_clear(&now);
 		return rc;
 	}
@@ -118,8 +122,10 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 }
 
 /* A file that only this computer has yet: a change of names. */
-static int move_local(struct renaming *m)
+static int move_local(struct renaming *m, struct node *n)
 {
+	if (content_was_sent(n->content))
+		return replace_by_upload(m, n); /* a piece may be there */
 	believe_moved(m, &m->source, true);
 	return 0;
 }
@@ -154,7 +160,7 @@ static int rename_file(struct renaming *m, unsigned flags)
 		if (rc == -EEXIST && (flags & RENAME_NOREPLACE) == 0)
 			rc = replace_by_upload(m, n);
 	} else if (rc == 0 && !m->has_target) {
-		rc = move_local(m);
+		rc = move_local(m, n);
 	} else if (rc == 0) {
 		rc = replace_by_upload(m, n);
 	}
@@ -225,6 +231,53 @@ static int rename_inside_gate(struct renaming *m, unsigned flags)
 						 : rename_file(m, flags);
 }
 
+/* The paths as they are now. */
+static int find_paths(struct renaming *m)
+{
+	int rc;
+
+	g_clear_pointer(&m->dir_path, g_free);
+	g_clear_pointer(&m->to_dir_path, g_free);
+	g_clear_pointer(&m->from, g_free);
+	g_clear_pointer(&m->to, g_free);
+	rc = dir_child_path(
+		m->request, m->dir, m->name, &m->dir_path, &m->from);
+	if (rc == 0)
+		rc = dir_child_path(m->request, m->to_dir, m->to_name,
+			&m->to_dir_path, &m->to);
+	return rc;
+}
+
+static bool has_path(struct renaming *m, struct node *dir, const char *path)
+{
+	g_autofree char *now = node_table_path(m->session->nodes, dir);
+
+	return now != NULL && strcmp(now, path) == 0;
+}
+
+/* As dir_enter_alone(), with both paths. */
+static int enter_alone(struct renaming *m, struct path_pass *pass)
+{
+	struct path_gate *gate = m->session->gate;
+
+	for (;;) {
+		int rc = find_paths(m);
+
+		if (rc < 0)
+			return rc;
+		*pass = (struct path_pass){
+			.path = m->from, .other_path = m->to, .is_alone = true
+		};
+		rc = path_gate_enter(gate, pass, &m->request->cancel);
+		if (rc < 0)
+			return rc;
+		if (has_path(m, m->dir, m->dir_path) &&
+			has_path(m, m->to_dir, m->to_dir_path))
+			return 0;
+		path_gate_leave(gate, pass);
+	}
+}
+
 int dir_rename(struct request *r, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags)
 {
@@ -234,19 +287,12 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 		.to_dir = to_dir,
 		.name = name,
 		.to_name = to_name };
-	struct path_pass pass = { .is_alone = true };
+	struct path_pass pass;
 	int rc;
 
 	if ((flags & ~(unsigned)RENAME_NOREPLACE) != 0)
 		return -EINVAL;
-	rc = dir_child_path(r, dir, name, &m.dir_path, &m.from);
-	if (rc == 0)
-		rc = dir_child_path(r, to_dir, to_name, &m.to_dir_path, &m.to);
-	if (rc == 0) {
-		pass.path = m.from;
-		pass.other_path = m.to;
-		rc = path_gate_enter(r->session->gate, &pass, &r->cancel);
-	}
+	rc = enter_alone(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
 		path_gate_leave(r->session->gate, &pass);

@@ -135,6 +135,20 @@ void transfer_leave(struct session *s, struct transfer_pass *pass)
 	g_free(pass->path);
 }
 
+int transfer_open(struct session *s, struct node *n, const struct entry *now,
+	const struct cancel *cancel)
+{
+	struct transfer_pass pass;
+	int rc = transfer_enter(s, n, cancel, &pass);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ESTALE : rc;
+	content_open(n->content);
+	(void)content_revalidate(n->content, now);
+	transfer_leave(s, &pass);
+	return 0;
+}
+
 void transfer_close(struct session *s, struct node *n)
 {
 	struct cached_bytes bytes;
@@ -176,10 +190,8 @@ int transfer_upload_to(struct session *s, struct node *n, const char *path,
 	if (rc < 0)
 		return rc;
 	rc = remote_write(s->remote, path, &source, cancel, ret_entry);
-	if (rc == 0 && ret_entry->size != source.size) {
-		entry_clear(ret_entry);
-		rc = -EIO;
-	}
+	if (rc == 0)
+		ret_entry->size = source.size; /* the remote checked it */
 	content_end_upload(n->content, rc, ret_entry);
 	if (rc == 0)
 		adopt(s, n, path, ret_entry);
@@ -197,8 +209,8 @@ static int upload_at(struct session *s, struct node *n, const char *path,
 	if (rc <= 0)
 		return rc;
 	rc = remote_write(s->remote, path, &source, cancel, &version);
-	if (rc == 0 && version.size != source.size)
-		rc = -EIO;
+	if (rc == 0)
+		version.size = source.size; /* the remote checked it */
 	content_end_upload(n->content, rc, &version);
 	if (rc == 0)
 		adopt(s, n, path, &version);
@@ -234,8 +246,8 @@ int transfer_upload(
 		return 0;
 	}
 	rc = transfer_enter(s, n, cancel, &pass);
-	if (rc == -ENOENT) /* unlinked: these bytes have no place any more */
-		return 0;
+	if (rc == -ENOENT) /* removed: these bytes have no place any more */
+		return node_table_was_removed(s->nodes, n) ? 0 : -ESTALE;
 	if (rc < 0)
 		return rc;
 	content_open(n->content);
@@ -275,11 +287,12 @@ static char *rescue_name(const char *path)
 
 static bool rescue_one(struct session *s, struct node *n)
 {
-	g_autofree char *path = node_table_path(s->nodes, n);
+	g_autofree char *path = node_table_last_path(s->nodes, n);
 	g_autofree char *name = NULL;
 	int rc;
 
-	if (path == NULL || !content_is_dirty(n->content))
+	if (node_table_was_removed(s->nodes, n) ||
+		!content_is_dirty(n->content))
 		return false;
 	name = rescue_name(path);
 	rc = content_link(n->content, s->rescue_fd, name);

@@ -45,6 +45,12 @@ int transfer_enter(struct session *, struct node *, const struct cancel *,
 	struct transfer_pass *ret);
 void transfer_leave(struct session *, struct transfer_pass *);
 
+/* Opens the node's content (transfer_close it), without bytes of another version
+ * than `now`; before a removal of the file or after it, never meanwhile:
+ * -ESTALE when it is unlinked, and the kernel looks the name up again. */
+int transfer_open(struct session *, struct node *, const struct entry *now,
+	const struct cancel *);
+
 /* Ends what content_open() began; the last close of clean bytes gives them to
  * the cache. */
 void transfer_close(struct session *, struct node *);
