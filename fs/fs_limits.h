@@ -20,6 +20,9 @@
  * and at most 160 KiB of text in the state. */
 #define EXTENTS_MAX 4096
 
+/* How long a use of the state waits for the other daemon of the endpoint. */
+#define STATE_BUSY_MS 5000
+
 /* Worker threads of the FUSE loop: handlers block, so there are many. */
 #define FUSE_THREADS_MAX      64
 #define FUSE_THREADS_IDLE_MAX 16
