@@ -184,22 +184,37 @@ static int grow_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 	return rc;
 }
 
+/* A write that failed half way changed what was here, and nothing else: no
+ * range becomes present by it, and nothing stands past the end. */
+static void undo_write_locked(struct content *c, struct extents *before)
+	REQUIRES(c->lock)
+{
+	extents_copy(&c->present, before);
+	(void)ftruncate(c->fd, c->size);
+}
+
 static int write_locked(struct content *c, const void *bytes, size_t size,
 	int64_t offset) REQUIRES(c->lock)
 {
 	int64_t end = offset + (int64_t)size;
+	struct extents before = EXTENTS_INIT;
 	int rc = grow_locked(c, offset);
 
-	/* Present first: a set that cannot take the range must say so before
-	 * bytes are in the file that nobody would know of. */
-	if (rc == 0)
-		rc = extents_add(&c->present, offset, end);
 	if (rc < 0)
 		return rc;
-	rc = scratch_write(c->fd, bytes, size, offset);
-	if (rc == 0 && end > c->size)
+	extents_copy(&before, &c->present);
+	/* First, because a set that cannot take the range must say so before
+	 * bytes are in the file that nobody would know of. */
+	rc = extents_add(&c->present, offset, end);
+	if (rc == 0) {
+		rc = scratch_write(c->fd, bytes, size, offset);
+		touch_locked(c);
+	}
+	if (rc < 0)
+		undo_write_locked(c, &before);
+	else if (end > c->size)
 		c->size = end;
-	touch_locked(c); /* even when only half of it arrived */
+	extents_clear(&before);
 	return rc;
 }
 

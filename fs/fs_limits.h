@@ -43,6 +43,9 @@
 /* Two steps further apart than this are no walk. */
 #define PREFETCH_PAUSE_MS 3000
 
+/* How long a use of the state waits for the other daemon of the endpoint. */
+#define STATE_BUSY_MS 5000
+
 /* Worker threads of the FUSE loop: handlers block, so there are many. */
 #define FUSE_THREADS_MAX      64
 #define FUSE_THREADS_IDLE_MAX 16
