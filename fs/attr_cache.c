@@ -139,9 +139,11 @@ static struct belief *believe_locked(struct attr_cache *c, struct directory *d,
 	return b;
 }
 
+/* An age of 0 asks always, within the same millisecond too. */
 static bool is_fresh(int64_t learnt_ms, int64_t max_age_ms)
 {
-	return learnt_ms != 0 && clock_now_ms() - learnt_ms <= max_age_ms;
+	return learnt_ms != 0 && max_age_ms > 0 &&
+	       clock_now_ms() - learnt_ms <= max_age_ms;
 }
 
 static enum attr_answer answer_locked(struct attr_cache *c, struct directory *d,

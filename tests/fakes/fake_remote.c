@@ -3,6 +3,7 @@
 
 #include "fake_remote.h"
 
+#include "fake_tree.h"
 #include "mutex.h"
 #include "names.h"
 #include "waitlist.h"
@@ -10,16 +11,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define FIRST_SECOND 1700000000
-#define LINK_BYTES   9
-#define PIECE_BYTES  4096
-
-struct thing {
-	enum entry_type type;
-	GString *bytes;
-	struct timespec mtime;
-	bool is_link;
-};
+#define PIECE_BYTES 4096
 
 struct script {
 	unsigned calls;
@@ -33,9 +25,8 @@ struct fake {
 	struct remote remote;
 	struct mutex lock;
 	/* guarded by lock */
-	GHashTable *things; /* path -> struct thing *; the root is not in it */
+	struct fake_tree *tree;
 	unsigned capabilities;
-	time_t now; /* a clock of its own: each change is a new version */
 	struct script scripts[FAKE_OPS];
 	int64_t missing_bytes;
 	GString *changes;
@@ -45,113 +36,6 @@ struct fake {
 static struct fake *fake_of(struct remote *r)
 {
 	return (struct fake *)r;
-}
-
-static void thing_free(gpointer p)
-{
-	struct thing *t = p;
-
-	g_string_free(t->bytes, TRUE);
-	g_free(t);
-}
-
-/* --- the tree; all with the lock held ------------------------------------- */
-
-static struct thing *find(struct fake *f, const char *path) REQUIRES(f->lock)
-{
-	return g_hash_table_lookup(f->things, path);
-}
-
-static bool is_directory(struct fake *f, const char *path) REQUIRES(f->lock)
-{
-	const struct thing *t = find(f, path);
-
-	return *path == '\0' || (t != NULL && t->type == ENTRY_DIRECTORY);
-}
-
-static struct thing *put(struct fake *f, const char *path, enum entry_type type)
-	REQUIRES(f->lock)
-{
-	struct thing *t = find(f, path);
-
-	if (t == NULL) {
-		t = g_new0(struct thing, 1);
-		t->bytes = g_string_new(NULL);
-		g_hash_table_insert(f->things, g_strdup(path), t);
-	}
-	t->type = type;
-	t->is_link = false;
-	t->mtime.tv_sec = f->now++;
-	return t;
-}
-
-static void put_parents(struct fake *f, const char *path) REQUIRES(f->lock)
-{
-	g_autofree char *parent = path_parent(path);
-
-	if (is_directory(f, parent))
-		return;
-	put_parents(f, parent);
-	(void)put(f, parent, ENTRY_DIRECTORY);
-}
-
-static void describe(struct fake *f, const char *path, struct entry *ret)
-	REQUIRES(f->lock)
-{
-	const struct thing *t = find(f, path);
-	struct timespec none = { FIRST_SECOND, 0 };
-
-	*ret = (struct entry){
-		.name = g_strdup(path_basename(path)),
-		.type = t == NULL ? ENTRY_DIRECTORY : t->type,
-		.size = t == NULL || t->type == ENTRY_DIRECTORY
-				? -1
-				: (int64_t)t->bytes->len,
-		.mtime = t == NULL ? none : t->mtime,
-		.ctime = t == NULL ? none : t->mtime,
-		.is_writable = true,
-	};
-	if (t != NULL && t->is_link)
-		ret->size = LINK_BYTES;
-}
-
-static GPtrArray *below(struct fake *f, const char *top) REQUIRES(f->lock)
-{
-	GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
-	GHashTableIter iter;
-	gpointer path;
-
-	g_hash_table_iter_init(&iter, f->things);
-	while (g_hash_table_iter_next(&iter, &path, NULL))
-		if (path_is_below(path, top))
-			g_ptr_array_add(paths, g_strdup(path));
-	return paths;
-}
-
-static void drop(struct fake *f, const char *path) REQUIRES(f->lock)
-{
-	GPtrArray *paths = below(f, path);
-
-	for (guint i = 0; i < paths->len; i++)
-		g_hash_table_remove(f->things, paths->pdata[i]);
-	g_ptr_array_unref(paths);
-}
-
-static void move(struct fake *f, const char *from, const char *to)
-	REQUIRES(f->lock)
-{
-	GPtrArray *paths = below(f, from);
-
-	for (guint i = 0; i < paths->len; i++) {
-		const char *old = paths->pdata[i];
-		gpointer key, value;
-
-		(void)g_hash_table_steal_extended(f->things, old, &key, &value);
-		g_hash_table_insert(f->things,
-			g_strconcat(to, old + strlen(from), NULL), value);
-		g_free(key);
-	}
-	g_ptr_array_unref(paths);
 }
 
 /* --- the script ----------------------------------------------------------- */
@@ -236,39 +120,12 @@ static int fake_stat(struct remote *r, const char *path,
 
 	mutex_lock(&f->lock);
 	rc = begin_locked(f, FAKE_STAT, cancel);
-	if (rc == 0 && *path != '\0' && find(f, path) == NULL)
+	if (rc == 0 && *path != '\0' && fake_tree_find(f->tree, path) == NULL)
 		rc = -ENOENT;
 	if (rc == 0)
-		describe(f, path, ret);
+		fake_tree_describe(f->tree, path, ret);
 	mutex_unlock(&f->lock);
 	return rc;
-}
-
-static void free_entry(gpointer p)
-{
-	entry_free(p);
-}
-
-static GPtrArray *children(struct fake *f, const char *path) REQUIRES(f->lock)
-{
-	GPtrArray *entries = g_ptr_array_new_with_free_func(free_entry);
-	bool lists_hidden = (f->capabilities & REMOTE_CAN_HIDDEN) != 0;
-	GHashTableIter iter;
-	gpointer key;
-
-	g_hash_table_iter_init(&iter, f->things);
-	while (g_hash_table_iter_next(&iter, &key, NULL)) {
-		g_autofree char *parent = path_parent(key);
-		struct entry entry;
-
-		if (strcmp(parent, path) != 0 ||
-			name_may_be_unlisted(path_basename(key), lists_hidden))
-			continue;
-		describe(f, key, &entry);
-		g_ptr_array_add(entries, entry_dup(&entry));
-		entry_clear(&entry);
-	}
-	return entries;
 }
 
 static int fake_list(struct remote *r, const char *path,
@@ -280,10 +137,11 @@ static int fake_list(struct remote *r, const char *path,
 
 	mutex_lock(&f->lock);
 	rc = begin_locked(f, FAKE_LIST, cancel);
-	if (rc == 0 && !is_directory(f, path))
-		rc = find(f, path) == NULL ? -ENOENT : -ENOTDIR;
+	if (rc == 0 && !fake_tree_is_directory(f->tree, path))
+		rc = fake_tree_find(f->tree, path) == NULL ? -ENOENT : -ENOTDIR;
 	if (rc == 0) {
-		*ret_entries = children(f, path);
+		*ret_entries = fake_tree_children(f->tree, path,
+			(f->capabilities & REMOTE_CAN_HIDDEN) != 0);
 		*ret_dropped = 0;
 	}
 	mutex_unlock(&f->lock);
@@ -300,7 +158,7 @@ static int take_bytes(struct fake *f, const char *path,
 
 	mutex_lock(&f->lock);
 	rc = begin_locked(f, FAKE_READ, cancel);
-	t = find(f, path);
+	t = fake_tree_find(f->tree, path);
 	if (rc == 0 && t == NULL)
 		rc = -ENOENT;
 	if (rc == 0 && t->type != ENTRY_FILE)
@@ -367,9 +225,9 @@ static int check_place(struct fake *f, const char *path) REQUIRES(f->lock)
 {
 	g_autofree char *parent = path_parent(path);
 
-	if (!is_directory(f, parent))
+	if (!fake_tree_is_directory(f->tree, parent))
 		return -ENOENT;
-	return is_directory(f, path) ? -EISDIR : 0;
+	return fake_tree_is_directory(f->tree, path) ? -EISDIR : 0;
 }
 
 static int fake_write(struct remote *r, const char *path,
@@ -390,10 +248,10 @@ static int fake_write(struct remote *r, const char *path,
 	if (rc == 0)
 		rc = check_place(f, path);
 	if (rc == 0) {
-		t = put(f, path, ENTRY_FILE);
+		t = fake_tree_put(f->tree, path, ENTRY_FILE);
 		g_string_free(t->bytes, TRUE);
 		t->bytes = g_steal_pointer(&bytes);
-		describe(f, path, ret);
+		fake_tree_describe(f->tree, path, ret);
 		g_string_append_printf(f->changes, "write %s;", path);
 	}
 	mutex_unlock(&f->lock);
@@ -411,11 +269,11 @@ static int fake_mkdir(struct remote *r, const char *path,
 
 	mutex_lock(&f->lock);
 	rc = begin_locked(f, FAKE_MKDIR, cancel);
-	if (rc == 0 && !is_directory(f, parent))
+	if (rc == 0 && !fake_tree_is_directory(f->tree, parent))
 		rc = -ENOENT;
 	if (rc == 0) {
-		(void)put(f, path, ENTRY_DIRECTORY);
-		describe(f, path, ret);
+		(void)fake_tree_put(f->tree, path, ENTRY_DIRECTORY);
+		fake_tree_describe(f->tree, path, ret);
 		g_string_append_printf(f->changes, "mkdir %s;", path);
 	}
 	mutex_unlock(&f->lock);
@@ -431,13 +289,14 @@ static int fake_rename(struct remote *r, const char *from, const char *to,
 
 	mutex_lock(&f->lock);
 	rc = begin_locked(f, FAKE_RENAME, cancel);
-	if (rc == 0 && (find(f, from) == NULL || !is_directory(f, parent)))
+	if (rc == 0 && (fake_tree_find(f->tree, from) == NULL ||
+			       !fake_tree_is_directory(f->tree, parent)))
 		rc = -ENOENT;
-	if (rc == 0 && find(f, to) != NULL)
+	if (rc == 0 && fake_tree_find(f->tree, to) != NULL)
 		rc = -EEXIST;
 	if (rc == 0) {
-		move(f, from, to);
-		describe(f, to, ret);
+		fake_tree_move(f->tree, from, to);
+		fake_tree_describe(f->tree, to, ret);
 		g_string_append_printf(f->changes, "rename %s %s;", from, to);
 	}
 	mutex_unlock(&f->lock);
@@ -452,10 +311,10 @@ static int fake_remove(
 
 	mutex_lock(&f->lock);
 	rc = begin_locked(f, FAKE_REMOVE, cancel);
-	if (rc == 0 && find(f, path) == NULL)
+	if (rc == 0 && fake_tree_find(f->tree, path) == NULL)
 		rc = -ENOENT;
 	if (rc == 0) {
-		drop(f, path);
+		fake_tree_drop(f->tree, path);
 		g_string_append_printf(f->changes, "remove %s;", path);
 	}
 	mutex_unlock(&f->lock);
@@ -477,7 +336,7 @@ static void fake_free(struct remote *r)
 {
 	struct fake *f = fake_of(r);
 
-	g_hash_table_destroy(f->things);
+	fake_tree_free(f->tree);
 	g_string_free(f->changes, TRUE);
 	mutex_fini(&f->lock);
 	g_free(f);
@@ -503,10 +362,8 @@ struct remote *fake_remote_new(void)
 
 	f->remote.ops = &fake_ops;
 	mutex_init(&f->lock);
-	f->things = g_hash_table_new_full(
-		g_str_hash, g_str_equal, g_free, thing_free);
+	f->tree = fake_tree_new();
 	f->capabilities = REMOTE_CAN_RANGE;
-	f->now = FIRST_SECOND + 1;
 	f->changes = g_string_new(NULL);
 	return &f->remote;
 }
@@ -520,37 +377,33 @@ void fake_remote_set_capabilities(struct remote *r, unsigned capabilities)
 	mutex_unlock(&f->lock);
 }
 
-void fake_remote_put(struct remote *r, const char *path, const char *text)
-{
-	struct fake *f = fake_of(r);
-
-	mutex_lock(&f->lock);
-	put_parents(f, path);
-	g_string_assign(put(f, path, ENTRY_FILE)->bytes, text);
-	mutex_unlock(&f->lock);
-}
-
-void fake_remote_put_link(struct remote *r, const char *path, const char *text)
+static void put_quietly(struct remote *r, const char *path,
+	enum entry_type type, const char *text, bool is_link)
 {
 	struct fake *f = fake_of(r);
 	struct thing *t;
 
 	mutex_lock(&f->lock);
-	put_parents(f, path);
-	t = put(f, path, ENTRY_FILE);
+	fake_tree_put_parents(f->tree, path);
+	t = fake_tree_put(f->tree, path, type);
 	g_string_assign(t->bytes, text);
-	t->is_link = true;
+	t->is_link = is_link;
 	mutex_unlock(&f->lock);
+}
+
+void fake_remote_put(struct remote *r, const char *path, const char *text)
+{
+	put_quietly(r, path, ENTRY_FILE, text, false);
+}
+
+void fake_remote_put_link(struct remote *r, const char *path, const char *text)
+{
+	put_quietly(r, path, ENTRY_FILE, text, true);
 }
 
 void fake_remote_put_directory(struct remote *r, const char *path)
 {
-	struct fake *f = fake_of(r);
-
-	mutex_lock(&f->lock);
-	put_parents(f, path);
-	(void)put(f, path, ENTRY_DIRECTORY);
-	mutex_unlock(&f->lock);
+	put_quietly(r, path, ENTRY_DIRECTORY, "", false);
 }
 
 void fake_remote_drop(struct remote *r, const char *path)
@@ -558,7 +411,7 @@ void fake_remote_drop(struct remote *r, const char *path)
 	struct fake *f = fake_of(r);
 
 	mutex_lock(&f->lock);
-	drop(f, path);
+	fake_tree_drop(f->tree, path);
 	mutex_unlock(&f->lock);
 }
 
@@ -568,7 +421,7 @@ bool fake_remote_has(struct remote *r, const char *path)
 	bool has;
 
 	mutex_lock(&f->lock);
-	has = find(f, path) != NULL;
+	has = fake_tree_find(f->tree, path) != NULL;
 	mutex_unlock(&f->lock);
 	return has;
 }
@@ -580,7 +433,7 @@ char *fake_remote_text(struct remote *r, const char *path)
 	char *text = NULL;
 
 	mutex_lock(&f->lock);
-	t = find(f, path);
+	t = fake_tree_find(f->tree, path);
 	if (t != NULL && t->type == ENTRY_FILE)
 		text = g_strndup(t->bytes->str, t->bytes->len);
 	mutex_unlock(&f->lock);

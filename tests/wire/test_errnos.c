@@ -1,4 +1,4 @@
-/* Every operation on every kind of node: one reply, with the documented errno. */
+/* Every operation on every kind of node: one reply, the documented errno. */
 #include "config.h"
 
 #include "test.h"

@@ -1,4 +1,4 @@
-/* What the kernel holds of us: capabilities, lookups, and what it gives back. */
+/* What the kernel holds of us: capabilities, lookups, what it gives back. */
 #include "config.h"
 
 #include "attr_cache.h"
