@@ -48,6 +48,7 @@ struct content_stat {
 struct content_claim {
 	int64_t start, end;
 	uint64_t generation; /* of the bytes: a later one makes it void */
+	bool is_whole;	     /* the answer may turn out longer: a link's */
 };
 
 /* `directory_fd` is where temporary files are made; borrowed for life. */
@@ -93,7 +94,7 @@ void content_end_fetch(struct content *, const struct content_claim *, int rc);
  * of it from the bytes' own headers. Set once per version; compared by
  * content_check_source: -ESTALE when a later fetch says otherwise, or when the
  * first does not fit the version and is not trusted (asked again, the listing
- * says the same: a symbolic link in the pod). */
+ * says the same: a symbolic link in the pod). 1: the size is another now. */
 int content_check_source(struct content *, const struct content_claim *,
 	int64_t total, time_t last_modified, bool is_trusted);
 

@@ -139,6 +139,8 @@ static void add_claim_locked(struct content *c, int64_t start, int64_t end,
 		.end = MIN(end, next_claim_locked(c, start)),
 		.generation = c->generation,
 	};
+	ret->is_whole = start == 0 && ret->end >= c->size &&
+			!content_is_dirty_locked(c);
 	g_array_append_val(c->claims, *ret);
 }
 
@@ -212,6 +214,21 @@ static int fill_gaps_locked(struct content *c, const char *bytes,
 	return 0;
 }
 
+/* What a link has beyond the size we know stands past the file's end until the
+ * answer has been verified; nothing else does, unless somebody writes. */
+static int store_locked(struct content *c, const struct content_claim *claim,
+	const char *bytes, int64_t offset, int64_t end) REQUIRES(c->lock)
+{
+	int64_t known = MAX(offset, MIN(end, MIN(claim->end, c->size)));
+	int rc = fill_gaps_locked(c, bytes, offset, known);
+
+	if (rc == 0 && end > known && known >= claim->end &&
+		!content_is_dirty_locked(c))
+		rc = scratch_write(c->fd, bytes + (known - offset),
+			(size_t)(end - known), known);
+	return rc;
+}
+
 int content_store(struct content *c, const struct content_claim *claim,
 	const void *bytes, size_t length, int64_t offset)
 {
@@ -222,10 +239,11 @@ int content_store(struct content *c, const struct content_claim *claim,
 	/* A file that was truncated here meanwhile ends earlier. */
 	if (is_void_locked(c, claim))
 		rc = -ESTALE;
-	else if (offset < claim->start || end > claim->end)
+	else if (offset < claim->start ||
+		 (end > claim->end && !claim->is_whole))
 		rc = -EIO;
 	else
-		rc = fill_gaps_locked(c, bytes, offset, MIN(end, c->size));
+		rc = store_locked(c, claim, bytes, offset, end);
 	mutex_unlock(&c->lock);
 	return rc;
 }
@@ -244,6 +262,20 @@ static int add_present_locked(struct content *c, int64_t start, int64_t end)
 	return rc;
 }
 
+/* Nothing may be left past the file's end, where it would come to light when
+ * the file grows. */
+static int end_claim_locked(struct content *c,
+	const struct content_claim *claim, int rc) REQUIRES(c->lock)
+{
+	int64_t end = claim->is_whole && !content_is_dirty_locked(c)
+			      ? c->size
+			      : MIN(claim->end, c->size);
+
+	if (claim->is_whole && ftruncate(c->fd, c->size) < 0 && rc == 0)
+		rc = -errno;
+	return rc < 0 ? rc : add_present_locked(c, claim->start, end);
+}
+
 void content_end_fetch(
 	struct content *c, const struct content_claim *claim, int rc)
 {
@@ -258,9 +290,8 @@ void content_end_fetch(
 			break;
 		}
 	}
-	if (rc == 0 && !is_void_locked(c, claim))
-		rc = add_present_locked(
-			c, claim->start, MIN(claim->end, c->size));
+	if (!is_void_locked(c, claim))
+		rc = end_claim_locked(c, claim, rc);
 	if (rc < 0)
 		fail_locked(c, rc);
 	waitlist_wake(&c->changed);
@@ -285,6 +316,8 @@ static bool fits_version_locked(struct content *c, int64_t total,
 static int adopt_source_locked(struct content *c, int64_t total,
 	time_t last_modified, bool is_trusted) REQUIRES(c->lock)
 {
+	int rc = 0;
+
 	if (!is_trusted && !fits_version_locked(c, total, last_modified))
 		return -ESTALE;
 	if (total != c->size && !content_is_dirty_locked(c)) {
@@ -292,11 +325,12 @@ static int adopt_source_locked(struct content *c, int64_t total,
 			return -errno;
 		extents_truncate(&c->present, total);
 		c->size = total;
+		rc = 1;
 	}
 	c->has_source = true;
 	c->source_total = total;
 	c->source_modified = last_modified;
-	return 0;
+	return rc;
 }
 
 int content_check_source(struct content *c, const struct content_claim *claim,

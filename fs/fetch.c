@@ -7,6 +7,7 @@
 #include "content.h"
 #include "fs_limits.h"
 #include "node_table.h"
+#include "notifier.h"
 #include "path_gate.h"
 #include "prefetch.h"
 #include "session.h"
@@ -65,68 +66,102 @@ struct fetching {
 	const struct content_claim *claim;
 };
 
-/* What the answer has beyond the claim (a link's real bytes) is for later. */
+/* Only a claim of the whole file takes more than it knows of: a link's bytes. */
 static int fetch_sink(
 	void *arg, const void *bytes, size_t length, int64_t offset)
 {
 	const struct fetching *f = arg;
 
-	if (offset >= f->claim->end)
+	if (offset >= f->claim->end && !f->claim->is_whole)
 		return 0;
-	if (offset + (int64_t)length > f->claim->end)
+	if (offset + (int64_t)length > f->claim->end && !f->claim->is_whole)
 		length = (size_t)(f->claim->end - offset);
 	return content_store(f->content, f->claim, bytes, length, offset);
 }
 
-static int check_answer(struct content *c, const struct content_claim *claim,
-	const struct remote_read_info *info, bool is_trusted)
+/* The answer's own headers against the version we hold. When they do not fit,
+ * what is there now? The same as before: they are to be trusted. 1: the file
+ * is of another size than was listed. */
+static int check_source(struct session *s, struct content *c, const char *path,
+	const struct content_claim *claim, const struct remote_read_info *info,
+	const struct cancel *cancel)
 {
-	int64_t end = claim->end;
-	int rc = 0;
+	struct entry now = { 0 };
+	int rc;
 
-	if (info->total >= 0)
-		rc = content_check_source(
-			c, claim, info->total, info->last_modified, is_trusted);
+	if (info->total < 0)
+		return 0;
+	rc = content_check_source(
+		c, claim, info->total, info->last_modified, false);
+	if (rc != -ESTALE)
+		return rc;
+	rc = tree_stat(s->tree, path, -1, cancel, &now, NULL);
+	if (rc == 0)
+		rc = !content_is_version(c, &now)
+			     ? -ESTALE
+			     : content_check_source(c, claim, info->total,
+				       info->last_modified, true);
+	entry_clear(&now);
+	return rc;
+}
+
+static int check_answer(struct session *s, struct content *c, const char *path,
+	const struct content_claim *claim, const struct remote_read_info *info,
+	const struct cancel *cancel)
+{
+	int64_t end = claim->is_whole ? INT64_MAX : claim->end;
+	int rc = check_source(s, c, path, claim, info, cancel);
+
 	if (rc < 0)
 		return rc;
 	/* A file that was cut here meanwhile, or a link's, ends earlier. */
 	end = MIN(end, content_size(c));
 	if (info->total >= 0)
 		end = MIN(end, info->total);
-	return info->received >= end - claim->start ? 0 : -EIO;
+	return info->received >= end - claim->start ? rc : -EIO;
+}
+
+/* The kernel reads no further than the size it believes in, and asks again when
+ * that is invalid. It must know before the bytes are answered for. Telling it
+ * of attributes alone takes no lock of an inode, so waiting for it is safe
+ * here. */
+static void tell_kernel_of_size(struct session *s, const struct node *n)
+{
+	if (s->notifier == NULL)
+		return;
+	notifier_invalidate_attr(s->notifier, n->ino);
+	(void)notifier_wait(s->notifier, NULL, NOTIFY_WAIT_MS);
 }
 
 static int fetch_claim(struct session *s, struct node *n, const char *path,
-	const struct content_claim *claim, bool is_trusted,
-	const struct cancel *cancel)
+	const struct content_claim *claim, const struct cancel *cancel)
 {
 	struct fetching f = { n->content, claim };
 	struct remote_sink sink = { fetch_sink, &f };
 	struct remote_read_info info = { .total = -1 };
-	bool is_whole =
-		claim->start == 0 && claim->end >= content_size(n->content);
 	int rc = remote_read(s->remote, path, claim->start,
-		is_whole ? -1 : claim->end - claim->start, &sink, cancel,
+		claim->is_whole ? -1 : claim->end - claim->start, &sink, cancel,
 		&info);
 
 	if (rc == 0)
-		rc = check_answer(n->content, claim, &info, is_trusted);
+		rc = check_answer(s, n->content, path, claim, &info, cancel);
+	if (rc == 1)
+		tell_kernel_of_size(s, n);
+	rc = MIN(rc, 0);
 	content_end_fetch(n->content, claim, rc);
 	return rc;
 }
 
-/* The server's bytes do not fit the version we hold. What is there now? The same
- * as before: they are to be trusted. Another: forget what we hold. */
+/* The server's bytes are of another version: forget what we hold, and ask what
+ * there is now. */
 static int start_over(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel, bool *ret_is_trusted)
+	const struct cancel *cancel)
 {
 	struct entry now = { 0 };
-	int rc = tree_stat(s->tree, path, -1, cancel, &now, NULL);
+	int rc;
 
-	if (rc == 0)
-		*ret_is_trusted = content_is_version(n->content, &now);
-	if (rc == 0 && !*ret_is_trusted)
-		content_drop(n->content);
+	content_drop(n->content);
+	rc = tree_stat(s->tree, path, -1, cancel, &now, NULL);
 	entry_clear(&now);
 	return rc;
 }
@@ -135,7 +170,6 @@ static int fetch_range_at(struct session *s, struct node *n, const char *path,
 	int64_t offset, int64_t end, int64_t wanted_end,
 	const struct cancel *cancel)
 {
-	bool is_trusted = false;
 	int changes = 0;
 
 	for (;;) {
@@ -146,8 +180,7 @@ static int fetch_range_at(struct session *s, struct node *n, const char *path,
 			rc = content_claim(n->content, offset, end, wanted_end,
 				false, cancel, &claim);
 		if (rc == 1)
-			rc = fetch_claim(
-				s, n, path, &claim, is_trusted, cancel);
+			rc = fetch_claim(s, n, path, &claim, cancel);
 		else if (rc == 0)
 			return 0;
 		if (rc != -ESTALE) {
@@ -157,10 +190,16 @@ static int fetch_range_at(struct session *s, struct node *n, const char *path,
 		}
 		if (++changes == VERSION_ATTEMPTS)
 			return content_is_dirty(n->content) ? -ESTALE : -EIO;
-		rc = start_over(s, n, path, cancel, &is_trusted);
+		rc = start_over(s, n, path, cancel);
 		if (rc < 0)
 			return rc;
 	}
+}
+
+/* Who removed the file brought its bytes here for those who have it open. */
+static int unlinked(const struct node *n)
+{
+	return content_is_ready(n->content) ? 0 : -ESTALE;
 }
 
 static int fetch_range(struct session *s, struct node *n, int64_t offset,
@@ -169,9 +208,8 @@ static int fetch_range(struct session *s, struct node *n, int64_t offset,
 	struct transfer_pass pass;
 	int rc = transfer_enter(s, n, cancel, &pass);
 
-	/* An unlinked file has all its bytes here, or never will. */
 	if (rc < 0)
-		return rc == -ENOENT ? -ESTALE : rc;
+		return rc == -ENOENT ? unlinked(n) : rc;
 	rc = fetch_range_at(s, n, pass.path, offset, end, wanted_end, cancel);
 	transfer_leave(s, &pass);
 	return rc;
@@ -187,7 +225,7 @@ int fetch_prepare(
 		return 0;
 	rc = transfer_enter(s, n, cancel, &pass);
 	if (rc < 0)
-		return rc == -ENOENT ? -ESTALE : rc;
+		return rc == -ENOENT ? unlinked(n) : rc;
 	rc = prepare_at(s, n, pass.path, cancel);
 	transfer_leave(s, &pass);
 	return rc;

@@ -23,8 +23,6 @@
 
 /* Tries to read bytes that others keep giving up, or to write over them. */
 #define STALE_ATTEMPTS 4
-/* The longest text of a symbolic link, PATH_MAX without its end. */
-#define LINK_TEXT_MAX 4095
 
 static struct content *make_content(void *arg)
 {
@@ -73,27 +71,11 @@ void file_let_go(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
-/* A symbolic link in the pod is listed with the length of its own text, and the
- * kernel reads no further than that. So a file that may be one is fetched
- * before its open is answered (its reader would do that next); where the bytes
- * are of another length, reads go past the kernel's pages. */
-static bool has_other_size(struct request *r, struct node *n, int flags,
-	const struct entry *entry, bool has_pages)
-{
-	if (entry->size > LINK_TEXT_MAX || entry->size <= 0 || has_pages ||
-		(flags & O_TRUNC) != 0 || (flags & O_ACCMODE) == O_WRONLY ||
-		content_is_dirty(n->content))
-		return false;
-	/* An error is the reader's to meet. */
-	return fetch_whole(r->session, n, &r->cancel) == 0 &&
-	       content_size(n->content) != entry->size;
-}
-
 int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
 	struct session *s = r->session;
-	bool keeps, is_link;
+	bool keeps;
 	int rc = transfer_open(s, n, entry, &r->cancel);
 
 	if (rc < 0)
@@ -110,12 +92,10 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 	}
 	keeps = (flags & O_TRUNC) == 0 &&
 		node_table_keeps_pages(s->nodes, n, &entry->mtime, entry->size);
-	is_link = has_other_size(r, n, flags, entry, keeps);
 	node_table_ref(s->nodes, n);
 	*ret = (struct open_result){
 		.handle = handle_table_open(s->handles, n, flags),
 		.is_seekable = true,
-		.is_direct = is_link,
 		.keeps_cache = keeps,
 	};
 	ret->handle->readahead = readahead_new();

@@ -65,4 +65,8 @@
 /* How long unmounting goes on trying to place what is not on the server. */
 #define DRAIN_MS 30000
 
+/* The kernel answers an invalidation at once; more than this means that it is
+ * gone or stuck, and nobody should wait for it. */
+#define NOTIFY_WAIT_MS 5000
+
 #endif

@@ -19,10 +19,6 @@
 #include "tree.h"
 #include "workers.h"
 
-/* The kernel answers an invalidation at once; more than this means that it is
- * gone or stuck, and nobody should wait for it. */
-#define NOTIFY_WAIT_MS 5000
-
 int session_new(const struct session_params *p, struct session **ret)
 {
 	struct session *s = g_new0(struct session, 1);
