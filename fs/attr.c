@@ -77,8 +77,11 @@ void attr_fill(struct session *s, const struct node *n, const char *path,
 	if (n->content == NULL)
 		return;
 	content_stat(n->content, &held);
-	if (!held.is_dirty && path != NULL)
+	if (!held.is_dirty && path != NULL) {
+		if (held.has_real_size && content_is_version(n->content, e))
+			set_size(&ret->st, held.size);
 		return;
+	}
 	set_size(&ret->st, held.size);
 	if (held.is_dirty) {
 		ret->st.st_mtim = ret->st.st_ctim = held.mtime;

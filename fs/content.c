@@ -1,45 +1,14 @@
-/* content.c - see content.h. */
+/* content.c - states, writing and uploading; see content.h. */
 #include "config.h"
 
 #include "content.h"
 
-#include "mutex.h"
+#include "content_state.h"
 #include "scratch.h"
-#include "waitlist.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <unistd.h>
-
-#define JUST_NOW_MS 500
-
-enum content_state {
-	CONTENT_EMPTY,
-	CONTENT_LOADING,
-	CONTENT_READY
-};
-
-struct content {
-	int directory_fd; /* immutable */
-	struct mutex lock;
-
-	/* guarded by lock */
-	struct waitlist changed;
-	enum content_state state;
-	uint64_t loads; /* ended, and how the last one did */
-	int load_error;
-	int64_t loaded_ms;
-	bool is_uploading;
-	unsigned opens;
-	int fd; /* -1 while EMPTY */
-	int64_t size;
-	uint64_t dirty_gen; /* INVARIANT: clean_gen <= dirty_gen */
-	uint64_t clean_gen;
-	uint64_t uploading_gen;
-	bool has_version;
-	struct entry version; /* what the clean bytes are of; name unused */
-	struct timespec mtime;
-};
 
 struct content *content_new(int directory_fd)
 {
@@ -48,6 +17,8 @@ struct content *content_new(int directory_fd)
 	mutex_init(&c->lock);
 	c->directory_fd = directory_fd;
 	c->fd = -1;
+	extents_init(&c->present);
+	c->claims = g_array_new(FALSE, FALSE, sizeof(struct content_claim));
 	return c;
 }
 
@@ -57,24 +28,44 @@ void content_free(struct content *c)
 		return;
 	if (c->fd >= 0)
 		(void)close(c->fd);
+	cache_name_clear(&c->name);
+	extents_clear(&c->present);
+	g_array_unref(c->claims);
 	mutex_fini(&c->lock);
 	g_free(c);
 }
 
-static bool is_dirty_locked(struct content *c) REQUIRES(c->lock)
+bool content_is_dirty_locked(struct content *c)
 {
 	assert(c->clean_gen <= c->dirty_gen);
 	return c->clean_gen != c->dirty_gen;
 }
 
-static void make_empty_locked(struct content *c) REQUIRES(c->lock)
+/* Fetches under way see the new generation and give up. */
+void content_make_empty_locked(struct content *c)
 {
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
+	cache_name_clear(&c->name);
 	c->size = 0;
+	extents_clear(&c->present);
+	extents_init(&c->present);
+	g_array_set_size(c->claims, 0);
+	c->generation++;
 	c->state = CONTENT_EMPTY;
 	c->has_version = false;
+	c->has_source = false;
+	waitlist_wake(&c->changed);
+}
+
+void content_set_version_locked(struct content *c, const struct entry *version)
+{
+	c->has_version = version != NULL;
+	if (version != NULL) {
+		c->version = *version;
+		c->version.name = NULL;
+	}
 }
 
 void content_open(struct content *c)
@@ -84,15 +75,47 @@ void content_open(struct content *c)
 	mutex_unlock(&c->lock);
 }
 
-void content_close(struct content *c)
+static bool is_idle_locked(struct content *c) REQUIRES(c->lock)
 {
+	return c->opens == 0 && c->state == CONTENT_READY && !c->is_uploading &&
+	       !content_is_dirty_locked(c);
+}
+
+/* Clean bytes of a known version are worth keeping. */
+static bool take_bytes_locked(struct content *c, struct cached_bytes *ret)
+	REQUIRES(c->lock)
+{
+	if (c->fd < 0 || !c->has_version || extents_is_empty(&c->present))
+		return false;
+	*ret = (struct cached_bytes){
+		.fd = c->fd,
+		.name = c->name,
+		.size = c->size,
+		.version = c->version,
+		.present = c->present,
+		.has_source = c->has_source,
+		.source_total = c->source_total,
+		.source_modified = c->source_modified,
+	};
+	c->fd = -1;
+	c->name.id = 0;
+	extents_init(&c->present);
+	return true;
+}
+
+bool content_close(struct content *c, struct cached_bytes *ret_bytes)
+{
+	bool has_bytes = false;
+
 	mutex_lock(&c->lock);
 	assert(c->opens > 0);
 	c->opens--;
-	if (c->opens == 0 && c->state == CONTENT_READY && !c->is_uploading &&
-		!is_dirty_locked(c))
-		make_empty_locked(c);
+	if (is_idle_locked(c)) {
+		has_bytes = take_bytes_locked(c, ret_bytes);
+		content_make_empty_locked(c);
+	}
 	mutex_unlock(&c->lock);
+	return has_bytes;
 }
 
 bool content_is_open(struct content *c)
@@ -105,161 +128,37 @@ bool content_is_open(struct content *c)
 	return is_open;
 }
 
-static void set_version_locked(struct content *c, const struct entry *version)
-	REQUIRES(c->lock)
-{
-	c->has_version = version != NULL;
-	if (version != NULL) {
-		c->version = *version;
-		c->version.name = NULL;
-	}
-}
-
 bool content_revalidate(struct content *c, const struct entry *now)
 {
 	bool is_stale;
 
 	mutex_lock(&c->lock);
 	is_stale = c->state == CONTENT_READY && !c->is_uploading &&
-		   !is_dirty_locked(c) &&
+		   !content_is_dirty_locked(c) &&
 		   !(c->has_version && entry_same_version(&c->version, now));
 	if (is_stale)
-		make_empty_locked(c);
+		content_make_empty_locked(c);
 	mutex_unlock(&c->lock);
 	return is_stale;
 }
 
-/* Those who waited for a load share its failure: if each tried again, the last
- * would wait for as many deadlines as there are waiters. A loader that was
- * interrupted failed for itself only. */
-static int wait_for_load_locked(struct content *c, const struct cancel *cancel)
-	REQUIRES(c->lock)
-{
-	uint64_t loads = c->loads;
-	int rc = 0;
-
-	while (rc == 0 && c->state == CONTENT_LOADING)
-		rc = waitlist_wait(&c->changed, &c->lock, cancel, -1);
-	if (rc == 0 && c->loads != loads && c->state == CONTENT_EMPTY &&
-		c->load_error != -EINTR)
-		rc = c->load_error;
-	/* The kernel asks once more for the page that its read-ahead did not
-	 * get: the deadline has passed once, it must not pass twice. */
-	if (rc == 0 && c->state == CONTENT_EMPTY &&
-		c->load_error == -ETIMEDOUT &&
-		clock_now_ms() - c->loaded_ms < JUST_NOW_MS)
-		rc = -ETIMEDOUT;
-	return rc;
-}
-
-static int start_load_locked(struct content *c) REQUIRES(c->lock)
-{
-	int fd = scratch_file(c->directory_fd);
-
-	if (fd < 0)
-		return fd;
-	c->fd = fd;
-	c->size = 0;
-	c->state = CONTENT_LOADING;
-	return 1;
-}
-
-int content_begin_load(struct content *c, const struct cancel *cancel)
-{
-	int rc;
-
-	mutex_lock(&c->lock);
-	rc = wait_for_load_locked(c, cancel);
-	if (rc == 0 && c->state == CONTENT_EMPTY)
-		rc = start_load_locked(c);
-	mutex_unlock(&c->lock);
-	return rc;
-}
-
-/* Only the loader calls this, between begin and end; until then nobody else
- * touches the file, so the lock is not needed around the write. */
-int content_load_bytes(
-	struct content *c, const void *bytes, size_t length, int64_t offset)
-{
-	int fd;
-
-	mutex_lock(&c->lock);
-	assert(c->state == CONTENT_LOADING);
-	fd = c->fd;
-	mutex_unlock(&c->lock);
-	return scratch_write(fd, bytes, length, offset);
-}
-
-void content_end_load(
-	struct content *c, int rc, int64_t size, const struct entry *version)
+void content_drop(struct content *c)
 {
 	mutex_lock(&c->lock);
-	/* An answer that was read again may have been longer before. */
-	if (rc >= 0 && ftruncate(c->fd, size) < 0)
-		rc = -errno;
-	c->loads++;
-	c->load_error = rc;
-	c->loaded_ms = clock_now_ms();
-	if (rc < 0) {
-		make_empty_locked(c);
-	} else {
-		c->state = CONTENT_READY;
-		c->size = size;
-		set_version_locked(c, version);
-	}
-	waitlist_wake(&c->changed);
+	if (c->state == CONTENT_READY && !c->is_uploading &&
+		!content_is_dirty_locked(c))
+		content_make_empty_locked(c);
 	mutex_unlock(&c->lock);
 }
 
-ssize_t content_read(
-	struct content *c, void *buffer, size_t size, int64_t offset)
-{
-	char *p = buffer;
-	size_t done = 0;
-	int fd;
+/* --- changing bytes ------------------------------------------------------- */
 
-	mutex_lock(&c->lock);
-	if (c->state != CONTENT_READY) {
-		mutex_unlock(&c->lock);
-		return -ESTALE;
-	}
-	if (offset >= c->size || offset < 0)
-		size = 0;
-	else if ((int64_t)size > c->size - offset)
-		size = (size_t)(c->size - offset);
-	/* A copy keeps the bytes while others may give them up. */
-	fd = size > 0 ? dup(c->fd) : -1;
-	mutex_unlock(&c->lock);
-	if (size == 0)
-		return 0;
-	if (fd < 0)
-		return -EMFILE;
-
-	while (done < size) {
-		ssize_t n = pread(
-			fd, p + done, size - done, offset + (int64_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			(void)close(fd);
-			return -EIO;
-		}
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	(void)close(fd);
-	return (ssize_t)done;
-}
-
-/* Changing bytes waits until an upload of them is done. */
-static int wait_for_upload_locked(
+static int wait_until_quiet_locked(
 	struct content *c, const struct cancel *cancel) REQUIRES(c->lock)
 {
 	int rc = 0;
 
-	while (rc == 0 && (c->is_uploading || c->state == CONTENT_LOADING))
+	while (rc == 0 && (c->is_uploading || c->state == CONTENT_PREPARING))
 		rc = waitlist_wait(&c->changed, &c->lock, cancel, -1);
 	return rc;
 }
@@ -270,19 +169,52 @@ static void touch_locked(struct content *c) REQUIRES(c->lock)
 	(void)clock_gettime(CLOCK_REALTIME, &c->mtime);
 }
 
-/* Part of a write that failed may have arrived: that counts as a change, and
- * nothing of it may stand past the end, where a later extension would show
- * it. */
+/* What lies between the old end and the new is zeroes, which are here. */
+static int grow_locked(struct content *c, int64_t size) REQUIRES(c->lock)
+{
+	int rc;
+
+	if (size <= c->size)
+		return 0;
+	if (ftruncate(c->fd, size) < 0)
+		return -errno;
+	rc = extents_add(&c->present, c->size, size);
+	if (rc == 0)
+		c->size = size;
+	return rc;
+}
+
+/* A write that failed half way changed what was here, and nothing else: no
+ * range becomes present by it, and nothing stands past the end. */
+static void undo_write_locked(struct content *c, struct extents *before)
+	REQUIRES(c->lock)
+{
+	extents_copy(&c->present, before);
+	(void)ftruncate(c->fd, c->size);
+}
+
 static int write_locked(struct content *c, const void *bytes, size_t size,
 	int64_t offset) REQUIRES(c->lock)
 {
-	int rc = scratch_write(c->fd, bytes, size, offset);
+	int64_t end = offset + (int64_t)size;
+	struct extents before = EXTENTS_INIT;
+	int rc = grow_locked(c, offset);
 
-	if (rc == 0)
-		c->size = MAX(c->size, offset + (int64_t)size);
-	else if (ftruncate(c->fd, c->size) < 0)
-		rc = -EIO;
-	touch_locked(c);
+	if (rc < 0)
+		return rc;
+	extents_copy(&before, &c->present);
+	/* First, because a set that cannot take the range must say so before
+	 * bytes are in the file that nobody would know of. */
+	rc = extents_add(&c->present, offset, end);
+	if (rc == 0) {
+		rc = scratch_write(c->fd, bytes, size, offset);
+		touch_locked(c);
+	}
+	if (rc < 0)
+		undo_write_locked(c, &before);
+	else if (end > c->size)
+		c->size = end;
+	extents_clear(&before);
 	return rc;
 }
 
@@ -292,21 +224,19 @@ ssize_t content_write(struct content *c, const void *bytes, size_t size,
 	int rc;
 
 	mutex_lock(&c->lock);
-	rc = wait_for_upload_locked(c, cancel);
+	rc = wait_until_quiet_locked(c, cancel);
 	if (rc == 0 && c->state != CONTENT_READY)
 		rc = -ESTALE;
-	if (rc == 0) {
-		if (offset < 0)
-			offset = c->size;
-		rc = write_locked(c, bytes, size, offset);
-	}
+	if (rc == 0)
+		rc = write_locked(
+			c, bytes, size, offset < 0 ? c->size : offset);
 	mutex_unlock(&c->lock);
 	return rc < 0 ? rc : (ssize_t)size;
 }
 
 static int truncate_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 {
-	int rc = 0;
+	int rc;
 
 	if (c->state == CONTENT_EMPTY) {
 		rc = scratch_file(c->directory_fd);
@@ -314,11 +244,17 @@ static int truncate_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 			return rc;
 		c->fd = rc;
 		c->state = CONTENT_READY;
-		c->size = 0;
 	}
-	if (ftruncate(c->fd, size) < 0)
-		return -errno;
-	c->size = size;
+	if (size >= c->size) {
+		rc = grow_locked(c, size);
+		if (rc < 0)
+			return rc;
+	} else {
+		if (ftruncate(c->fd, size) < 0)
+			return -errno;
+		extents_truncate(&c->present, size);
+		c->size = size;
+	}
 	touch_locked(c);
 	return 0;
 }
@@ -329,7 +265,7 @@ int content_truncate(
 	int rc;
 
 	mutex_lock(&c->lock);
-	rc = wait_for_upload_locked(c, cancel);
+	rc = wait_until_quiet_locked(c, cancel);
 	if (rc == 0 && size > 0 && c->state != CONTENT_READY)
 		rc = -ESTALE;
 	if (rc == 0)
@@ -338,14 +274,56 @@ int content_truncate(
 	return rc;
 }
 
+/* --- what is so ----------------------------------------------------------- */
+
 bool content_is_dirty(struct content *c)
 {
 	bool is_dirty;
 
 	mutex_lock(&c->lock);
-	is_dirty = is_dirty_locked(c);
+	is_dirty = content_is_dirty_locked(c);
 	mutex_unlock(&c->lock);
 	return is_dirty;
+}
+
+bool content_has_untried(struct content *c)
+{
+	bool has_untried;
+
+	mutex_lock(&c->lock);
+	has_untried =
+		content_is_dirty_locked(c) && c->tried_gen != c->dirty_gen;
+	mutex_unlock(&c->lock);
+	return has_untried;
+}
+
+bool content_was_sent(struct content *c)
+{
+	bool was_sent;
+
+	mutex_lock(&c->lock);
+	was_sent = c->was_sent;
+	mutex_unlock(&c->lock);
+	return was_sent;
+}
+
+bool content_is_version(struct content *c, const struct entry *e)
+{
+	bool is_version;
+
+	mutex_lock(&c->lock);
+	is_version = c->state == CONTENT_READY && c->has_version &&
+		     entry_same_version(&c->version, e);
+	mutex_unlock(&c->lock);
+	return is_version;
+}
+
+void content_touch(struct content *c)
+{
+	mutex_lock(&c->lock);
+	if (c->state == CONTENT_READY)
+		touch_locked(c);
+	mutex_unlock(&c->lock);
 }
 
 bool content_is_ready(struct content *c)
@@ -358,13 +336,37 @@ bool content_is_ready(struct content *c)
 	return is_ready;
 }
 
+int64_t content_size(struct content *c)
+{
+	int64_t size;
+
+	mutex_lock(&c->lock);
+	size = c->size;
+	mutex_unlock(&c->lock);
+	return size;
+}
+
 void content_stat(struct content *c, struct content_stat *ret)
 {
 	mutex_lock(&c->lock);
-	ret->is_dirty = is_dirty_locked(c);
+	ret->is_dirty = content_is_dirty_locked(c);
+	ret->has_real_size = c->state == CONTENT_READY && c->has_version &&
+			     c->has_source && c->source_total == c->size;
 	ret->size = c->size;
 	ret->mtime = c->mtime;
 	mutex_unlock(&c->lock);
+}
+
+/* --- uploading ------------------------------------------------------------ */
+
+static int check_upload_locked(struct content *c, bool force) REQUIRES(c->lock)
+{
+	if (!force && !content_is_dirty_locked(c))
+		return 0;
+	if (c->state != CONTENT_READY ||
+		!extents_contains(&c->present, 0, c->size))
+		return -ESTALE;
+	return 1;
 }
 
 int content_begin_upload(struct content *c, bool force,
@@ -373,14 +375,14 @@ int content_begin_upload(struct content *c, bool force,
 	int rc;
 
 	mutex_lock(&c->lock);
-	rc = wait_for_upload_locked(c, cancel);
-	if (rc == 0 && c->state != CONTENT_READY && force)
-		rc = -ESTALE;
-	if (rc == 0 && (force || is_dirty_locked(c))) {
+	rc = wait_until_quiet_locked(c, cancel);
+	if (rc == 0)
+		rc = check_upload_locked(c, force);
+	if (rc == 1) {
 		c->is_uploading = true;
-		c->uploading_gen = c->dirty_gen;
+		c->uploading_gen = c->tried_gen = c->dirty_gen;
+		c->was_sent = true;
 		*ret_size = c->size;
-		rc = 1;
 	}
 	mutex_unlock(&c->lock);
 	return rc;
@@ -393,9 +395,8 @@ void content_end_upload(struct content *c, int rc, const struct entry *version)
 	c->is_uploading = false;
 	if (rc >= 0) {
 		c->clean_gen = c->uploading_gen;
-		set_version_locked(c, version);
-		if (c->opens == 0 && !is_dirty_locked(c))
-			make_empty_locked(c);
+		c->has_source = false;
+		content_set_version_locked(c, version);
 	}
 	waitlist_wake(&c->changed);
 	mutex_unlock(&c->lock);
@@ -405,8 +406,8 @@ void content_abandon(struct content *c)
 {
 	mutex_lock(&c->lock);
 	c->clean_gen = c->dirty_gen;
-	if (c->opens == 0 && c->state == CONTENT_READY && !c->is_uploading)
-		make_empty_locked(c);
+	if (is_idle_locked(c))
+		content_make_empty_locked(c);
 	mutex_unlock(&c->lock);
 }
 

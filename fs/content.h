@@ -1,27 +1,32 @@
 /*
  * content.h - the bytes of one file as we hold them.
  *
- * A content belongs to a file's node for the node's whole life. While somebody
- * has the file open its bytes stand in an unlinked temporary file; what takes
- * time is a state, and whoever needs the bytes waits for the state to change:
+ * A content belongs to a file's node for the node's whole life. While it is
+ * READY its bytes stand in an unnamed sparse file of the file's full size, of
+ * which some ranges are `present` and the rest is a hole that must be fetched
+ * before it is read. What takes time is a state, and whoever needs it waits for
+ * the state to change:
  *
- *     EMPTY   --begin_load-->  LOADING  --end_load-->  READY (or EMPTY again)
- *     READY   --begin_upload-> READY + is_uploading  --end_upload--> READY
- *     READY   --last close, clean--> EMPTY
+ *     EMPTY   --begin_prepare--> PREPARING --end_prepare--> READY (or EMPTY)
+ *     READY   a range: absent --claim--> being fetched --end_fetch--> present
+ *     READY   --begin_upload--> READY + is_uploading --end_upload--> READY
+ *     READY   --last close, clean--> EMPTY, its bytes to whoever closed it
  *
- * Every change of bytes raises `dirty_gen`; an upload takes the generation it
- * sends, and only an unchanged generation makes the content clean. Writers
- * wait while an upload runs, so that what the server gets is one moment's
- * bytes. A content that could not be uploaded stays dirty: its bytes are kept
- * until they are placed.
+ * Bytes that were written here are present at once and are never overwritten
+ * by a fetch that was under way. Every change raises `dirty_gen`; an upload
+ * takes the generation it sends, and only an unchanged generation makes the
+ * content clean. Writers wait while an upload runs, so that what the server
+ * gets is one moment's bytes. A content that could not be uploaded stays dirty:
+ * its bytes are kept until they are placed.
  *
- * This module moves no bytes over the network and knows no path; transfer.c
- * does both. Locking: one internal lock, not held across file I/O that may
- * block for long; waits take a cancel token.
+ * This module moves no bytes over the network and knows no path: fetch.c and
+ * transfer.c do both. Locking: one internal lock, held across reads and writes
+ * of the local file but never across the network; waits take a cancel token.
  */
 #ifndef PYCLOUD_CONTENT_H
 #define PYCLOUD_CONTENT_H
 
+#include "cache.h"
 #include "cancel.h"
 #include "entry.h"
 
@@ -34,8 +39,16 @@ struct content;
 /* What a stat of the file must say while we know better than the server. */
 struct content_stat {
 	bool is_dirty;
+	bool has_real_size; /* the listing's is a symbolic link's own */
 	int64_t size;
 	struct timespec mtime; /* of the last local write */
+};
+
+/* A range that its claimer must fetch. */
+struct content_claim {
+	int64_t start, end;
+	uint64_t generation; /* of the bytes: a later one makes it void */
+	bool is_whole;	     /* the answer may turn out longer: a link's */
 };
 
 /* `directory_fd` is where temporary files are made; borrowed for life. */
@@ -44,27 +57,49 @@ struct content *content_new(int directory_fd);
 void content_free(struct content *);
 
 /* Holders: each open handle, and each transfer that needs the bytes. The last
- * close of a clean content gives up its bytes. */
+ * close of clean bytes moves them to *ret_bytes (cached_bytes_clear it); true
+ * when there are any. */
 void content_open(struct content *);
-void content_close(struct content *);
+bool content_close(struct content *, struct cached_bytes *ret_bytes);
 bool content_is_open(struct content *);
 
 /* Forgets clean bytes that are of another version than `now`; true when there
  * was something to forget. */
 bool content_revalidate(struct content *, const struct entry *now);
+/* Forgets clean bytes: the server's turned out to be others. */
+void content_drop(struct content *);
 
-/* 1: the caller must load and then call content_end_load(); 0: the bytes are
- * here; -errno. */
-int content_begin_load(struct content *, const struct cancel *);
-int content_load_bytes(
-	struct content *, const void *bytes, size_t length, int64_t offset);
-/* `size` bytes were loaded; `version` is what the listing said, which for a
- * symbolic link in the pod is another size. */
-void content_end_load(
-	struct content *, int rc, int64_t size, const struct entry *version);
+/* 1: the caller must find a version (and bytes, if any are cached) and call
+ * content_end_prepare(); 0: it is READY; -errno. */
+int content_begin_prepare(struct content *, const struct cancel *);
+/* On rc 0 takes *bytes: a file descriptor (-1: none yet), the version, its
+ * size and what is present. */
+void content_end_prepare(struct content *, int rc, struct cached_bytes *bytes);
 
-/* -ESTALE unless READY: somebody gave the bytes up, load again. Past the end
- * is 0. */
+/* Is [offset, end) here (as far as the file goes)? 0: yes. 1: fetch
+ * *ret_claim, which begins within the range and goes up to `wanted_end` at
+ * most, then call content_end_fetch(). -ESTALE: not READY. Waits for those who
+ * are fetching it already; with no token and `no_wait` it is -EAGAIN instead. */
+int content_claim(struct content *, int64_t offset, int64_t end,
+	int64_t wanted_end, bool no_wait, const struct cancel *,
+	struct content_claim *ret_claim);
+/* Bytes for a claim, in order or not; they are not present before the fetch
+ * has ended well. Those that were written here meanwhile stay. -ESTALE: the
+ * content has other bytes now. */
+int content_store(struct content *, const struct content_claim *,
+	const void *bytes, size_t length, int64_t offset);
+void content_end_fetch(struct content *, const struct content_claim *, int rc);
+
+/* The version that the present bytes are of, and what the first fetch learnt
+ * of it from the bytes' own headers. Set once per version; compared by
+ * content_check_source: -ESTALE when a later fetch says otherwise, or when the
+ * first does not fit the version and is not trusted (asked again, the listing
+ * says the same: a symbolic link in the pod). 1: the size is another now. */
+int content_check_source(struct content *, const struct content_claim *,
+	int64_t total, time_t last_modified, bool is_trusted);
+
+/* -ESTALE unless READY and all of the range present: claim again. Past the
+ * end is 0. */
 ssize_t content_read(
 	struct content *, void *buffer, size_t size, int64_t offset);
 /* Needs READY. offset -1: at the end (O_APPEND). Waits for an upload. */
@@ -74,12 +109,22 @@ ssize_t content_write(struct content *, const void *bytes, size_t size,
 int content_truncate(struct content *, int64_t size, const struct cancel *);
 
 bool content_is_dirty(struct content *);
+/* Changed since an upload was last tried. */
+bool content_has_untried(struct content *);
+/* Some of it may be on the server: an upload was begun, however it ended. */
+bool content_was_sent(struct content *);
+/* Its clean bytes are of this version. */
+bool content_is_version(struct content *, const struct entry *);
+/* What was sent did not come to stay where it should: dirty again. */
+void content_touch(struct content *);
 bool content_is_ready(struct content *);
+int64_t content_size(struct content *);
 void content_stat(struct content *, struct content_stat *ret);
 
 /* 1: the caller must upload what content_read() gives, `ret_size` bytes, and
- * then call content_end_upload(); 0: nothing to do; -errno. With `force` clean
- * bytes are sent too (to another path). */
+ * then call content_end_upload(); 0: nothing to do; -errno; -ESTALE when some
+ * of it is not present. With `force` clean bytes are sent too (to another
+ * path). */
 int content_begin_upload(
 	struct content *, bool force, const struct cancel *, int64_t *ret_size);
 void content_end_upload(struct content *, int rc, const struct entry *version);

@@ -5,8 +5,10 @@
 
 #include "attr.h"
 #include "attr_cache.h"
+#include "cache.h"
 #include "content.h"
 #include "control.h"
+#include "fetch.h"
 #include "file.h"
 #include "fs_limits.h"
 #include "handle_table.h"
@@ -14,6 +16,7 @@
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
+#include "prefetch.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -129,6 +132,26 @@ static int dir_setattr(struct request *r, struct node *n, struct handle *h,
 	return dir_getattr(r, n, ret);
 }
 
+/* A file that the server has lost while its bytes are unsaved here is still
+ * there: it can be saved elsewhere, or removed. */
+static int lost_entry(struct session *s, struct node *dir, const char *name,
+	struct entry *ret_entry)
+{
+	struct node *n = node_table_find(s->nodes, dir, name);
+	int rc = -ENOENT;
+
+	if (n != NULL && n->content != NULL && content_is_dirty(n->content)) {
+		*ret_entry = (struct entry){
+			.name = g_strdup(name),
+			.type = ENTRY_FILE,
+			.is_writable = true,
+		};
+		rc = 0;
+	}
+	node_table_unref(s->nodes, n);
+	return rc;
+}
+
 static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	struct node **ret_node, struct node_attr *ret_attr)
 {
@@ -146,6 +169,8 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 		return rc;
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
 		&entry, &age_ms);
+	if (rc == -ENOENT)
+		rc = lost_entry(s, dir, name, &entry);
 	if (rc < 0)
 		return rc;
 	*ret_node = dir_enter(s, dir, &entry, 1);
@@ -197,6 +222,7 @@ static int dir_opendir(
 		node_table_unref(s->nodes, handle_table_close(s->handles, h));
 		return rc;
 	}
+	prefetch_directory(s->prefetch, path, h->entries);
 	h->path = g_steal_pointer(&path);
 	*ret = (struct open_result){ .handle = h, .is_seekable = true };
 	return 0;
@@ -455,25 +481,71 @@ static int keep_open_bytes(struct request *r, struct node *n, const char *path)
 {
 	if (n == NULL || n->content == NULL || !content_is_open(n->content))
 		return 0;
-	return transfer_load_at(r->session, n, path, &r->cancel);
+	return fetch_whole_at(r->session, n, path, &r->cancel);
 }
 
-static int remove_file(struct request *r, struct node *dir, const char *name,
-	const char *dir_path, const char *path)
+/* The server knows nothing of a name that is only here, unless an upload of it
+ * was begun: that may have left a piece. */
+static int remove_on_server(struct request *r, struct node *n,
+	const char *dir_path, const char *name, const char *path)
+{
+	struct session *s = r->session;
+	bool is_local = attr_cache_is_local(s->attrs, dir_path, name);
+	bool was_sent =
+		n != NULL && n->content != NULL && content_was_sent(n->content);
+	int rc;
+
+	if (is_local && !was_sent)
+		return 0;
+	rc = remote_remove(s->remote, path, &r->cancel);
+	return is_local && rc == -ENOENT ? 0 : rc;
+}
+
+static void forget_file(struct request *r, struct node *dir, struct node *n,
+	const char *name, const char *dir_path, const char *path)
+{
+	struct session *s = r->session;
+
+	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	overlay_removed(s->overlay, path);
+	cache_removed(s->cache, path);
+	node_table_unlink(s->nodes, dir, name);
+	if (n != NULL && n->content != NULL && !content_is_open(n->content))
+		transfer_abandon(s, n);
+}
+
+static int remove_file(struct request *r, struct node *dir, struct node *n,
+	const char *name, const char *dir_path, const char *path)
+{
+	int rc = keep_open_bytes(r, n, path);
+
+	if (rc == 0)
+		rc = remove_on_server(r, n, dir_path, name, path);
+	if (rc == 0 || rc == -ENOENT)
+		forget_file(r, dir, n, name, dir_path, path);
+	return rc;
+}
+
+/* What stands there now, by the server's word, goes. A file that the server has
+ * lost while its bytes are unsaved here is only here. */
+static int unlink_inside_gate(struct request *r, struct node *dir,
+	const char *name, const char *dir_path, const char *path)
 {
 	struct session *s = r->session;
 	struct node *n = node_table_find(s->nodes, dir, name);
-	int rc = keep_open_bytes(r, n, path);
+	struct entry entry;
+	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, NULL);
 
-	if (rc == 0 && !attr_cache_is_local(s->attrs, dir_path, name))
-		rc = remote_remove(s->remote, path, &r->cancel);
-	if (rc == 0 || rc == -ENOENT) {
-		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
-		overlay_removed(s->overlay, path);
-		node_table_unlink(s->nodes, dir, name);
-		if (n != NULL && n->content != NULL &&
-			!content_is_open(n->content))
-			transfer_abandon(s, n);
+	if (rc == 0) {
+		rc = entry.type == ENTRY_DIRECTORY
+			     ? -EISDIR
+			     : remove_file(r, dir, n, name, dir_path, path);
+		entry_clear(&entry);
+	} else if (rc == -ENOENT && n != NULL && n->content != NULL &&
+		   content_is_dirty(n->content)) {
+		forget_file(r, dir, n, name, dir_path, path);
+		rc = 0;
 	}
 	node_table_unref(s->nodes, n);
 	return rc;
@@ -481,23 +553,14 @@ static int remove_file(struct request *r, struct node *dir, const char *name,
 
 static int dir_unlink(struct request *r, struct node *dir, const char *name)
 {
-	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
 	struct path_pass pass;
-	struct entry entry;
 	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
 	if (rc < 0)
 		return rc;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, NULL);
-	if (rc == 0) {
-		rc = entry.type == ENTRY_DIRECTORY
-			     ? -EISDIR
-			     : remove_file(r, dir, name, dir_path, path);
-		entry_clear(&entry);
-	}
+	rc = unlink_inside_gate(r, dir, name, dir_path, path);
 	dir_leave(r, &pass);
 	return rc;
 }
@@ -530,6 +593,7 @@ static int remove_directory(struct request *r, struct node *dir,
 		attr_cache_removed(s->attrs, path);
 		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
+		cache_removed(s->cache, path);
 		node_table_unlink(s->nodes, dir, name);
 	}
 	return rc;

@@ -6,10 +6,13 @@
 #include "attr.h"
 #include "attr_cache.h"
 #include "content.h"
+#include "fetch.h"
 #include "fs_limits.h"
 #include "handle_table.h"
+#include "log.h"
 #include "names.h"
 #include "overlay.h"
+#include "prefetch.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -64,9 +67,7 @@ static int file_getattr(
 
 void file_let_go(struct session *s, struct node *n)
 {
-	g_autofree char *path = node_table_path(s->nodes, n);
-
-	if (path == NULL && !content_is_open(n->content))
+	if (node_table_was_removed(s->nodes, n) && !content_is_open(n->content))
 		transfer_abandon(s, n);
 }
 
@@ -74,6 +75,7 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
 	struct session *s = r->session;
+	bool keeps;
 	int rc = transfer_open(s, n, entry, &r->cancel);
 
 	if (rc < 0)
@@ -84,18 +86,19 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 			transfer_changed(s, n);
 	}
 	if (rc < 0) {
-		content_close(n->content);
+		transfer_close(s, n);
 		file_let_go(s, n);
 		return rc;
 	}
+	keeps = (flags & O_TRUNC) == 0 &&
+		node_table_keeps_pages(s->nodes, n, &entry->mtime, entry->size);
 	node_table_ref(s->nodes, n);
 	*ret = (struct open_result){
 		.handle = handle_table_open(s->handles, n, flags),
 		.is_seekable = true,
-		.keeps_cache = (flags & O_TRUNC) == 0 &&
-			       node_table_keeps_pages(
-				       s->nodes, n, &entry->mtime, entry->size),
+		.keeps_cache = keeps,
 	};
+	ret->handle->readahead = readahead_new();
 	return 0;
 }
 
@@ -121,25 +124,54 @@ static int file_open(
 		rc = -EISDIR;
 	else
 		rc = file_open_entry(r, n, flags, &entry, ret);
+	if (rc == 0 && (flags & O_ACCMODE) == O_RDONLY)
+		prefetch_file(s->prefetch, path);
 	entry_clear(&entry);
 	return rc;
 }
 
+/* What is here is read without a word to anybody; an unlinked file has all its
+ * bytes here. */
 static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
 	size_t size, int64_t offset)
 {
-	ssize_t n = -ESTALE;
+	struct content *c = h->node->content;
+	ssize_t n = content_read(c, buffer, size, offset);
 	int attempts;
 
 	for (attempts = 0; n == -ESTALE && attempts < STALE_ATTEMPTS;
 		attempts++) {
-		int rc = transfer_load(r->session, h->node, &r->cancel);
+		int rc = fetch_for_read(r->session, h->node, h->readahead,
+			offset, (int64_t)size, &r->cancel);
 
 		if (rc < 0)
 			return rc;
-		n = content_read(h->node->content, buffer, size, offset);
+		n = content_read(c, buffer, size, offset);
 	}
 	return n;
+}
+
+/* Bytes may be written to a file whose rest is not here; only when the set of
+ * ranges grows too long the rest is fetched. */
+static ssize_t write_bytes(struct request *r, struct node *n, const char *bytes,
+	size_t size, int64_t offset)
+{
+	ssize_t done = -ESTALE;
+	int attempts;
+
+	for (attempts = 0; attempts < STALE_ATTEMPTS; attempts++) {
+		int rc = done == -E2BIG
+				 ? fetch_whole(r->session, n, &r->cancel)
+				 : fetch_prepare(r->session, n, &r->cancel);
+
+		if (rc < 0)
+			return rc;
+		done = content_write(
+			n->content, bytes, size, offset, &r->cancel);
+		if (done != -ESTALE && done != -E2BIG)
+			break;
+	}
+	return done == -E2BIG ? -EIO : done;
 }
 
 static ssize_t file_write(struct request *r, struct handle *h,
@@ -148,20 +180,9 @@ static ssize_t file_write(struct request *r, struct handle *h,
 	struct session *s = r->session;
 	struct node *n = h->node;
 	g_autofree char *path = NULL;
-	ssize_t done = -ESTALE;
-	int attempts;
+	ssize_t done = write_bytes(
+		r, n, bytes, size, (h->flags & O_APPEND) != 0 ? -1 : offset);
 
-	if ((h->flags & O_APPEND) != 0)
-		offset = -1;
-	for (attempts = 0; done == -ESTALE && attempts < STALE_ATTEMPTS;
-		attempts++) {
-		int rc = transfer_load(s, n, &r->cancel);
-
-		if (rc < 0)
-			return rc;
-		done = content_write(
-			n->content, bytes, size, offset, &r->cancel);
-	}
 	if (done < 0) {
 		if (content_is_dirty(n->content)) /* part of it arrived */
 			transfer_changed(s, n);
@@ -182,26 +203,47 @@ static int file_flush(struct request *r, struct handle *h)
 static int file_fallocate(struct request *r, struct handle *h, int mode,
 	int64_t offset, int64_t length)
 {
-	struct content_stat held;
+	struct content *c = h->node->content;
 	int rc;
 
 	if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
 		return -EOPNOTSUPP;
-	rc = transfer_load(r->session, h->node, &r->cancel);
+	rc = fetch_prepare(r->session, h->node, &r->cancel);
 	if (rc < 0)
 		return rc;
-	content_stat(h->node->content, &held);
-	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 || offset + length <= held.size)
+	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
+		offset + length <= content_size(c))
 		return 0;
-	rc = content_truncate(h->node->content, offset + length, &r->cancel);
+	rc = content_truncate(c, offset + length, &r->cancel);
 	if (rc == 0)
 		transfer_changed(r->session, h->node);
 	return rc;
 }
 
+/* Bytes written through a mapping after the last close(2) come here without a
+ * flush. Nobody can be told any more but the log; they stay dirty. */
+static void upload_late(struct session *s, struct node *n)
+{
+	struct cancel own;
+	int rc;
+
+	if (!content_has_untried(n->content) ||
+		node_table_was_removed(s->nodes, n))
+		return;
+	cancel_init(&own, 0);
+	rc = transfer_upload(s, n, &own);
+	cancel_fini(&own);
+	if (rc < 0)
+		log_error("bytes written through a mapping are not on the "
+			  "server yet: %s",
+			g_strerror(-rc));
+}
+
 static void file_release(struct request *r, struct handle *h)
 {
-	content_close(h->node->content);
+	upload_late(r->session, h->node);
+	readahead_free(h->readahead);
+	transfer_close(r->session, h->node);
 	file_let_go(r->session, h->node);
 }
 
@@ -215,7 +257,7 @@ static int change_size(
 
 	content_open(n->content);
 	if (size > 0)
-		rc = transfer_load(s, n, &r->cancel);
+		rc = fetch_prepare(s, n, &r->cancel);
 	if (rc == 0)
 		rc = content_truncate(n->content, size, &r->cancel);
 	if (rc == 0) {
@@ -223,7 +265,7 @@ static int change_size(
 		if (!has_handle)
 			rc = transfer_upload(s, n, &r->cancel);
 	}
-	content_close(n->content);
+	transfer_close(s, n);
 	file_let_go(s, n);
 	return rc;
 }

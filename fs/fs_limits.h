@@ -16,6 +16,36 @@
  * removing need. */
 #define REVALIDATE_MS 1000
 
+/* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
+ * and at most 160 KiB of text in the state. */
+#define EXTENTS_MAX 4096
+
+/* A file up to this size comes whole, in one request. */
+#define SMALL_FILE_BYTES ((int64_t)4 << 20)
+/* Larger ones: what random reading fetches, and the windows of sequential
+ * reading, from the first to the largest. */
+#define READ_BLOCK	((int64_t)16 << 10)
+#define READ_WINDOW_MIN ((int64_t)128 << 10)
+#define READ_WINDOW_MAX ((int64_t)8 << 20)
+/* How far out of order the kernel's own read-ahead asks. */
+#define READ_SLACK ((int64_t)512 << 10)
+
+/* Clean bytes kept on the local disk. */
+#define CACHE_BYTES ((int64_t)1 << 30)
+
+/* Work that nobody waits for: read-ahead and prefetch. */
+#define WORKER_THREADS	 6
+#define WORKER_QUEUE_MAX 512
+/* A walk's next directories, and the files that are read with it. */
+#define PREFETCH_DIRECTORIES 24
+#define PREFETCH_FILES	     64
+#define PREFETCH_FILE_BYTES  ((int64_t)256 << 10)
+/* Two steps further apart than this are no walk. */
+#define PREFETCH_PAUSE_MS 3000
+
+/* How long a use of the state waits for the other daemon of the endpoint. */
+#define STATE_BUSY_MS 5000
+
 /* Worker threads of the FUSE loop: handlers block, so there are many. */
 #define FUSE_THREADS_MAX      64
 #define FUSE_THREADS_IDLE_MAX 16
@@ -34,5 +64,9 @@
 
 /* How long unmounting goes on trying to place what is not on the server. */
 #define DRAIN_MS 30000
+
+/* The kernel answers an invalidation at once; more than this means that it is
+ * gone or stuck, and nobody should wait for it. */
+#define NOTIFY_WAIT_MS 5000
 
 #endif

@@ -16,12 +16,16 @@
 #include <glib.h>
 
 struct conversation;
+struct readahead;
 struct handle_table;
 
 struct handle {
 	uint64_t fh;
 	struct node *node; /* owns a ref; returned by handle_table_close */
 	int flags;	   /* as given to open */
+
+	/* files: what this handle's reads look like (fetch.h) */
+	struct readahead *readahead;
 
 	/* directories: the snapshot that readdir walks (of struct entry *),
 	 * replaced when reading starts again at 0; guarded by the kernel,

@@ -115,7 +115,8 @@ struct node {
 	/* guarded by the node table's lock */
 	struct node *parent; /* owns a ref; NULL: the root */
 	char *name;
-	bool is_linked; /* findable by (parent, name) */
+	bool is_linked;	  /* findable by (parent, name) */
+	bool was_removed; /* by us: nobody wants its bytes any more */
 	unsigned refs;
 	uint64_t lookups;
 	bool has_page_version;

@@ -225,8 +225,10 @@ void node_table_unlink(struct node_table *t, struct node *dir, const char *name)
 
 	mutex_lock(&t->lock);
 	n = find_locked(t, dir, name);
-	if (n != NULL)
+	if (n != NULL) {
 		unlink_locked(t, n);
+		n->was_removed = true;
+	}
 	mutex_unlock(&t->lock);
 }
 
@@ -240,8 +242,10 @@ void node_table_move(struct node_table *t, struct node *dir, const char *name,
 	mutex_lock(&t->lock);
 	n = find_locked(t, dir, name);
 	replaced = find_locked(t, to_dir, to_name);
-	if (replaced != NULL && replaced != n)
+	if (replaced != NULL && replaced != n) {
 		unlink_locked(t, replaced);
+		replaced->was_removed = true;
+	}
 	if (n != NULL && replaced != n) {
 		unlink_locked(t, n);
 		old_parent = n->parent;
@@ -256,13 +260,14 @@ void node_table_move(struct node_table *t, struct node *dir, const char *name,
 	mutex_unlock(&t->lock);
 }
 
-char *node_table_path(struct node_table *t, struct node *n)
+static char *path_locked(struct node_table *t, struct node *n, bool is_linked)
+	REQUIRES(t->lock)
 {
 	GPtrArray *parts = g_ptr_array_new();
 	GString *path = NULL;
 
-	mutex_lock(&t->lock);
-	while (n->parent != NULL && n->is_linked) {
+	(void)t;
+	while (n->parent != NULL && (n->is_linked || !is_linked)) {
 		g_ptr_array_add(parts, n->name);
 		n = n->parent;
 	}
@@ -274,9 +279,37 @@ char *node_table_path(struct node_table *t, struct node *n)
 			g_string_append(path, parts->pdata[i - 1]);
 		}
 	}
-	mutex_unlock(&t->lock);
 	g_ptr_array_free(parts, TRUE);
 	return path == NULL ? NULL : g_string_free(path, FALSE);
+}
+
+char *node_table_path(struct node_table *t, struct node *n)
+{
+	char *path;
+
+	mutex_lock(&t->lock);
+	path = path_locked(t, n, true);
+	mutex_unlock(&t->lock);
+	return path;
+}
+
+char *node_table_last_path(struct node_table *t, struct node *n)
+{
+	char *path;
+
+	mutex_lock(&t->lock);
+	path = path_locked(t, n, false);
+	mutex_unlock(&t->lock);
+	return path;
+}
+
+bool node_table_was_removed(struct node_table *t, struct node *n)
+{
+	mutex_lock(&t->lock);
+	while (n != NULL && !n->was_removed)
+		n = n->parent;
+	mutex_unlock(&t->lock);
+	return n != NULL;
 }
 
 struct node *node_table_parent(struct node_table *t, struct node *n)

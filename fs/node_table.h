@@ -56,6 +56,10 @@ void node_table_forget(struct node_table *, uint64_t ino, uint64_t n);
 
 /* (dir, name) no longer names a node. */
 void node_table_unlink(struct node_table *, struct node *dir, const char *name);
+/* The node, or a directory above it, was removed or replaced through us. One
+ * that only lost its place (the server has something else there) was not: its
+ * unsaved bytes still count. */
+bool node_table_was_removed(struct node_table *, struct node *);
 /* What (dir, name) names is now at (to_dir, to_name); what was there is
  * unlinked. */
 void node_table_move(struct node_table *, struct node *dir, const char *name,
@@ -63,6 +67,8 @@ void node_table_move(struct node_table *, struct node *dir, const char *name,
 
 /* "a/b"; NULL when the node or a directory above it is unlinked. g_free. */
 char *node_table_path(struct node_table *, struct node *);
+/* The same for a node that is unlinked: where it was last. */
+char *node_table_last_path(struct node_table *, struct node *);
 /* +1 ref; NULL for the root. */
 struct node *node_table_parent(struct node_table *, struct node *);
 /* node is `top` or below it. */

@@ -3,6 +3,8 @@
 
 #include "options.h"
 
+#include "fs_limits.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,11 +16,14 @@
 #define DEFAULT_STALL_MS	30000
 #define DEFAULT_ATTR_TIMEOUT_MS 5000
 #define SECONDS_MAX		86400
+#define SIZE_NUMBER_MAX		(1 << 20) /* in any unit */
 
 enum kind {
 	KIND_SECONDS, /* int64_t of milliseconds */
 	KIND_ID,      /* uid_t or gid_t */
 	KIND_MASK,    /* mode_t, octal */
+	KIND_SIZE,    /* int64_t of bytes: 100M, 2G */
+	KIND_SWITCH,  /* bool: on or off */
 	KIND_FLAG,    /* bool, set by its presence */
 	KIND_STRING,
 	KIND_PASS,   /* handed to libfuse as it is */
@@ -38,6 +43,8 @@ static const struct {
 	{ "gid", KIND_ID, offsetof(struct options, gid) },
 	{ "fmask", KIND_MASK, offsetof(struct options, fmask) },
 	{ "dmask", KIND_MASK, offsetof(struct options, dmask) },
+	{ "cache_size", KIND_SIZE, offsetof(struct options, cache_bytes) },
+	{ "prefetch", KIND_SWITCH, offsetof(struct options, has_prefetch) },
 	{ "insecure", KIND_FLAG, offsetof(struct options, is_insecure) },
 	{ "nonempty", KIND_FLAG, offsetof(struct options, allows_nonempty) },
 	{ "debug", KIND_FLAG, offsetof(struct options, is_debug) },
@@ -89,6 +96,26 @@ static bool parse_number(
 	       g_ascii_string_to_unsigned(text, base, 0, max, ret, NULL);
 }
 
+static bool parse_size(const char *text, int64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	char *end = NULL;
+	guint64 number;
+
+	if (text == NULL || !g_ascii_isdigit(*text))
+		return false;
+	number = g_ascii_strtoull(text, &end, 10);
+	unit = *end == '\0' ? NULL : strchr(units, *end);
+	if ((*end != '\0' && (unit == NULL || end[1] != '\0')) ||
+		number > SIZE_NUMBER_MAX)
+		return false;
+	if (unit != NULL)
+		number <<= 10 * (unit - units + 1);
+	*ret_bytes = (int64_t)number;
+	return true;
+}
+
 /* Sets what table[i] describes. False: the value makes no sense. */
 static bool set_option(struct options *o, size_t i, const char *value)
 {
@@ -108,6 +135,12 @@ static bool set_option(struct options *o, size_t i, const char *value)
 			return false;
 		*(mode_t *)(void *)field = (mode_t)number;
 		return true;
+	case KIND_SIZE:
+		return parse_size(value, (void *)field);
+	case KIND_SWITCH:
+		*(bool *)(void *)field = g_strcmp0(value, "on") == 0;
+		return g_strcmp0(value, "on") == 0 ||
+		       g_strcmp0(value, "off") == 0;
 	case KIND_FLAG:
 		*(bool *)(void *)field = true;
 		return value == NULL;
@@ -221,6 +254,8 @@ static void set_defaults(struct options *o)
 		.timeout_ms = DEFAULT_TIMEOUT_MS,
 		.stall_ms = DEFAULT_STALL_MS,
 		.attr_timeout_ms = DEFAULT_ATTR_TIMEOUT_MS,
+		.cache_bytes = CACHE_BYTES,
+		.has_prefetch = true,
 		.uid = getuid(),
 		.gid = getgid(),
 		.fuse_options = g_string_new(NULL),
@@ -348,6 +383,8 @@ void options_print_help(void)
 		"  -o uid=N,gid=N           owner of all files (you)\n"
 		"  -o umask=M,fmask=M,dmask=M  permission bits to take away, "
 		"octal\n"
+		"  -o cache_size=BYTES      of files kept on the local disk (1G)\n"
+		"  -o prefetch=off          ask for nothing before it is asked for\n"
 		"  -o ro                    read only\n"
 		"  -o allow_other           other users may enter too\n"
 		"  -o nonempty              mount over a directory that has files\n"

@@ -48,6 +48,8 @@ struct options {
 	mode_t fmask;
 	mode_t dmask;
 	bool is_read_only;
+	int64_t cache_bytes;
+	bool has_prefetch;
 	bool is_insecure;
 	bool allows_nonempty;
 	char *ca_file;

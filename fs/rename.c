@@ -19,7 +19,9 @@
 #include "dir.h"
 
 #include "attr_cache.h"
+#include "cache.h"
 #include "content.h"
+#include "fetch.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -63,6 +65,7 @@ static void believe_moved(
 	attr_cache_changed(s->attrs, m->dir_path, m->name, NULL, false);
 	attr_cache_changed(s->attrs, m->to_dir_path, m->to_name, now, is_local);
 	overlay_moved(s->overlay, m->from, m->to);
+	cache_moved(s->cache, m->from, m->to);
 	if (!is_local)
 		overlay_uploaded(s->overlay, m->to, now);
 	node_table_move(s->nodes, m->dir, m->name, m->to_dir, m->to_name);
@@ -75,7 +78,7 @@ static int keep_target_bytes(struct renaming *m, struct node *target)
 	if (target == NULL || target->content == NULL ||
 		!content_is_open(target->content))
 		return 0;
-	return transfer_load_at(m->session, target, m->to, &m->request->cancel);
+	return fetch_whole_at(m->session, target, m->to, &m->request->cancel);
 }
 
 static void forget_target(struct renaming *m, struct node *target)
@@ -91,21 +94,25 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 	struct session *s = m->session;
 	const struct cancel *cancel = &m->request->cancel;
 	bool is_local = attr_cache_is_local(s->attrs, m->dir_path, m->name);
+	bool was_sent = content_was_sent(n->content);
 	struct entry now = { 0 };
 	int rc;
 
 	content_open(n->content);
-	rc = transfer_load_at(s, n, m->from, cancel);
+	rc = fetch_whole_at(s, n, m->from, cancel);
 	if (rc == 0)
 		rc = transfer_upload_to(s, n, m->to, cancel, &now);
-	content_close(n->content);
+	transfer_close(s, n);
 	if (rc < 0)
 		return rc;
-	if (!is_local)
+	if (!is_local || was_sent)
 		rc = remote_remove(s->remote, m->from, cancel);
 	if (rc < 0 && rc != -ENOENT) {
 		/* Both names have the bytes now: nothing is lost, and the
-		 * program hears that the old name is still there. */
+		 * program hears that the old name is still there. What the
+		 * server has under it may be older than ours. */
+		content_touch(n->content);
+		transfer_changed(s, n);
 		entry_clear(&now);
 		return rc;
 	}
@@ -115,8 +122,10 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 }
 
 /* A file that only this computer has yet: a change of names. */
-static int move_local(struct renaming *m)
+static int move_local(struct renaming *m, struct node *n)
 {
+	if (content_was_sent(n->content))
+		return replace_by_upload(m, n); /* a piece may be there */
 	believe_moved(m, &m->source, true);
 	return 0;
 }
@@ -151,7 +160,7 @@ static int rename_file(struct renaming *m, unsigned flags)
 		if (rc == -EEXIST && (flags & RENAME_NOREPLACE) == 0)
 			rc = replace_by_upload(m, n);
 	} else if (rc == 0 && !m->has_target) {
-		rc = move_local(m);
+		rc = move_local(m, n);
 	} else if (rc == 0) {
 		rc = replace_by_upload(m, n);
 	}

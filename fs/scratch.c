@@ -99,19 +99,26 @@ static int keep_copy(int fd, int64_t size, int directory_fd, const char *name)
 	return rc;
 }
 
-int scratch_keep(int fd, int64_t size, int directory_fd, const char *name)
+int scratch_name(int fd, int directory_fd, const char *name)
 {
 	char self[64];
-	int rc;
 
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, directory_fd, name, AT_SYMLINK_FOLLOW) < 0
+		       ? -errno
+		       : 0;
+}
+
+int scratch_keep(int fd, int64_t size, int directory_fd, const char *name)
+{
+	int rc;
+
 	if (fsync(fd) < 0)
 		return -errno;
-	if (linkat(AT_FDCWD, self, directory_fd, name, AT_SYMLINK_FOLLOW) == 0)
-		rc = 0;
-	else if (errno == EEXIST)
-		return -EEXIST;
-	else
+	rc = scratch_name(fd, directory_fd, name);
+	if (rc == -EEXIST)
+		return rc;
+	if (rc < 0)
 		rc = keep_copy(fd, size, directory_fd, name);
 	/* The name itself must be on disk too. */
 	if (rc == 0 && fsync(directory_fd) < 0)

@@ -17,6 +17,9 @@ int scratch_file(int directory_fd);
 /* All of it or -errno. */
 int scratch_write(int fd, const void *bytes, size_t length, int64_t offset);
 
+/* Gives the file a name, without waiting for the disk. */
+int scratch_name(int fd, int directory_fd, const char *name);
+
 /* Gives the file's first `size` bytes the name, on disk when this returns.
  * -EEXIST when the name is taken. */
 int scratch_keep(int fd, int64_t size, int directory_fd, const char *name);

@@ -3,6 +3,8 @@
  *
  *   scratch   $XDG_CACHE_HOME/pycloud: unnamed files, gone with their last
  *             user. /var/tmp when there is no home.
+ *   cache     $XDG_CACHE_HOME/pycloud/cache/files-*: clean bytes of files that
+ *             nobody has open; removed with the mount.
  *   rescue    $XDG_STATE_HOME/pycloud/lost+found: bytes that found no place on
  *             the server. Never cleaned by us.
  *
@@ -13,12 +15,14 @@
 
 struct scratch_dirs {
 	int scratch_fd;
+	int cache_fd;
 	int rescue_fd;
+	char *cache_path;
 };
 
-#define SCRATCH_DIRS_INIT \
-	{                 \
-		-1, -1    \
+#define SCRATCH_DIRS_INIT        \
+	{                        \
+		-1, -1, -1, NULL \
 	}
 
 /* 0, or -errno with a sentence in *ret_why (g_free). */

@@ -4,6 +4,7 @@
 #include "session.h"
 
 #include "attr_cache.h"
+#include "cache.h"
 #include "cancel.h"
 #include "dir.h"
 #include "fs_limits.h"
@@ -12,17 +13,16 @@
 #include "notifier.h"
 #include "overlay.h"
 #include "path_gate.h"
+#include "prefetch.h"
 #include "run_table.h"
 #include "transfer.h"
 #include "tree.h"
-
-/* The kernel answers an invalidation at once; more than this means that it is
- * gone or stuck, and nobody should wait for it. */
-#define NOTIFY_WAIT_MS 5000
+#include "workers.h"
 
 int session_new(const struct session_params *p, struct session **ret)
 {
 	struct session *s = g_new0(struct session, 1);
+	int rc;
 
 	s->options = p->options;
 	s->remote = p->remote;
@@ -33,13 +33,20 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->describe_arg = p->describe_arg;
 	(void)clock_gettime(CLOCK_REALTIME, &s->mounted_at);
 	s->attrs = attr_cache_new();
+	s->cache = cache_new(p->cache_fd, p->options.cache_bytes);
 	s->dirty = dirty_set_new();
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);
 	s->overlay = overlay_new();
 	s->gate = path_gate_new();
+	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
 	s->tree = tree_new(s->remote, s->attrs);
+	rc = workers_new(WORKER_THREADS, WORKER_QUEUE_MAX, &s->workers);
+	if (rc < 0) {
+		session_free(s);
+		return rc;
+	}
 	*ret = s;
 	return 0;
 }
@@ -66,13 +73,16 @@ void session_free(struct session *s)
 	if (s == NULL)
 		return;
 	release_handles(s);
-	run_table_free(s->runs); /* first: its callbacks use the rest */
+	run_table_free(s->runs);  /* first: its callbacks use the rest */
+	workers_free(s->workers); /* and so do its jobs */
 	tree_free(s->tree);
+	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);
 	overlay_free(s->overlay);
 	handle_table_free(s->handles);
 	dirty_set_free(s->dirty);
 	node_table_free(s->nodes);
+	cache_free(s->cache);
 	attr_cache_free(s->attrs);
 	g_free(s);
 }

@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 struct attr_cache;
+struct cache;
 struct dirty_set;
 struct handle_table;
 struct node;
@@ -26,8 +27,10 @@ struct node_table;
 struct notifier;
 struct overlay;
 struct path_gate;
+struct prefetch;
 struct run_table;
 struct tree;
+struct workers;
 
 struct session_options {
 	int64_t attr_timeout_ms; /* 0: always ask */
@@ -36,12 +39,15 @@ struct session_options {
 	mode_t fmask; /* bits taken from files' modes */
 	mode_t dmask;
 	bool is_read_only;
+	int64_t cache_bytes; /* budget of clean bytes kept on disk */
+	bool has_prefetch;
 };
 
 struct session_params {
 	struct session_options options;
 	struct remote *remote;
 	struct executor *executor; /* NULL: a mount without runs */
+	int cache_fd;		   /* directory of cached bytes; borrowed */
 	int scratch_fd;		   /* directory of temporary files; borrowed */
 	int rescue_fd; /* directory of bytes that found no place; borrowed */
 	/* Appends "key: value" lines about endpoint and transport. */
@@ -62,14 +68,17 @@ struct session {
 
 	/* each locks itself */
 	struct attr_cache *attrs;
+	struct cache *cache;
 	struct dirty_set *dirty;
 	struct handle_table *handles;
 	struct node_table *nodes;
 	struct notifier *notifier; /* set by the adapter before the loop */
 	struct overlay *overlay;
 	struct path_gate *gate;
+	struct prefetch *prefetch;
 	struct run_table *runs;
 	struct tree *tree;
+	struct workers *workers;
 };
 
 int session_new(const struct session_params *, struct session **ret);

@@ -4,7 +4,9 @@
 #include "transfer.h"
 
 #include "attr_cache.h"
+#include "cache.h"
 #include "content.h"
+#include "fetch.h"
 #include "log.h"
 #include "mutex.h"
 #include "names.h"
@@ -17,8 +19,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* A file may change while it is read; not for ever. */
-#define READ_ATTEMPTS 3
+/* A file that goes on being written while its rest is fetched. */
+#define COMPLETE_ATTEMPTS 4
 
 struct dirty_set {
 	struct mutex lock;
@@ -102,116 +104,8 @@ void transfer_abandon(struct session *s, struct node *n)
 	settle(s, n);
 }
 
-static int load_sink(
-	void *arg, const void *bytes, size_t length, int64_t offset)
-{
-	return content_load_bytes(arg, bytes, length, offset);
-}
-
-/* One answer, of `version` or of another. */
-static int read_once(struct session *s, struct content *c, const char *path,
-	const struct cancel *cancel, const struct entry *version,
-	struct remote_read_info *ret)
-{
-	struct remote_sink sink = { .write = load_sink, .arg = c };
-	int64_t expected;
-	int rc;
-
-	if (version->type != ENTRY_FILE)
-		return -EISDIR;
-	*ret = (struct remote_read_info){ .total = -1 };
-	rc = remote_read(s->remote, path, 0, -1, &sink, cancel, ret);
-	expected = ret->total >= 0 ? ret->total : version->size;
-	if (rc == 0 && expected >= 0 && ret->received != expected)
-		rc = -EIO;
-	return rc;
-}
-
-static bool is_of_version(
-	const struct remote_read_info *info, const struct entry *version)
-{
-	return (version->size < 0 || info->received == version->size) &&
-	       (info->last_modified == 0 ||
-		       info->last_modified == version->mtime.tv_sec);
-}
-
-/* Asks what the file is now. 1: still what was believed (a symbolic link in
- * the pod is listed with its own length and time, not its target's). */
-static int ask_again(struct session *s, const char *path,
-	const struct cancel *cancel, struct entry *version)
-{
-	struct entry now;
-	int rc = tree_stat(s->tree, path, -1, cancel, &now, NULL);
-
-	if (rc < 0)
-		return rc;
-	rc = entry_same_version(version, &now);
-	entry_clear(version);
-	*version = now;
-	return rc;
-}
-
-/* Reads the whole file. What was believed of it may be old: what came must be
- * of the version that it is given out for. A file that changes faster than it
- * can be asked about is taken as it came, as a version of its own. */
-static int read_settled(struct session *s, struct content *c, const char *path,
-	const struct cancel *cancel, struct entry *version, int64_t *ret_size)
-{
-	struct remote_read_info info;
-	int attempts;
-	int rc = 0;
-
-	for (attempts = 0; attempts < READ_ATTEMPTS; attempts++) {
-		rc = read_once(s, c, path, cancel, version, &info);
-		if (rc < 0)
-			return rc;
-		*ret_size = info.received;
-		if (is_of_version(&info, version))
-			return 0;
-		rc = ask_again(s, path, cancel, version);
-		if (rc < 0)
-			return rc;
-		if (rc > 0 || is_of_version(&info, version))
-			return 0;
-	}
-	version->size = -1; /* no listing says so: the next open reads anew */
-	return 0;
-}
-
-static int read_whole(struct session *s, struct content *c, const char *path,
-	const struct cancel *cancel, struct entry *ret_version,
-	int64_t *ret_size)
-{
-	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, cancel,
-		ret_version, NULL);
-
-	if (rc < 0)
-		return rc;
-	rc = read_settled(s, c, path, cancel, ret_version, ret_size);
-	if (rc < 0)
-		entry_clear(ret_version);
-	return rc;
-}
-
-int transfer_load_at(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel)
-{
-	struct entry version = { 0 };
-	int64_t size = 0;
-	int rc = content_begin_load(n->content, cancel);
-
-	if (rc <= 0)
-		return rc;
-	rc = read_whole(s, n->content, path, cancel, &version, &size);
-	content_end_load(n->content, rc, size, &version);
-	entry_clear(&version);
-	return rc;
-}
-
-/* Finds the node's path and passes the gate with it. A rename between the two
- * changes the path: try again with the new one. */
-static int enter_shared(struct session *s, struct node *n,
-	struct path_pass *pass, const struct cancel *cancel, char **ret_path)
+int transfer_enter(struct session *s, struct node *n,
+	const struct cancel *cancel, struct transfer_pass *ret)
 {
 	for (;;) {
 		char *path = node_table_path(s->nodes, n);
@@ -220,55 +114,53 @@ static int enter_shared(struct session *s, struct node *n,
 
 		if (path == NULL)
 			return -ENOENT;
-		*pass = (struct path_pass){ .path = path };
-		rc = path_gate_enter(s->gate, pass, cancel);
+		ret->path = path;
+		ret->gate = (struct path_pass){ .path = path };
+		rc = path_gate_enter(s->gate, &ret->gate, cancel);
 		if (rc < 0) {
 			g_free(path);
 			return rc;
 		}
+		/* A rename between the two changes the path. */
 		again = node_table_path(s->nodes, n);
-		if (again != NULL && strcmp(again, path) == 0) {
-			*ret_path = path;
+		if (again != NULL && strcmp(again, path) == 0)
 			return 0;
-		}
-		path_gate_leave(s->gate, pass);
-		g_free(path);
+		transfer_leave(s, ret);
 	}
+}
+
+void transfer_leave(struct session *s, struct transfer_pass *pass)
+{
+	path_gate_leave(s->gate, &pass->gate);
+	g_free(pass->path);
 }
 
 int transfer_open(struct session *s, struct node *n, const struct entry *now,
 	const struct cancel *cancel)
 {
-	g_autofree char *path = NULL;
-	struct path_pass pass;
-	int rc = enter_shared(s, n, &pass, cancel, &path);
+	struct transfer_pass pass;
+	int rc = transfer_enter(s, n, cancel, &pass);
 
 	if (rc < 0)
 		return rc == -ENOENT ? -ESTALE : rc;
 	content_open(n->content);
 	(void)content_revalidate(n->content, now);
-	path_gate_leave(s->gate, &pass);
+	transfer_leave(s, &pass);
 	return 0;
 }
 
-int transfer_load(
-	struct session *s, struct node *n, const struct cancel *cancel)
+void transfer_close(struct session *s, struct node *n)
 {
+	struct cached_bytes bytes;
 	g_autofree char *path = NULL;
-	struct path_pass pass;
-	int rc;
 
-	if (content_is_ready(n->content))
-		return 0;
-	rc = enter_shared(s, n, &pass, cancel, &path);
-	/* Who removed the file kept its bytes for those who have it open. */
-	if (rc == -ENOENT)
-		return content_is_ready(n->content) ? 0 : -ESTALE;
-	if (rc < 0)
-		return rc;
-	rc = transfer_load_at(s, n, path, cancel);
-	path_gate_leave(s->gate, &pass);
-	return rc;
+	if (!content_close(n->content, &bytes))
+		return;
+	path = node_table_path(s->nodes, n);
+	if (path != NULL)
+		cache_give(s->cache, path, &bytes);
+	else
+		cached_bytes_clear(&bytes);
 }
 
 static ssize_t upload_source(
@@ -298,10 +190,8 @@ int transfer_upload_to(struct session *s, struct node *n, const char *path,
 	if (rc < 0)
 		return rc;
 	rc = remote_write(s->remote, path, &source, cancel, ret_entry);
-	if (rc == 0 && ret_entry->size != source.size) {
-		entry_clear(ret_entry);
-		rc = -EIO;
-	}
+	if (rc == 0)
+		ret_entry->size = source.size; /* the remote checked it */
 	content_end_upload(n->content, rc, ret_entry);
 	if (rc == 0)
 		adopt(s, n, path, ret_entry);
@@ -319,8 +209,8 @@ static int upload_at(struct session *s, struct node *n, const char *path,
 	if (rc <= 0)
 		return rc;
 	rc = remote_write(s->remote, path, &source, cancel, &version);
-	if (rc == 0 && version.size != source.size)
-		rc = -EIO;
+	if (rc == 0)
+		version.size = source.size; /* the remote checked it */
 	content_end_upload(n->content, rc, &version);
 	if (rc == 0)
 		adopt(s, n, path, &version);
@@ -328,24 +218,42 @@ static int upload_at(struct session *s, struct node *n, const char *path,
 	return rc;
 }
 
+/* What was written covers a part of the file only: the rest is fetched, so that
+ * the whole can be sent. */
+static int complete_and_upload(struct session *s, struct node *n,
+	const char *path, const struct cancel *cancel)
+{
+	int rc = upload_at(s, n, path, cancel);
+	int attempts;
+
+	for (attempts = 0; rc == -ESTALE && attempts < COMPLETE_ATTEMPTS;
+		attempts++) {
+		rc = fetch_whole_at(s, n, path, cancel);
+		if (rc == 0)
+			rc = upload_at(s, n, path, cancel);
+	}
+	return rc;
+}
+
 int transfer_upload(
 	struct session *s, struct node *n, const struct cancel *cancel)
 {
-	g_autofree char *path = NULL;
-	struct path_pass pass;
+	struct transfer_pass pass;
 	int rc;
 
 	if (!content_is_dirty(n->content)) {
 		settle(s, n);
 		return 0;
 	}
-	rc = enter_shared(s, n, &pass, cancel, &path);
-	if (rc == -ENOENT) /* unlinked: these bytes have no place any more */
-		return 0;
+	rc = transfer_enter(s, n, cancel, &pass);
+	if (rc == -ENOENT) /* removed: these bytes have no place any more */
+		return node_table_was_removed(s->nodes, n) ? 0 : -ESTALE;
 	if (rc < 0)
 		return rc;
-	rc = upload_at(s, n, path, cancel);
-	path_gate_leave(s->gate, &pass);
+	content_open(n->content);
+	rc = complete_and_upload(s, n, pass.path, cancel);
+	transfer_leave(s, &pass);
+	transfer_close(s, n);
 	settle(s, n);
 	return rc;
 }
@@ -379,11 +287,12 @@ static char *rescue_name(const char *path)
 
 static bool rescue_one(struct session *s, struct node *n)
 {
-	g_autofree char *path = node_table_path(s->nodes, n);
+	g_autofree char *path = node_table_last_path(s->nodes, n);
 	g_autofree char *name = NULL;
 	int rc;
 
-	if (path == NULL || !content_is_dirty(n->content))
+	if (node_table_was_removed(s->nodes, n) ||
+		!content_is_dirty(n->content))
 		return false;
 	name = rescue_name(path);
 	rc = content_link(n->content, s->rescue_fd, name);

@@ -14,6 +14,7 @@
 
 #include "cancel.h"
 #include "entry.h"
+#include "path_gate.h"
 
 #include <stdbool.h>
 
@@ -33,17 +34,26 @@ void transfer_changed(struct session *, struct node *);
 /* The node's bytes are of no use to anybody any more. */
 void transfer_abandon(struct session *, struct node *);
 
-/* Opens the node's content (content_close it), without bytes of another version
+/* A node's path, inside the gate: no rename or removal touches it until
+ * transfer_leave(). -ENOENT for an unlinked node. */
+struct transfer_pass {
+	char *path;
+	struct path_pass gate;
+};
+
+int transfer_enter(struct session *, struct node *, const struct cancel *,
+	struct transfer_pass *ret);
+void transfer_leave(struct session *, struct transfer_pass *);
+
+/* Opens the node's content (transfer_close it), without bytes of another version
  * than `now`; before a removal of the file or after it, never meanwhile:
  * -ESTALE when it is unlinked, and the kernel looks the name up again. */
 int transfer_open(struct session *, struct node *, const struct entry *now,
 	const struct cancel *);
 
-/* Brings the node's bytes here. The caller has the content open. */
-int transfer_load(struct session *, struct node *, const struct cancel *);
-/* The same for a caller that is inside the gate already. */
-int transfer_load_at(struct session *, struct node *, const char *path,
-	const struct cancel *);
+/* Ends what content_open() began; the last close of clean bytes gives them to
+ * the cache. */
+void transfer_close(struct session *, struct node *);
 
 /* Uploads what is dirty; 0 when everything is on the server. An unlinked file
  * has no place there: 0. */

@@ -43,14 +43,52 @@ static struct entry version(int64_t size, time_t seconds)
 	};
 }
 
+/* Makes the content READY for a version; nothing of it is present. */
+static void end_prepare(struct content *c, int rc, const struct entry *v)
+{
+	struct cached_bytes bytes;
+
+	cached_bytes_init(&bytes);
+	if (v != NULL) {
+		bytes.size = v->size;
+		bytes.version = *v;
+	}
+	content_end_prepare(c, rc, &bytes);
+}
+
+static void prepare(struct content *c, int64_t size)
+{
+	struct entry v = version(size, 1);
+
+	assert_int_equal(content_begin_prepare(c, NULL), 1);
+	end_prepare(c, 0, &v);
+}
+
+static void claim_all(struct content *c, struct content_claim *ret)
+{
+	assert_int_equal(
+		content_claim(c, 0, INT64_MAX, INT64_MAX, false, NULL, ret), 1);
+}
+
 static void load(struct content *c, const char *bytes)
 {
-	int64_t length = (int64_t)strlen(bytes);
-	struct entry v = version(length, 1);
+	struct content_claim claim;
 
-	assert_int_equal(content_begin_load(c, NULL), 1);
-	assert_int_equal(content_load_bytes(c, bytes, strlen(bytes), 0), 0);
-	content_end_load(c, 0, length, &v);
+	prepare(c, (int64_t)strlen(bytes));
+	claim_all(c, &claim);
+	assert_int_equal(content_store(c, &claim, bytes, strlen(bytes), 0), 0);
+	content_end_fetch(c, &claim, 0);
+}
+
+/* True when there were bytes to keep. */
+static bool close_content(struct content *c)
+{
+	struct cached_bytes bytes;
+	bool has_bytes = content_close(c, &bytes);
+
+	if (has_bytes)
+		cached_bytes_clear(&bytes);
+	return has_bytes;
 }
 
 static void assert_bytes(struct content *c, const char *expected)
@@ -81,7 +119,7 @@ static void bytes_can_be_read_once_they_are_loaded(void **state)
 	assert_int_equal(content_read(c, &byte, 1, 0), -ESTALE);
 	load(c, "hello");
 	assert_true(content_is_ready(c));
-	assert_int_equal(content_begin_load(c, NULL), 0);
+	assert_int_equal(content_begin_prepare(c, NULL), 0);
 	assert_bytes(c, "hello");
 	assert_int_equal(content_read(c, &byte, 1, 4), 1);
 	assert_int_equal(byte, 'o');
@@ -89,16 +127,98 @@ static void bytes_can_be_read_once_they_are_loaded(void **state)
 	assert_int_equal(content_read(c, &byte, 1, 1 << 30), 0);
 }
 
-static void a_failed_load_leaves_nothing(void **state)
+static void a_failed_fetch_leaves_nothing(void **state)
 {
 	struct content *c = ((struct fixture *)*state)->content;
+	struct content_claim claim;
+	char byte;
 
-	assert_int_equal(content_begin_load(c, NULL), 1);
-	assert_int_equal(content_load_bytes(c, "half", 4, 0), 0);
-	content_end_load(c, -EIO, 0, NULL);
+	assert_int_equal(content_begin_prepare(c, NULL), 1);
+	end_prepare(c, -EIO, NULL);
 	assert_false(content_is_ready(c));
-	load(c, "ok");
-	assert_bytes(c, "ok");
+	prepare(c, 4);
+	claim_all(c, &claim);
+	assert_int_equal(content_store(c, &claim, "half", 2, 0), 0);
+	content_end_fetch(c, &claim, -EIO);
+	assert_int_equal(content_read(c, &byte, 1, 0), -ESTALE);
+	claim_all(c, &claim);
+	assert_int_equal(content_store(c, &claim, "good", 4, 0), 0);
+	content_end_fetch(c, &claim, 0);
+	assert_bytes(c, "good");
+}
+
+static void ranges_come_one_by_one(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct content_claim tail, head;
+	char seen[8] = "";
+
+	prepare(c, 8);
+	assert_int_equal(content_claim(c, 4, 6, 8, false, NULL, &tail), 1);
+	assert_int_equal(tail.start, 4);
+	assert_int_equal(tail.end, 8);
+	/* Up to where somebody else is fetching, no further. */
+	assert_int_equal(content_claim(c, 0, 8, 8, false, NULL, &head), 1);
+	assert_int_equal(head.end, 4);
+	assert_int_equal(content_claim(c, 5, 6, 6, true, NULL, &head), -EAGAIN);
+	assert_int_equal(content_store(c, &tail, "tail", 4, 4), 0);
+	assert_int_equal(content_read(c, seen, 4, 4), -ESTALE);
+	content_end_fetch(c, &tail, 0);
+	assert_int_equal(content_read(c, seen, 4, 4), 4);
+	assert_memory_equal(seen, "tail", 4);
+	assert_int_equal(content_read(c, seen, 1, 3), -ESTALE);
+	head = (struct content_claim){ 0, 4, tail.generation, false };
+	assert_int_equal(content_store(c, &head, "toolong", 7, 0), -EIO);
+	assert_int_equal(content_store(c, &head, "head", 4, 0), 0);
+	content_end_fetch(c, &head, 0);
+	assert_bytes(c, "headtail");
+}
+
+static void a_fetch_never_overwrites_what_was_written_meanwhile(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct content_claim claim;
+
+	prepare(c, 6);
+	claim_all(c, &claim);
+	assert_int_equal(content_store(c, &claim, "ser", 3, 0), 0);
+	assert_int_equal(content_write(c, "OUR", 3, 2, NULL), 3);
+	assert_int_equal(content_store(c, &claim, "server", 6, 0), 0);
+	content_end_fetch(c, &claim, 0);
+	assert_bytes(c, "seOURr");
+}
+
+static void a_fetch_of_bytes_that_were_dropped_is_void(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct entry other = version(3, 9);
+	struct content_claim claim;
+
+	prepare(c, 3);
+	claim_all(c, &claim);
+	assert_true(content_revalidate(c, &other));
+	assert_int_equal(content_store(c, &claim, "old", 3, 0), -ESTALE);
+	content_end_fetch(c, &claim, 0);
+	load(c, "new");
+	assert_bytes(c, "new");
+}
+
+static void bytes_of_another_version_are_refused(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct content_claim claim;
+	char byte;
+
+	prepare(c, 3);
+	claim_all(c, &claim);
+	assert_int_equal(content_check_source(c, &claim, 9, 1, false), -ESTALE);
+	assert_int_equal(content_check_source(c, &claim, 3, 8, false), -ESTALE);
+	/* Asked again, the listing says the same: a link in the pod. */
+	assert_int_equal(content_check_source(c, &claim, 9, 8, true), 1);
+	assert_int_equal(content_size(c), 9);
+	assert_int_equal(content_check_source(c, &claim, 9, 7, true), -ESTALE);
+	content_end_fetch(c, &claim, -ESTALE);
+	assert_int_equal(content_read(c, &byte, 1, 0), -ESTALE);
 }
 
 static void the_last_close_gives_up_clean_bytes_only(void **state)
@@ -108,20 +228,37 @@ static void the_last_close_gives_up_clean_bytes_only(void **state)
 	content_open(c);
 	content_open(c);
 	load(c, "clean");
-	content_close(c);
+	assert_false(close_content(c));
 	assert_true(content_is_ready(c));
 	assert_true(content_is_open(c));
-	content_close(c);
+	assert_true(close_content(c));
 	assert_false(content_is_ready(c));
 
 	content_open(c);
 	load(c, "will be ");
 	assert_int_equal(content_write(c, "dirty", 5, -1, NULL), 5);
-	content_close(c);
+	assert_false(close_content(c));
 	assert_false(content_is_open(c));
 	assert_bytes(c, "will be dirty");
+	content_open(c); /* as every transfer does */
 	upload(c);
+	assert_true(close_content(c));
 	assert_false(content_is_ready(c));
+}
+
+static void kept_bytes_come_back_with_their_version(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct cached_bytes bytes;
+	struct entry v = version(4, 1);
+
+	content_open(c);
+	load(c, "kept");
+	assert_true(content_close(c, &bytes));
+	assert_true(entry_same_version(&bytes.version, &v));
+	assert_int_equal(content_begin_prepare(c, NULL), 1);
+	content_end_prepare(c, 0, &bytes);
+	assert_bytes(c, "kept");
 }
 
 static void writes_appends_and_truncation_change_the_bytes(void **state)
@@ -170,7 +307,7 @@ static void only_an_upload_of_the_last_generation_makes_clean(void **state)
 	assert_int_equal(content_begin_upload(c, true, NULL, &size), 1);
 	content_end_upload(c, -EIO, NULL);
 	assert_false(content_is_dirty(c));
-	content_close(c);
+	(void)close_content(c);
 }
 
 static void another_version_replaces_clean_bytes_only(void **state)
@@ -200,7 +337,7 @@ static void abandoned_bytes_are_clean(void **state)
 	content_abandon(c);
 	assert_false(content_is_dirty(c));
 	assert_true(content_is_ready(c)); /* whoever has it open may read */
-	content_close(c);
+	(void)close_content(c);
 	assert_false(content_is_ready(c));
 }
 
@@ -265,11 +402,11 @@ struct call {
 	ssize_t rc;
 };
 
-static void *begin_load(void *arg)
+static void *begin_prepare(void *arg)
 {
 	struct call *call = arg;
 
-	call->rc = content_begin_load(call->content, &call->cancel);
+	call->rc = content_begin_prepare(call->content, &call->cancel);
 	return NULL;
 }
 
@@ -307,11 +444,10 @@ static void loaders_wait_for_the_first_one(void **state)
 	pthread_t threads[4];
 	struct entry v = version(2, 1);
 
-	assert_int_equal(content_begin_load(c, NULL), 1);
+	assert_int_equal(content_begin_prepare(c, NULL), 1);
 	for (size_t i = 0; i < 4; i++)
-		threads[i] = start(begin_load, &calls[i], c);
-	assert_int_equal(content_load_bytes(c, "ok", 2, 0), 0);
-	content_end_load(c, 0, 2, &v);
+		threads[i] = start(begin_prepare, &calls[i], c);
+	end_prepare(c, 0, &v);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(result(threads[i], &calls[i]), 0);
 }
@@ -322,11 +458,11 @@ static void waiting_for_a_load_ends_with_the_token(void **state)
 	struct call call;
 	pthread_t thread;
 
-	assert_int_equal(content_begin_load(c, NULL), 1);
-	thread = start(begin_load, &call, c);
+	assert_int_equal(content_begin_prepare(c, NULL), 1);
+	thread = start(begin_prepare, &call, c);
 	cancel_fire(&call.cancel);
 	assert_int_equal(result(thread, &call), -EINTR);
-	content_end_load(c, -EIO, 0, NULL);
+	end_prepare(c, -EIO, NULL);
 }
 
 static void a_writer_waits_until_the_upload_is_done(void **state)
@@ -373,7 +509,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_content(bytes_can_be_read_once_they_are_loaded),
-		with_content(a_failed_load_leaves_nothing),
+		with_content(a_failed_fetch_leaves_nothing),
+		with_content(ranges_come_one_by_one),
+		with_content(
+			a_fetch_never_overwrites_what_was_written_meanwhile),
+		with_content(a_fetch_of_bytes_that_were_dropped_is_void),
+		with_content(bytes_of_another_version_are_refused),
+		with_content(kept_bytes_come_back_with_their_version),
 		with_content(the_last_close_gives_up_clean_bytes_only),
 		with_content(writes_appends_and_truncation_change_the_bytes),
 		with_content(only_an_upload_of_the_last_generation_makes_clean),

@@ -1,0 +1,55 @@
+/*
+ * content_state.h - a content from the inside, for content.c and
+ * content_fetch.c alone.
+ */
+#ifndef PYCLOUD_CONTENT_STATE_H
+#define PYCLOUD_CONTENT_STATE_H
+
+#include "content.h"
+#include "extent.h"
+#include "mutex.h"
+#include "waitlist.h"
+
+enum content_state {
+	CONTENT_EMPTY,
+	CONTENT_PREPARING,
+	CONTENT_READY
+};
+
+struct content {
+	int directory_fd; /* immutable */
+	struct mutex lock;
+
+	/* guarded by lock */
+	struct waitlist changed;
+	enum content_state state;
+	bool is_uploading;
+	unsigned opens;
+	int fd;			/* -1 unless READY */
+	struct cache_name name; /* of fd in the cache's directory */
+	int64_t size;
+	struct extents present;
+	GArray *claims;	     /* of struct content_claim, under way */
+	uint64_t generation; /* raised when the bytes become others' */
+	uint64_t failures;   /* of fetches and preparations, and the last */
+	int failure;
+	int64_t failed_ms;
+	bool has_source; /* what the bytes' own headers said */
+	int64_t source_total;
+	time_t source_modified;
+	bool has_version;
+	struct entry version; /* what the clean bytes are of; name unused */
+	uint64_t dirty_gen;   /* INVARIANT: clean_gen <= dirty_gen */
+	uint64_t clean_gen;
+	uint64_t uploading_gen;
+	uint64_t tried_gen; /* of the last upload that was begun */
+	bool was_sent;
+	struct timespec mtime;
+};
+
+bool content_is_dirty_locked(struct content *c) REQUIRES(c->lock);
+void content_make_empty_locked(struct content *c) REQUIRES(c->lock);
+void content_set_version_locked(struct content *c, const struct entry *version)
+	REQUIRES(c->lock);
+
+#endif

@@ -1,0 +1,181 @@
+/*
+ * state.h - what this computer remembers of an endpoint between mounts.
+ *
+ * A SQLite database, state.db, in a directory of the endpoint's own that
+ * belongs to us and has mode 0700. Five tables, five families of calls:
+ *
+ *   spool   the journal of bytes that are not on the server yet   durable
+ *   run     the run numbers, and the runs that are remembered      durable
+ *   cache   which bytes of which version the disk cache holds      lazy
+ *   attr    modes, times and symlinks the server cannot hold       lazy
+ *   fact    what was learnt about the endpoint, key and value      lazy
+ *
+ * Durable: on the disk when the call returns. Lazy: committed when the call
+ * returns, so that neither a crash nor kill -9 of ours loses it, but not
+ * synced; a power cut may take the last ones, never tear them or reorder
+ * them. The next durable write or state_sync() makes all before it durable.
+ * So ten thousand puts cost ten thousand writes, not ten thousand syncs.
+ *
+ * What is damaged or was written by a newer pycloud is not trusted and not
+ * deleted: state_open() renames it and begins an empty one.
+ *
+ * Any thread may call; one internal lock stands for the one connection, and
+ * is held while SQLite reads and writes the local disk (milliseconds; a sync
+ * may take longer). Two daemons of one endpoint may have it open at once; a
+ * write waits for the other's at most STATE_BUSY_MS, then -EBUSY.
+ *
+ * Paths are bytes without NUL, "" being the root. Strings given are borrowed;
+ * those returned are the caller's. Lists are arrays of record pointers that
+ * free their records (g_ptr_array_unref). A removal of what is not there is 0
+ * unless it says otherwise. Every call may also fail with -ENOSPC (the disk is
+ * full), -EDQUOT, -EIO, -EBUSY, -ENOMEM; a call that failed changed nothing.
+ */
+#ifndef PYCLOUD_STATE_H
+#define PYCLOUD_STATE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct state;
+
+/* Makes the directory when it is not there. 0 or -errno: -EPERM the directory
+ * is somebody else's, -ENOTDIR, -EBUSY the state must be set aside but another
+ * daemon has it open. *ret_note (g_free) becomes a sentence for the user when
+ * a state was set aside or opening failed, else NULL. Not to be carried
+ * across fork(): daemonise first. */
+int state_open(const char *directory, struct state **ret, char **ret_note);
+void state_close(struct state *);
+/* All that was put is on the disk. */
+int state_sync(struct state *);
+
+/* Which version of a file: what the server said its size and time are. */
+struct state_version {
+	int64_t size;
+	struct timespec mtime;
+};
+
+/* --- spool: bytes that are not on the server yet -------------------------- */
+
+/*
+ * The bytes stand in the spool directory as `file`; make them durable before
+ * the record that names them. With two daemons a path may have two records,
+ * and a record here may be the other's work in progress: the file's lock says
+ * so, not this table.
+ */
+struct state_spool {
+	int64_t id; /* 0: not in the journal yet; never used twice */
+	char *path;
+	char *file;
+	bool is_new; /* created here, not known to be on the server */
+	bool has_base;
+	struct state_version base; /* what our change began from */
+	int64_t size;
+	char *dirty; /* extents_to_text() */
+	unsigned attempts;
+	int last_error;	 /* errno, 0: none */
+	int64_t since_s; /* when the first of it was written, Unix time */
+};
+
+void state_spool_free(struct state_spool *);
+/* Inserts, or replaces the record of that id; a new record's id is set. */
+int state_spool_put(struct state *, struct state_spool *);
+int state_spool_remove(struct state *, int64_t id);
+/* One more attempt, and how it ended. -ENOENT. */
+int state_spool_set_result(struct state *, int64_t id, int last_error);
+/* Oldest first. */
+int state_spool_list(struct state *, GPtrArray **ret);
+int state_spool_for_path(struct state *, const char *path, GPtrArray **ret);
+/* A rename of a file or a whole directory. Records at `to` stay: whether a
+ * replaced file's bytes are still wanted is the caller's to say. Here and
+ * below: -EINVAL for the root, or when one path lies below the other. */
+int state_spool_moved(struct state *, const char *from, const char *to);
+
+/* --- cache: what the disk cache holds ------------------------------------- */
+
+/*
+ * A lazy record may reach the disk before the bytes it speaks of: sync those
+ * first, or do not believe a record after an unclean end of the computer.
+ */
+struct state_cache {
+	char *path;
+	struct state_version version;
+	char *file;
+	char *present; /* extents_to_text() */
+	int64_t bytes; /* of disk */
+	int64_t used_ms;
+};
+
+void state_cache_free(struct state_cache *);
+/* Inserts, or replaces the record of that path. */
+int state_cache_put(struct state *, const struct state_cache *);
+/* -ENOENT. */
+int state_cache_get(struct state *, const char *path, struct state_cache **ret);
+/* It was used just now. -ENOENT. */
+int state_cache_touch(struct state *, const char *path, int64_t used_ms);
+/* The path and everything below it. */
+int state_cache_remove(struct state *, const char *path);
+/* What was at `to` and below it is forgotten. */
+int state_cache_moved(struct state *, const char *from, const char *to);
+/* At most `limit`, those that were not used for longest first. */
+int state_cache_oldest(struct state *, unsigned limit, GPtrArray **ret);
+int state_cache_total(struct state *, int64_t *ret_bytes);
+int state_cache_list(struct state *, GPtrArray **ret);
+
+/* --- attr: attributes that the server cannot hold ------------------------- */
+
+struct state_attr {
+	char *path;
+	bool has_mode;
+	uint32_t mode;
+	bool has_mtime;
+	struct timespec mtime;
+	bool has_version;
+	struct state_version version; /* which one the mtime belongs to */
+	char *symlink;		      /* its target, or NULL */
+};
+
+void state_attr_free(struct state_attr *);
+/* Inserts, or replaces all of the record of that path. */
+int state_attr_put(struct state *, const struct state_attr *);
+/* `count` of them, all or none. */
+int state_attr_put_many(
+	struct state *, const struct state_attr *const *, size_t count);
+/* Sorted by path. */
+int state_attr_list(struct state *, GPtrArray **ret);
+/* The path and everything below it. */
+int state_attr_remove(struct state *, const char *path);
+/* What was at `to` and below it is forgotten. */
+int state_attr_moved(struct state *, const char *from, const char *to);
+
+/* --- runs ----------------------------------------------------------------- */
+
+struct state_run {
+	int64_t number;
+	char *remote_id; /* NULL: not known yet */
+	char *command;
+	int64_t started_ms;
+	bool has_ended;
+	int64_t ended_ms;
+	int exit_status;
+	int exit_signal; /* 0: none */
+};
+
+void state_run_free(struct state_run *);
+/* From 1, never given twice, not by two daemons either. */
+int state_run_next_number(struct state *, int64_t *ret);
+/* Inserts, or replaces the record of that number. */
+int state_run_put(struct state *, const struct state_run *);
+int state_run_remove(struct state *, int64_t number);
+/* By number. */
+int state_run_list(struct state *, GPtrArray **ret);
+
+/* --- facts ---------------------------------------------------------------- */
+
+/* value NULL: not known any more. */
+int state_fact_set(struct state *, const char *name, const char *value);
+/* -ENOENT; g_free. */
+int state_fact_get(struct state *, const char *name, char **ret);
+
+#endif
