@@ -25,6 +25,8 @@
  * that watching runs can never stop the rest of the mount. */
 #define RUN_READERS_MAX 32
 #define RUN_LINE_MAX	(64 * 1024)
+/* How often those readers look whether the mount is ending. */
+#define RUN_READER_TURN_MS 500
 /* Runs remembered by one mount; the oldest finished one goes first. */
 #define RUNS_KEEP 20
 /* Runs going on at once; past it EAGAIN. */

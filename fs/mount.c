@@ -23,6 +23,7 @@
 #include "notifier.h"
 #include "options.h"
 #include "run_remote.h"
+#include "run_table.h"
 #include "scratch_dirs.h"
 #include "session.h"
 #include "transfer.h"
@@ -271,6 +272,12 @@ static const struct notifier_ops kernel_notifier = {
 	.invalidate_entry = kernel_invalidate_entry,
 };
 
+/* The loop ends by a signal, or because the kernel has let go. */
+static bool is_ending(void *arg)
+{
+	return fuse_session_exited(arg) != 0;
+}
+
 static int mount_session(struct mount *m)
 {
 	int rc;
@@ -300,6 +307,7 @@ static int mount_session(struct mount *m)
 		return rc;
 	}
 	m->session->notifier = m->notifier;
+	run_table_set_ending(m->session->runs, is_ending, m->fuse);
 	return 0;
 }
 

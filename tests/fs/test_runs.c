@@ -205,6 +205,25 @@ static void a_reader_that_waits_can_be_interrupted(void **state)
 	assert_int_equal(world_close(w, h), 0);
 }
 
+static bool counts_to_two(void *arg)
+{
+	return ++*(int *)arg >= 2;
+}
+
+static void a_reader_that_waits_ends_with_the_mount(void **state)
+{
+	struct world *w = *state;
+	struct handle *h = start(w, "main.py\n");
+	int asked = 0;
+	char byte;
+
+	run_table_set_ending(w->session->runs, counts_to_two, &asked);
+	assert_int_equal(world_read(w, h, &byte, 1, 0), -ENODEV);
+	fake_run_output(last(w), "x");
+	assert_int_equal(world_read(w, h, &byte, 1, 0), 1);
+	assert_int_equal(world_close(w, h), 0);
+}
+
 static void there_is_a_limit_of_runs_at_once(void **state)
 {
 	struct world *w = *state;
@@ -483,6 +502,7 @@ int main(void)
 		with_world(a_fresh_open_reads_the_newest_again_and_again),
 		with_world(who_read_an_older_run_reads_ones_own_from_its_start),
 		with_world(a_reader_that_waits_can_be_interrupted),
+		with_world(a_reader_that_waits_ends_with_the_mount),
 		with_world(there_is_a_limit_of_runs_at_once),
 		with_world(old_runs_make_room_but_not_active_ones),
 		with_world(unsaved_files_are_uploaded_before_the_start),
