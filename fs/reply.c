@@ -3,6 +3,7 @@
 
 #include "reply.h"
 
+#include "caller.h"
 #include "handle_table.h"
 #include "log.h"
 #include "node_table.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <string.h>
 
 static atomic_uint_fast64_t next_id = 1;
 
@@ -19,7 +21,15 @@ static void on_interrupt(fuse_req_t req, void *arg)
 	struct request *r = arg;
 
 	(void)req;
-	cancel_fire(&r->cancel);
+	request_signalled(r, caller_is_dying(r->pid));
+}
+
+/* close() must not fail for a signal, nor be cut short: what it uploads has no
+ * other chance, and its program does not ask again. */
+static bool is_closing(const char *operation)
+{
+	return strcmp(operation, "flush") == 0 ||
+	       strcmp(operation, "release") == 0;
 }
 
 void request_begin(struct request *r, fuse_req_t req, const char *operation,
@@ -40,7 +50,8 @@ void request_begin(struct request *r, fuse_req_t req, const char *operation,
 	};
 	cancel_init(&r->cancel, 0);
 	log_set_request(r->id);
-	fuse_req_interrupt_func(req, on_interrupt, r);
+	if (!is_closing(operation))
+		fuse_req_interrupt_func(req, on_interrupt, r);
 }
 
 /* After this nobody can fire the token any more: unregistering waits for a

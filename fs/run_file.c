@@ -105,6 +105,7 @@ static ssize_t run_file_read(struct request *r, struct handle *h, char *buffer,
 
 	if (run == NULL)
 		return 0;
+	request_be_like_pipe(r);
 	if (is_stream) {
 		mutex_lock(&c->lock);
 		offset = c->read_offset;
@@ -197,6 +198,7 @@ static ssize_t run_file_write(struct request *r, struct handle *h,
 			return rc;
 	}
 	if ((size_t)taken < size) {
+		request_be_like_pipe(r);
 		rc = run_feed(c->run, bytes + taken, size - (size_t)taken,
 			&r->cancel);
 		if (rc < 0)

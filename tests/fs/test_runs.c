@@ -205,6 +205,27 @@ static void a_reader_that_waits_can_be_interrupted(void **state)
 	assert_int_equal(world_close(w, h), 0);
 }
 
+static void any_signal_ends_a_wait_even_one_that_came_first(void **state)
+{
+	struct world *w = *state;
+	struct handle *h = start(w, "main.py\n");
+	struct request r;
+	char byte;
+
+	world_begin(w, &r);
+	request_signalled(&r, false);
+	assert_int_equal(cancel_check(&r.cancel), 0);
+	assert_int_equal(h->node->ops->read(&r, h, &byte, 1, 0), -EINTR);
+	world_end(&r);
+	world_begin(w, &r);
+	request_be_like_pipe(&r);
+	assert_int_equal(cancel_check(&r.cancel), 0);
+	request_signalled(&r, false);
+	assert_int_equal(cancel_check(&r.cancel), -EINTR);
+	world_end(&r);
+	assert_int_equal(world_close(w, h), 0);
+}
+
 static bool counts_to_two(void *arg)
 {
 	return ++*(int *)arg >= 2;
@@ -502,6 +523,7 @@ int main(void)
 		with_world(a_fresh_open_reads_the_newest_again_and_again),
 		with_world(who_read_an_older_run_reads_ones_own_from_its_start),
 		with_world(a_reader_that_waits_can_be_interrupted),
+		with_world(any_signal_ends_a_wait_even_one_that_came_first),
 		with_world(a_reader_that_waits_ends_with_the_mount),
 		with_world(there_is_a_limit_of_runs_at_once),
 		with_world(old_runs_make_room_but_not_active_ones),
