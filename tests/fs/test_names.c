@@ -250,6 +250,41 @@ static void a_walk_goes_on_while_names_come_and_go(void **state)
 	world_release(w, h);
 }
 
+static void a_walk_tells_what_we_changed_since_it_began(void **state)
+{
+	struct world *w = *state;
+	struct node_dirent d;
+	struct request r;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "d/a", "1");
+	fake_remote_put(w->remote, "d/b", "1");
+	fake_remote_put(w->remote, "d/c", "1");
+	assert_int_equal(world_open(w, "d", O_RDONLY, &h), 0);
+	world_begin(w, &r);
+	assert_int_equal(h->node->ops->dirent(&r, h, 0, true, &d), 1);
+	assert_int_equal(world_save(w, "d/a", "longer"), 0);
+	assert_int_equal(world_unlink(w, "d/b"), 0);
+	for (int i = 0; i < 2; i++) {
+		bool wants_node = i == 0;
+
+		assert_int_equal(
+			h->node->ops->dirent(&r, h, 2, wants_node, &d), 1);
+		assert_int_equal(d.attr.st.st_size, 6);
+		world_forget(w, d.node);
+		assert_int_equal(h->node->ops->dirent(&r, h, 3, wants_node, &d),
+			-ENOENT);
+		assert_int_equal(
+			h->node->ops->dirent(&r, h, 4, wants_node, &d), 1);
+		assert_string_equal(d.name, "c");
+		assert_int_equal(d.attr.st.st_size, 1);
+		world_forget(w, d.node);
+	}
+	world_end(&r);
+	assert_int_equal(world_exists(w, "d/b"), -ENOENT);
+	world_release(w, h);
+}
+
 static void an_open_directory_can_be_renamed_and_read_again(void **state)
 {
 	struct world *w = *state;
@@ -322,6 +357,7 @@ int main(void)
 		with_world(a_new_directory_is_there_at_once_and_once),
 		with_world(a_file_that_becomes_a_directory_is_another_node),
 		with_world(a_walk_goes_on_while_names_come_and_go),
+		with_world(a_walk_tells_what_we_changed_since_it_began),
 		with_world(an_open_directory_can_be_renamed_and_read_again),
 		with_world(an_open_directory_that_is_removed_is_empty),
 		with_world(a_failed_listing_is_told_and_not_believed),
