@@ -7,6 +7,7 @@
 #include "world.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 static void assert_names(
@@ -338,6 +339,51 @@ static void a_failed_listing_is_told_and_not_believed(void **state)
 	assert_names(w, "", ".run a");
 }
 
+struct looker {
+	struct world *world;
+	const char *path;
+	int64_t size;
+};
+
+static void *look_for_size(void *arg)
+{
+	struct looker *l = arg;
+
+	l->size = world_size(l->world, l->path);
+	return NULL;
+}
+
+/* A name that is asked for alone, and stands still meanwhile. */
+static void begin_looking(struct looker *l, pthread_t *ret_thread)
+{
+	fake_remote_stall(l->world->remote, FAKE_STAT);
+	assert_int_equal(pthread_create(ret_thread, NULL, look_for_size, l), 0);
+	fake_remote_await_stalled(l->world->remote, FAKE_STAT);
+}
+
+static void an_answer_that_our_change_overtook_is_not_given(void **state)
+{
+	struct world *w = *state;
+	struct looker made = { .world = w, .path = "a~" };
+	struct looker gone = { .world = w, .path = "b~" };
+	pthread_t thread;
+
+	begin_looking(&made, &thread);
+	assert_int_equal(world_save(w, "a~", "new"), 0);
+	fake_remote_drop(w->remote, "a~"); /* as it was */
+	fake_remote_release(w->remote, FAKE_STAT);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(made.size, 3);
+
+	fake_remote_put(w->remote, "b~", "old");
+	begin_looking(&gone, &thread);
+	assert_int_equal(world_unlink(w, "b~"), 0);
+	fake_remote_put(w->remote, "b~", "old");
+	fake_remote_release(w->remote, FAKE_STAT);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(gone.size, -ENOENT);
+}
+
 #define with_world(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -361,6 +407,7 @@ int main(void)
 		with_world(an_open_directory_can_be_renamed_and_read_again),
 		with_world(an_open_directory_that_is_removed_is_empty),
 		with_world(a_failed_listing_is_told_and_not_believed),
+		with_world(an_answer_that_our_change_overtook_is_not_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
