@@ -7,6 +7,8 @@
 /* A listing's worth of attributes is about 200 bytes: 100 MiB at most. When it
  * is reached, the listings that were not used for longest are forgotten. */
 #define ATTR_CACHE_NAMES_MAX 500000
+/* Removed and renamed directories whose late answers are told from others'. */
+#define PARTED_MAX 32
 /* A directory with more names than this answers single lookups by a single
  * stat: its listing costs the server 70 us and more per entry. */
 #define BIG_DIRECTORY 500
