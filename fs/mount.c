@@ -361,12 +361,25 @@ static void take_down(struct mount *m)
 	options_clear(&m->options);
 }
 
+/* Waits, connections and open files take descriptors. Not before the local
+ * server was started, which keeps the limit it was given. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct mount *m)
 {
 	int rc = scratch_dirs_open(&m->dirs, &m->why);
 
 	if (rc == 0)
 		rc = open_workspace(m);
+	raise_descriptor_limit();
 	block_signals(true);
 	if (rc == 0)
 		rc = greet_server(m);
