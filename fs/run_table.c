@@ -74,6 +74,13 @@ static int check_ending(const struct run_table *t)
 								   : 0;
 }
 
+struct run *run_ref(struct run *run)
+{
+	if (run != NULL)
+		atomic_fetch_add(&run->refs, 1);
+	return run;
+}
+
 /* The last reference is never dropped by the executor's thread: it has none. */
 void run_unref(struct run *run)
 {
@@ -419,6 +426,11 @@ ssize_t run_table_read(struct run_table *t, struct run *run, char *buffer,
 		n = run_read(run, buffer, size, offset, cancel);
 	atomic_fetch_sub(&t->readers, 1);
 	return n;
+}
+
+int run_table_readers(struct run_table *t)
+{
+	return atomic_load(&t->readers);
 }
 
 int run_feed(struct run *run, const void *bytes, size_t length,

@@ -52,6 +52,7 @@ int run_table_start(struct request *, const char *directory, const char *line,
 
 /* A new reference or NULL. Number 0 is the newest. */
 struct run *run_table_get(struct run_table *, uint64_t number);
+struct run *run_ref(struct run *); /* another one; NULL stays NULL */
 uint64_t run_table_newest(struct run_table *);
 /* The numbers of all runs, ascending (of uint64_t). */
 GArray *run_table_numbers(struct run_table *);
@@ -68,6 +69,7 @@ ssize_t run_read(struct run *, char *buffer, size_t size, int64_t offset,
  * wait already, so that watching runs cannot stop everything else. */
 ssize_t run_table_read(struct run_table *, struct run *, char *buffer,
 	size_t size, int64_t offset, const struct cancel *);
+int run_table_readers(struct run_table *); /* how many are in it now */
 int run_feed(
 	struct run *, const void *bytes, size_t length, const struct cancel *);
 int run_signal(struct run *, int number, const struct cancel *);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -493,6 +494,42 @@ static void the_start_sees_what_is_on_the_server(void **state)
 	assert_int_equal(world_close(w, h), 0);
 }
 
+static void *read_into(void *arg)
+{
+	struct slow_reader *s = arg;
+	char piece[16];
+	ssize_t n = world_read(s->world, s->handle, piece, sizeof(piece), 0);
+
+	if (n > 0)
+		g_string_append_len(s->text, piece, n);
+	return NULL;
+}
+
+/* The older run is forgotten while somebody still waits for its output. */
+static void a_start_in_the_midst_of_a_read_leaves_the_read_its_run(void **state)
+{
+	struct world *w = *state;
+	struct handle *first = start(w, "one.py\n");
+	struct fake_run *older = last(w);
+	struct slow_reader reader = { .world = w };
+	pthread_t thread;
+
+	reader.text = g_string_new(NULL);
+	assert_int_equal(world_open(w, ".run", O_RDWR, &reader.handle), 0);
+	assert_int_equal(pthread_create(&thread, NULL, read_into, &reader), 0);
+	while (run_table_readers(w->session->runs) == 0)
+		(void)sched_yield();
+	assert_int_equal(world_write(w, reader.handle, "two.py\n", 0), 7);
+	fake_run_output(older, "older");
+	(void)pthread_join(thread, NULL);
+	assert_string_equal(reader.text->str, "older");
+	g_string_free(reader.text, TRUE);
+	fake_run_output(last(w), "own");
+	assert_handle(w, reader.handle, "own");
+	assert_int_equal(world_close(w, reader.handle), 0);
+	assert_int_equal(world_close(w, first), 0);
+}
+
 static void open_conversations_end_with_the_session(void **state)
 {
 	struct world *w = *state;
@@ -534,6 +571,8 @@ int main(void)
 		with_world(the_control_directory_lists_the_runs),
 		with_world(slow_readers_get_every_byte_once),
 		with_world(the_start_sees_what_is_on_the_server),
+		with_world(
+			a_start_in_the_midst_of_a_read_leaves_the_read_its_run),
 		with_world(open_conversations_end_with_the_session),
 	};
 
