@@ -136,6 +136,7 @@ static void release_unwanted(struct session *s, struct handle *h)
 {
 	struct request r = { .operation = "release", .session = s };
 
+	node_table_forget_pages(s->nodes, h->node);
 	cancel_init(&r.cancel, 0);
 	release_handle(&r, h);
 	cancel_fini(&r.cancel);
