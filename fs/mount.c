@@ -25,6 +25,7 @@
 #include "run_remote.h"
 #include "run_table.h"
 #include "scratch_dirs.h"
+#include "secret.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -439,6 +440,7 @@ int main(int argc, char **argv)
 	struct mount m = { .dirs = SCRATCH_DIRS_INIT };
 	char *why = NULL;
 
+	secret_hide_environment();
 	if (!options_parse(argc, argv, &m.options, &why))
 		return usage_error(&m, why);
 	if (m.options.wants_help || m.options.wants_version) {

@@ -207,6 +207,13 @@ def test_token_of_the_url_is_hidden_at_once(mounter, server):
     assert server.token not in (mount.path / ".pycloud/status").read_text()
 
 
+def test_token_leaves_the_environment_even_when_unused(mounter, server):
+    mount = mounter(f"{server.url}?token={server.token}",
+                    env={"PYCLOUD_TOKEN": "another-servers"}).start()
+    environ = pathlib.Path(f"/proc/{mount.pid}/environ").read_bytes()
+    assert b"another-servers" not in environ
+
+
 def test_token_is_in_no_log(mounter, server):
     server.write("a", "one")
     mount = mounter(f"{server.url}?token={server.token}", arguments=["-d"])
