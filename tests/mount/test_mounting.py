@@ -253,6 +253,24 @@ def test_signal_unmounts_and_loses_nothing(mounter, server, number):
     assert (server.root / "a").read_text() == "written"
 
 
+def test_other_signals_do_not_unmount(mounter, server):
+    server.write("a", "one")
+    mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                    options="attr_timeout=3600", arguments=["-v"])
+    mount.start_foreground()
+    assert (mount.path / "a").read_text() == "one"
+    server.write("b", "two")
+    assert not (mount.path / "b").exists()
+    os.kill(mount.pid, signal.SIGHUP)
+    wait_until((mount.path / "b").exists, "the beliefs to be dropped")
+    os.kill(mount.pid, signal.SIGUSR1)
+    wait_until(lambda: "endpoint: " in mount.log.read_text(), "the status")
+    os.kill(mount.pid, signal.SIGUSR2)
+    assert (mount.path / "b").read_text() == "two"
+    assert mount.unmount().returncode == 0
+    assert mount.wait_end() == 0
+
+
 def test_sigterm_uploads_what_an_open_handle_wrote(mounter, server):
     mount = mount_server(mounter, server)
     fd = os.open(mount.path / "a", os.O_CREAT | os.O_WRONLY)
