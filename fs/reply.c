@@ -7,6 +7,7 @@
 #include "handle_table.h"
 #include "log.h"
 #include "node_table.h"
+#include "program_errno.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -76,7 +77,7 @@ static fuse_req_t take_fuse(struct request *r, int rc)
 void reply_err(struct request *r, int rc)
 {
 	/* Fails only when the kernel is gone: nobody is left to tell. */
-	(void)fuse_reply_err(take_fuse(r, rc), -rc);
+	(void)fuse_reply_err(take_fuse(r, rc), -program_errno(rc));
 }
 
 static double seconds(int64_t ms)

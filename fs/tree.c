@@ -279,5 +279,5 @@ int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
 		if (max_age_ms < REVALIDATE_MS)
 			max_age_ms = REVALIDATE_MS;
 	}
-	return -EAGAIN;
+	return -EBUSY; /* the directory does not stand still */
 }
