@@ -327,7 +327,13 @@ static void local_entry(const char *name, struct entry *ret)
 	ret->ctime = ret->mtime;
 }
 
-/* A dot name: the server may refuse it, so it is asked now. */
+/* A dot name that the server may refuse is asked for now. */
+static bool is_doubtful(struct session *s, const char *name)
+{
+	return name[0] == '.' &&
+	       (remote_capabilities(s->remote) & REMOTE_CAN_HIDDEN) == 0;
+}
+
 static int create_now(struct request *r, struct node *n, struct entry *entry)
 {
 	struct session *s = r->session;
@@ -369,7 +375,7 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	rc = content_truncate(n->content, 0, &r->cancel);
 	if (rc == 0)
 		transfer_changed(s, n);
-	if (rc == 0 && name[0] == '.')
+	if (rc == 0 && is_doubtful(s, name))
 		rc = create_now(r, n, ret_entry);
 	if (rc < 0) {
 		undo_create(r, dir, n, dir_path, name);

@@ -179,6 +179,16 @@ static void a_refused_dot_name_is_told_by_open(void **state)
 	assert_int_equal(world_close(w, h), 0);
 }
 
+static void a_dot_name_that_is_allowed_is_uploaded_once(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_set_capabilities(w->remote, REMOTE_CAN_HIDDEN);
+	assert_int_equal(world_save(w, ".profile", "x"), 0);
+	assert_remote(w, ".profile", "x");
+	assert_changes(w, "write .profile;");
+}
+
 static void creating_exclusively_refuses_what_exists(void **state)
 {
 	struct world *w = *state;
@@ -399,6 +409,7 @@ int main(void)
 		with_world(impossible_names_have_their_errno),
 		with_world(the_control_names_are_reserved),
 		with_world(a_refused_dot_name_is_told_by_open),
+		with_world(a_dot_name_that_is_allowed_is_uploaded_once),
 		with_world(creating_exclusively_refuses_what_exists),
 		with_world(a_new_directory_is_there_at_once_and_once),
 		with_world(a_file_that_becomes_a_directory_is_another_node),
