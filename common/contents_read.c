@@ -131,10 +131,9 @@ static int check_raw(const struct window *w, const struct http_response *r,
 		.last_modified = r->last_modified };
 	switch (r->status) {
 	case 200:
-		ret->total = r->content_length >= 0 ? r->content_length
-			     : r->error == 0	    ? w->at
-						    : -1;
-		if (ret->total < 0) /* stopped by us, at a full window */
+		/* What arrived does not prove how much there is. */
+		ret->total = MAX(r->content_length, -1);
+		if (ret->total < 0)
 			return 0;
 		return w->received == expected_of(w, ret->total) ? 0 : -EIO;
 	case 206:
@@ -295,7 +294,8 @@ static int read_any(struct contents *c, const char *path, struct window *w,
 	if (rc == 0 || !is_refusal(status))
 		return rc;
 	rc = read_decoded(c, path, w, cancel, ret);
-	if (rc == 0 && status < 500)
+	/* files/ refuses what is hidden where it serves all else. */
+	if (rc == 0 && status < 500 && !contents_path_is_hidden(path))
 		note_files(c, FILES_ABSENT);
 	return rc;
 }

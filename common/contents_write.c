@@ -154,7 +154,7 @@ static bool is_doubtful(int rc)
 	switch (rc) {
 	case -EIO:
 	case -EPROTO:
-	case -EAGAIN:
+	case -EBUSY:
 	case -ECONNREFUSED:
 	case -ECONNRESET:
 	case -EHOSTUNREACH:

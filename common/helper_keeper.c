@@ -328,7 +328,7 @@ static bool await_need(struct helper *h)
 	while (h->state != HELPER_ENDING && h->callers == 0 &&
 		(h->holds == 0 || clock_now_ms() < end))
 		(void)waitlist_wait(&h->waiters, &h->lock, NULL,
-			h->holds == 0 ? -1 : end - clock_now_ms());
+			h->holds == 0 ? -1 : MAX(end - clock_now_ms(), 0));
 	is_ending = h->state == HELPER_ENDING;
 	if (!is_ending)
 		h->state = HELPER_STARTING;

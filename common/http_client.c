@@ -48,6 +48,7 @@ int http_client_call(struct http_pool *pool, struct http_call *call,
 	int64_t end = call->request.timeout_ms > 0
 			      ? clock_now_ms() + call->request.timeout_ms
 			      : 0;
+	int64_t waited = 0;
 	int attempt;
 
 	for (attempt = 1;; attempt++) {
@@ -56,6 +57,11 @@ int http_client_call(struct http_pool *pool, struct http_call *call,
 			r, call->is_idempotent, attempt, g_random_int());
 
 		if (wait < 0 || (end != 0 && wait >= time_left(end)))
+			return rc;
+		/* A transfer may take its time, but not stand still. */
+		waited += wait;
+		if (end == 0 && call->request.stall_ms > 0 &&
+			waited > call->request.stall_ms)
 			return rc;
 		if (start_again(call, r) < 0)
 			return rc;

@@ -59,7 +59,7 @@ static const struct row rows[] = {
 	{ ANY, 409, NULL, EEXIST, NULL },
 	{ ANY, 413, NULL, EFBIG, NULL },
 	{ ANY, 424, NULL, EHOSTUNREACH, NULL },
-	{ ANY, 429, NULL, EAGAIN, NULL },
+	{ ANY, 429, NULL, EBUSY, NULL },
 
 	{ HTTP_OP_KERNEL, ANY_5XX, "No such kernel", EOPNOTSUPP, NULL },
 	/* Only the rollback of a save that failed half-way meets a missing

@@ -131,6 +131,13 @@ static void take_token_locked(struct environment *e) REQUIRES(e->lock)
 	(void)unsetenv("PYCLOUD_TOKEN");
 }
 
+void secret_hide_environment(void)
+{
+	mutex_lock(&environment.lock);
+	take_token_locked(&environment);
+	mutex_unlock(&environment.lock);
+}
+
 static int find_in_environment(
 	struct environment *e, struct secret **ret_secret) EXCLUDES(e->lock)
 {

@@ -39,6 +39,10 @@ bool secret_equal(const struct secret *, const struct secret *);
  * remembered: children do not inherit it. */
 int secret_find(const char *server, struct secret **ret_secret);
 
+/* Takes it out at once, whether or not a token will be looked for: before the
+ * first child and the first thread. */
+void secret_hide_environment(void);
+
 /* Overwrites memory in a way the compiler keeps. */
 void secret_wipe(void *memory, size_t size);
 

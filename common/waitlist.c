@@ -24,6 +24,23 @@ static void remove_waiter(struct waitlist *list, struct waiter *me)
 		*p = me->next;
 }
 
+#define BLIND_TURN_MS 10
+
+/* Without a descriptor nobody can wake us, so the state is looked at often
+ * until one is free again. */
+static int wait_blindly(struct mutex *lock, const struct cancel *cancel,
+	int64_t limit_ms) REQUIRES(*lock)
+{
+	bool is_limited = limit_ms >= 0 && limit_ms <= BLIND_TURN_MS;
+	int rc;
+
+	mutex_unlock(lock);
+	(void)poll(NULL, 0, is_limited ? (int)limit_ms : BLIND_TURN_MS);
+	mutex_lock(lock);
+	rc = cancel_check(cancel);
+	return rc == 0 && is_limited ? -ETIMEDOUT : rc;
+}
+
 int waitlist_wait(struct waitlist *list, struct mutex *lock,
 	const struct cancel *cancel, int64_t limit_ms)
 {
@@ -36,7 +53,7 @@ int waitlist_wait(struct waitlist *list, struct mutex *lock,
 		return rc;
 	me.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (me.fd < 0)
-		return -EMFILE;
+		return wait_blindly(lock, cancel, limit_ms);
 	list->first = &me;
 	mutex_unlock(lock);
 

@@ -27,8 +27,9 @@ struct waitlist {
 	}
 
 /* Unlocks, waits, locks again. Returns 0 after a wake-up (look again), -EINTR
- * or -ETIMEDOUT from the token, -ETIMEDOUT after limit_ms (negative: none),
- * -EMFILE when there is no descriptor to wait on. */
+ * or -ETIMEDOUT from the token, -ETIMEDOUT after limit_ms (negative: none). Out
+ * of descriptors it returns 0 after a short while instead of at the wake-up; a
+ * caller that looks again and waits again must reckon its own limit. */
 int waitlist_wait(struct waitlist *, struct mutex *lock, const struct cancel *,
 	int64_t limit_ms) REQUIRES(*lock);
 

@@ -28,12 +28,21 @@ struct directory {
 	int64_t used_ms;
 };
 
+/* A directory that was removed or got another name. What was asked of its path
+ * before is no answer to what the path names now. */
+struct parted {
+	char *path;
+	uint64_t ticket;
+};
+
 struct attr_cache {
 	struct mutex lock;
 	/* guarded by lock */
 	GHashTable *directories; /* path -> struct directory * */
 	uint64_t ticket;
 	uint64_t expired; /* answers to older questions are worth nothing */
+	struct parted parted[PARTED_MAX]; /* a ring */
+	unsigned next_parted;
 	unsigned names;
 };
 
@@ -68,6 +77,8 @@ void attr_cache_free(struct attr_cache *c)
 {
 	if (c == NULL)
 		return;
+	for (unsigned i = 0; i < PARTED_MAX; i++)
+		g_free(c->parted[i].path);
 	g_hash_table_destroy(c->directories);
 	mutex_fini(&c->lock);
 	g_free(c);
@@ -103,6 +114,33 @@ static struct directory *get_locked(struct attr_cache *c, const char *dir)
 	d->used_ms = clock_now_ms();
 	g_hash_table_insert(c->directories, g_strdup(dir), d);
 	return d;
+}
+
+/* Answers to questions of until now about `path` and all below it are void.
+ * The oldest such rule makes room by becoming one for all paths. */
+static void part_locked(struct attr_cache *c, const char *path)
+	REQUIRES(c->lock)
+{
+	struct parted *p = &c->parted[c->next_parted++ % PARTED_MAX];
+
+	c->expired = MAX(c->expired, p->ticket);
+	g_free(p->path);
+	p->path = g_strdup(path);
+	p->ticket = c->ticket;
+}
+
+static bool is_void_locked(struct attr_cache *c, uint64_t ticket,
+	const char *dir) REQUIRES(c->lock)
+{
+	if (ticket <= c->expired)
+		return true;
+	for (unsigned i = 0; i < PARTED_MAX; i++) {
+		const struct parted *p = &c->parted[i];
+
+		if (ticket <= p->ticket && path_is_below(dir, p->path))
+			return true;
+	}
+	return false;
 }
 
 static void remove_directory_locked(struct attr_cache *c, const char *dir)
@@ -307,7 +345,7 @@ void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
 	struct directory *d;
 
 	mutex_lock(&c->lock);
-	if (ticket <= c->expired) {
+	if (is_void_locked(c, ticket, dir)) {
 		mutex_unlock(&c->lock);
 		return;
 	}
@@ -332,7 +370,7 @@ void attr_cache_put_answer(struct attr_cache *c, uint64_t ticket,
 	struct directory *d;
 
 	mutex_lock(&c->lock);
-	if (ticket <= c->expired) {
+	if (is_void_locked(c, ticket, dir)) {
 		mutex_unlock(&c->lock);
 		return;
 	}
@@ -433,6 +471,8 @@ void attr_cache_moved(struct attr_cache *c, const char *from, const char *to)
 		}
 	}
 	g_ptr_array_unref(paths);
+	part_locked(c, from);
+	part_locked(c, to);
 	c->ticket++;
 	mutex_unlock(&c->lock);
 }
@@ -446,6 +486,7 @@ void attr_cache_removed(struct attr_cache *c, const char *path)
 	for (guint i = 0; i < paths->len; i++)
 		remove_directory_locked(c, paths->pdata[i]);
 	g_ptr_array_unref(paths);
+	part_locked(c, path);
 	c->ticket++;
 	mutex_unlock(&c->lock);
 }

@@ -9,7 +9,8 @@
  * What we change ourselves is known at once, and must not be undone by an
  * answer that was on its way meanwhile. So every question takes a ticket
  * before it is sent (attr_cache_ticket) and hands it in with the answer:
- * names that we changed after the ticket was drawn keep what we know.
+ * names that we changed after the ticket was drawn keep what we know, and answers
+ * about directories that we removed or renamed after it are worth nothing.
  *
  * Of names that a server may keep out of its listings (names.h) a listing says
  * nothing: what was learnt of them otherwise goes on being believed.

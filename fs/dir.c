@@ -223,7 +223,6 @@ static int dir_opendir(
 		return rc;
 	}
 	prefetch_directory(s->prefetch, path, h->entries);
-	h->path = g_steal_pointer(&path);
 	*ret = (struct open_result){ .handle = h, .is_seekable = true };
 	return 0;
 }
@@ -242,39 +241,65 @@ static void directory_attr(
 	ret->st.st_mode = S_IFDIR | (0755 & ~s->options.dmask);
 }
 
+/* What is to be said of a name of the snapshot: the kernel takes it for the
+ * present, so what happened here since then is stronger. False: it is gone. */
+static bool entry_of_now(struct session *s, const struct handle *h,
+	const char *dir_path, const struct entry *listed, struct entry *ret,
+	int64_t *ret_age_ms)
+{
+	switch (attr_cache_lookup(
+		s->attrs, dir_path, listed->name, INT64_MAX, ret, ret_age_ms)) {
+	case ATTR_PRESENT:
+		return true;
+	case ATTR_ABSENT:
+		return false;
+	case ATTR_UNLISTED: /* the walk sees the moment it began */
+	case ATTR_UNKNOWN:
+	default:
+		entry_copy(listed, ret);
+		*ret_age_ms = clock_now_ms() - h->listed_ms;
+		return true;
+	}
+}
+
 static int listed_entry(struct request *r, struct handle *h, guint index,
 	bool wants_node, struct node_dirent *ret)
 {
 	struct session *s = r->session;
-	int64_t age_ms = clock_now_ms() - h->listed_ms;
-	const struct entry *entry;
+	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
+	const struct entry *listed;
+	struct entry entry;
+	int64_t age_ms;
 
 	if (index >= h->entries->len)
 		return 0;
-	entry = h->entries->pdata[index];
-	path = path_join(h->path, entry->name);
-	ret->name = entry->name;
-	if (!wants_node) {
-		attr_fill_entry(s, path, entry, age_ms, &ret->attr);
-		return 1;
+	listed = h->entries->pdata[index];
+	dir_path = node_table_path(s->nodes, h->node);
+	if (dir_path == NULL ||
+		!entry_of_now(s, h, dir_path, listed, &entry, &age_ms))
+		return -ENOENT;
+	path = path_join(dir_path, listed->name);
+	ret->name = listed->name;
+	if (wants_node) {
+		ret->node = dir_enter(s, h->node, &entry, 1);
+		attr_fill(s, ret->node, path, &entry, age_ms, &ret->attr);
+	} else {
+		attr_fill_entry(s, path, &entry, age_ms, &ret->attr);
 	}
-	ret->node = dir_enter(s, h->node, entry, 1);
-	attr_fill(s, ret->node, path, entry, age_ms, &ret->attr);
+	entry_clear(&entry);
 	return 1;
 }
 
 /* The directory may have another name by now. */
 static int begin_again(struct request *r, struct handle *h)
 {
-	char *path = node_table_path(r->session->nodes, h->node);
+	g_autofree char *path = node_table_path(r->session->nodes, h->node);
 
 	if (path == NULL) {
 		g_ptr_array_set_size(h->entries, 0); /* removed: empty */
 		return 0;
 	}
-	g_free(h->path);
-	h->path = path;
 	return take_snapshot(r, h->node, path, h);
 }
 
@@ -328,7 +353,13 @@ static void local_entry(const char *name, struct entry *ret)
 	ret->ctime = ret->mtime;
 }
 
-/* A dot name: the server may refuse it, so it is asked now. */
+/* A dot name that the server may refuse is asked for now. */
+static bool is_doubtful(struct session *s, const char *name)
+{
+	return name[0] == '.' &&
+	       (remote_capabilities(s->remote) & REMOTE_CAN_HIDDEN) == 0;
+}
+
 static int create_now(struct request *r, struct node *n, struct entry *entry)
 {
 	struct session *s = r->session;
@@ -370,7 +401,7 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	rc = content_truncate(n->content, 0, &r->cancel);
 	if (rc == 0)
 		transfer_changed(s, n);
-	if (rc == 0 && name[0] == '.')
+	if (rc == 0 && is_doubtful(s, name))
 		rc = create_now(r, n, ret_entry);
 	if (rc < 0) {
 		undo_create(r, dir, n, dir_path, name);

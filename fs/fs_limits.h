@@ -7,6 +7,8 @@
 /* A listing's worth of attributes is about 200 bytes: 100 MiB at most. When it
  * is reached, the listings that were not used for longest are forgotten. */
 #define ATTR_CACHE_NAMES_MAX 500000
+/* Removed and renamed directories whose late answers are told from others'. */
+#define PARTED_MAX 32
 /* A directory with more names than this answers single lookups by a single
  * stat: its listing costs the server 70 us and more per entry. */
 #define BIG_DIRECTORY 500
@@ -55,6 +57,8 @@
  * that watching runs can never stop the rest of the mount. */
 #define RUN_READERS_MAX 32
 #define RUN_LINE_MAX	(64 * 1024)
+/* How often those readers look whether the mount is ending. */
+#define RUN_READER_TURN_MS 500
 /* Runs remembered by one mount; the oldest finished one goes first. */
 #define RUNS_KEEP 20
 /* Runs going on at once; past it EAGAIN. */

@@ -67,6 +67,9 @@ static int make_file(struct request *r, struct node *dir, const char *name,
 	rc = (*ret_node)->ops->flush(r, opened.handle);
 	release_handle(r, opened.handle);
 	if (rc < 0) {
+		/* Without its file on the server the name would be ours alone. */
+		if (dir->ops->unlink != NULL)
+			(void)dir->ops->unlink(r, dir, name);
 		node_table_forget(r->session->nodes, (*ret_node)->ino, 1);
 		node_table_unref(r->session->nodes, *ret_node);
 	}

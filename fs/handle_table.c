@@ -26,7 +26,6 @@ static void handle_free(struct handle *h)
 		g_ptr_array_unref(h->entries);
 	if (h->text != NULL)
 		g_string_free(h->text, TRUE);
-	g_free(h->path);
 	g_free(h);
 }
 

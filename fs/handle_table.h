@@ -32,7 +32,6 @@ struct handle {
 	 * which sends one readdir at a time for a handle */
 	GPtrArray *entries;
 	int64_t listed_ms; /* when the snapshot was true */
-	char *path;
 	bool is_begun;
 
 	/* control files: their text when they were opened; immutable */

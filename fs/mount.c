@@ -7,9 +7,10 @@
  * loop calls into it.
  *
  * Threads: the main thread forked the local Jupyter server (which ends with
- * it), takes the signals, and waits in libfuse's loop; the loop's workers
- * handle requests; the notifier and the kernel channel's reader are their
- * modules' own. All but the main thread have the signals blocked.
+ * it), takes the signals that end the mount, and waits in libfuse's loop; the
+ * loop's workers handle requests; the attendant waits for the other signals;
+ * the notifier and the kernel channel's reader are their modules' own. All but
+ * the main thread have the signals blocked.
  */
 #include "config.h"
 
@@ -23,8 +24,11 @@
 #include "notifier.h"
 #include "options.h"
 #include "run_remote.h"
+#include "run_table.h"
 #include "scratch_dirs.h"
+#include "secret.h"
 #include "session.h"
+#include "status.h"
 #include "transfer.h"
 #include "tree.h"
 #include "workspace.h"
@@ -54,7 +58,10 @@ struct mount {
 	struct session *session;
 	struct fuse_session *fuse;
 	struct notifier *notifier;
-	char *why; /* of a failure: one sentence */
+	pthread_t attendant;
+	bool has_attendant;
+	atomic_bool is_over; /* the attendant ends */
+	char *why;	     /* of a failure: one sentence */
 };
 
 /* --- signals -------------------------------------------------------------- */
@@ -78,7 +85,7 @@ static void on_end_signal(int number)
 	errno = saved;
 }
 
-static const int end_signals[] = { SIGTERM, SIGINT, SIGHUP };
+static const int end_signals[] = { SIGTERM, SIGINT };
 
 /* Threads inherit the mask, so it is set before the first is made. */
 static void block_signals(bool is_blocked)
@@ -91,11 +98,75 @@ static void block_signals(bool is_blocked)
 	(void)pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
+/* Those that only the attendant hears, blocked from the start to the end:
+ * what they ask for takes locks and time, which no handler may. */
+static void attended_signals(sigset_t *ret)
+{
+	(void)sigemptyset(ret);
+	(void)sigaddset(ret, SIGHUP);
+	(void)sigaddset(ret, SIGUSR1);
+	(void)sigaddset(ret, SIGUSR2);
+}
+
+static void log_status(struct mount *m)
+{
+	GString *text = g_string_new(NULL);
+	g_auto(GStrv) lines = NULL;
+
+	status_mount(m->session, 0, text);
+	lines = g_strsplit(g_strchomp(text->str), "\n", -1);
+	for (char **line = lines; *line != NULL; line++)
+		log_info("%s", *line);
+	g_string_free(text, TRUE);
+}
+
+static void *attend(void *arg)
+{
+	struct mount *m = arg;
+	sigset_t set;
+
+	attended_signals(&set);
+	while (!atomic_load(&m->is_over)) {
+		int number = 0;
+
+		(void)sigwait(&set, &number);
+		if (atomic_load(&m->is_over))
+			break;
+		if (number == SIGHUP)
+			session_drop_beliefs(m->session);
+		else if (number == SIGUSR1)
+			log_status(m);
+	}
+	return NULL;
+}
+
+static int start_attendant(struct mount *m)
+{
+	int error = pthread_create(&m->attendant, NULL, attend, m);
+
+	m->has_attendant = error == 0;
+	if (error != 0)
+		m->why = g_strdup("cannot start a thread");
+	return -error;
+}
+
+static void end_attendant(struct mount *m)
+{
+	if (!m->has_attendant)
+		return;
+	atomic_store(&m->is_over, true);
+	(void)pthread_kill(m->attendant, SIGUSR2); /* only wakes it */
+	(void)pthread_join(m->attendant, NULL);
+}
+
 static void install_signals(void)
 {
 	struct sigaction end = { .sa_handler = on_end_signal };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t attended;
 
+	attended_signals(&attended);
+	(void)pthread_sigmask(SIG_BLOCK, &attended, NULL);
 	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
 		(void)sigaction(end_signals[i], &end, NULL);
 	(void)sigaction(SIGPIPE, &ignore, NULL);
@@ -274,6 +345,12 @@ static const struct notifier_ops kernel_notifier = {
 	.invalidate_entry = kernel_invalidate_entry,
 };
 
+/* The loop ends by a signal, or because the kernel has let go. */
+static bool is_ending(void *arg)
+{
+	return fuse_session_exited(arg) != 0;
+}
+
 static int mount_session(struct mount *m)
 {
 	int rc;
@@ -303,6 +380,7 @@ static int mount_session(struct mount *m)
 		return rc;
 	}
 	m->session->notifier = m->notifier;
+	run_table_set_ending(m->session->runs, is_ending, m->fuse);
 	return 0;
 }
 
@@ -336,6 +414,7 @@ static void take_down(struct mount *m)
 {
 	atomic_store(&signalled_session, NULL);
 	atomic_store(&signalled_start, NULL);
+	end_attendant(m);
 	if (m->fuse != NULL)
 		fuse_session_unmount(m->fuse);
 	if (m->session != NULL)
@@ -356,12 +435,25 @@ static void take_down(struct mount *m)
 	options_clear(&m->options);
 }
 
+/* Waits, connections and open files take descriptors. Not before the local
+ * server was started, which keeps the limit it was given. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start(struct mount *m)
 {
 	int rc = scratch_dirs_open(&m->dirs, &m->why);
 
 	if (rc == 0)
 		rc = open_workspace(m);
+	raise_descriptor_limit();
 	block_signals(true);
 	if (rc == 0)
 		rc = greet_server(m);
@@ -369,6 +461,8 @@ static int start(struct mount *m)
 		rc = make_session(m);
 	if (rc == 0)
 		rc = mount_session(m);
+	if (rc == 0)
+		rc = start_attendant(m);
 	return rc;
 }
 
@@ -421,6 +515,7 @@ int main(int argc, char **argv)
 	struct mount m = { .dirs = SCRATCH_DIRS_INIT };
 	char *why = NULL;
 
+	secret_hide_environment();
 	if (!options_parse(argc, argv, &m.options, &why))
 		return usage_error(&m, why);
 	if (m.options.wants_help || m.options.wants_version) {

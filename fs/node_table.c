@@ -349,6 +349,13 @@ bool node_table_keeps_pages(struct node_table *t, struct node *n,
 	return is_same;
 }
 
+void node_table_forget_pages(struct node_table *t, struct node *n)
+{
+	mutex_lock(&t->lock);
+	n->has_page_version = false;
+	mutex_unlock(&t->lock);
+}
+
 GPtrArray *node_table_all(struct node_table *t)
 {
 	GPtrArray *all = g_ptr_array_new();

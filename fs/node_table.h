@@ -79,6 +79,10 @@ bool node_table_is_below(struct node_table *, struct node *, struct node *top);
 bool node_table_keeps_pages(struct node_table *, struct node *,
 	const struct timespec *mtime, int64_t size);
 
+/* The kernel has no pages of a version known here: an open that was answered
+ * with one did not reach it. */
+void node_table_forget_pages(struct node_table *, struct node *);
+
 /* Every living node, each with a ref (of struct node *; node_table_unref). */
 GPtrArray *node_table_all(struct node_table *);
 unsigned node_table_count(struct node_table *);

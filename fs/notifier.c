@@ -128,13 +128,15 @@ void notifier_invalidate_entry(
 int notifier_wait(
 	struct notifier *n, const struct cancel *cancel, int64_t limit_ms)
 {
+	int64_t end = clock_now_ms() + limit_ms;
 	uint64_t until;
 	int rc = 0;
 
 	mutex_lock(&n->lock);
 	until = n->queued;
 	while (rc == 0 && n->done < until && !n->is_ending)
-		rc = waitlist_wait(&n->changed, &n->lock, cancel, limit_ms);
+		rc = waitlist_wait(&n->changed, &n->lock, cancel,
+			limit_ms < 0 ? -1 : MAX(end - clock_now_ms(), 0));
 	mutex_unlock(&n->lock);
 	return rc;
 }

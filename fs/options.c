@@ -20,6 +20,7 @@
 
 enum kind {
 	KIND_SECONDS, /* int64_t of milliseconds */
+	KIND_LIMIT,   /* the same, and never none */
 	KIND_ID,      /* uid_t or gid_t */
 	KIND_MASK,    /* mode_t, octal */
 	KIND_SIZE,    /* int64_t of bytes: 100M, 2G */
@@ -35,8 +36,8 @@ static const struct {
 	enum kind kind;
 	size_t offset;
 } table[] = {
-	{ "timeout", KIND_SECONDS, offsetof(struct options, timeout_ms) },
-	{ "stall", KIND_SECONDS, offsetof(struct options, stall_ms) },
+	{ "timeout", KIND_LIMIT, offsetof(struct options, timeout_ms) },
+	{ "stall", KIND_LIMIT, offsetof(struct options, stall_ms) },
 	{ "attr_timeout", KIND_SECONDS,
 		offsetof(struct options, attr_timeout_ms) },
 	{ "uid", KIND_ID, offsetof(struct options, uid) },
@@ -75,7 +76,7 @@ static const struct {
 	{ "nodev", KIND_IGNORE, 0 },
 };
 
-static bool parse_seconds(const char *text, int64_t *ret_ms)
+static bool parse_seconds(const char *text, int64_t least_ms, int64_t *ret_ms)
 {
 	char *end = NULL;
 	double seconds;
@@ -86,7 +87,7 @@ static bool parse_seconds(const char *text, int64_t *ret_ms)
 	if (*end != '\0' || !(seconds >= 0) || seconds > SECONDS_MAX)
 		return false;
 	*ret_ms = (int64_t)(seconds * 1000);
-	return true;
+	return *ret_ms >= least_ms;
 }
 
 static bool parse_number(
@@ -124,7 +125,9 @@ static bool set_option(struct options *o, size_t i, const char *value)
 
 	switch (table[i].kind) {
 	case KIND_SECONDS:
-		return parse_seconds(value, (void *)field);
+		return parse_seconds(value, 0, (void *)field);
+	case KIND_LIMIT:
+		return parse_seconds(value, 1, (void *)field);
 	case KIND_ID:
 		if (!parse_number(value, 10, UINT32_MAX - 1, &number))
 			return false;

@@ -3,14 +3,17 @@
 
 #include "reply.h"
 
+#include "caller.h"
 #include "handle_table.h"
 #include "log.h"
 #include "node_table.h"
+#include "program_errno.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <string.h>
 
 static atomic_uint_fast64_t next_id = 1;
 
@@ -19,7 +22,15 @@ static void on_interrupt(fuse_req_t req, void *arg)
 	struct request *r = arg;
 
 	(void)req;
-	cancel_fire(&r->cancel);
+	request_signalled(r, caller_is_dying(r->pid));
+}
+
+/* close() must not fail for a signal, nor be cut short: what it uploads has no
+ * other chance, and its program does not ask again. */
+static bool is_closing(const char *operation)
+{
+	return strcmp(operation, "flush") == 0 ||
+	       strcmp(operation, "release") == 0;
 }
 
 void request_begin(struct request *r, fuse_req_t req, const char *operation,
@@ -40,7 +51,8 @@ void request_begin(struct request *r, fuse_req_t req, const char *operation,
 	};
 	cancel_init(&r->cancel, 0);
 	log_set_request(r->id);
-	fuse_req_interrupt_func(req, on_interrupt, r);
+	if (!is_closing(operation))
+		fuse_req_interrupt_func(req, on_interrupt, r);
 }
 
 /* After this nobody can fire the token any more: unregistering waits for a
@@ -65,7 +77,7 @@ static fuse_req_t take_fuse(struct request *r, int rc)
 void reply_err(struct request *r, int rc)
 {
 	/* Fails only when the kernel is gone: nobody is left to tell. */
-	(void)fuse_reply_err(take_fuse(r, rc), -rc);
+	(void)fuse_reply_err(take_fuse(r, rc), -program_errno(rc));
 }
 
 static double seconds(int64_t ms)
@@ -125,6 +137,7 @@ static void release_unwanted(struct session *s, struct handle *h)
 {
 	struct request r = { .operation = "release", .session = s };
 
+	node_table_forget_pages(s->nodes, h->node);
 	cancel_init(&r.cancel, 0);
 	release_handle(&r, h);
 	cancel_fini(&r.cancel);

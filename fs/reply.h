@@ -12,8 +12,10 @@
  * therefore consume the caller's ref of a node.
  *
  * libfuse calls the interrupt callback with the request's own lock held, and
- * (un)registering takes the same lock: the callback only fires the cancel
- * token, and neither is done under a lock of ours.
+ * (un)registering takes the same lock: the callback only looks at the caller in
+ * /proc and fires the cancel token, and neither is done under a lock of ours.
+ * The kernel interrupts a request once. After a signal that the caller caught
+ * its Ctrl-C comes too late for this request, which then ends by its limit.
  */
 #ifndef PYCLOUD_REPLY_H
 #define PYCLOUD_REPLY_H

@@ -26,14 +26,15 @@ struct conversation {
 	int64_t read_offset;
 };
 
-/* The run this handle talks about, with a reference, or NULL. */
+/* The run this handle talks about, or NULL. With a reference of its own: a
+ * write may start another run in the midst of a read. */
 static struct run *current_run(struct session *s, struct handle *h)
 {
 	struct conversation *c = h->conversation;
 	struct run *run;
 
 	mutex_lock(&c->lock);
-	run = c->run;
+	run = run_ref(c->run);
 	mutex_unlock(&c->lock);
 	if (run != NULL)
 		return run;
@@ -45,7 +46,7 @@ static struct run *current_run(struct session *s, struct handle *h)
 		c->run = run;
 	else
 		run_unref(run);
-	run = c->run;
+	run = run_ref(c->run);
 	mutex_unlock(&c->lock);
 	return run;
 }
@@ -105,6 +106,7 @@ static ssize_t run_file_read(struct request *r, struct handle *h, char *buffer,
 
 	if (run == NULL)
 		return 0;
+	request_be_like_pipe(r);
 	if (is_stream) {
 		mutex_lock(&c->lock);
 		offset = c->read_offset;
@@ -114,9 +116,11 @@ static ssize_t run_file_read(struct request *r, struct handle *h, char *buffer,
 		r->session->runs, run, buffer, size, offset, &r->cancel);
 	if (is_stream && n > 0) {
 		mutex_lock(&c->lock);
-		c->read_offset = offset + n;
+		if (c->run == run) /* else it stands at another's start */
+			c->read_offset = offset + n;
 		mutex_unlock(&c->lock);
 	}
+	run_unref(run);
 	return n;
 }
 
@@ -197,6 +201,7 @@ static ssize_t run_file_write(struct request *r, struct handle *h,
 			return rc;
 	}
 	if ((size_t)taken < size) {
+		request_be_like_pipe(r);
 		rc = run_feed(c->run, bytes + taken, size - (size_t)taken,
 			&r->cancel);
 		if (rc < 0)

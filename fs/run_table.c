@@ -37,7 +37,11 @@ struct run {
 };
 
 struct run_table {
+	/* immutable once the mount serves */
 	struct session *session;
+	bool (*is_ending)(void *arg); /* NULL: it never does */
+	void *ending_arg;
+
 	struct mutex lock;
 	/* guarded by lock */
 	GQueue runs; /* oldest first, each with a reference */
@@ -55,6 +59,26 @@ struct run_table *run_table_new(struct session *s)
 	g_queue_init(&t->runs);
 	t->next_number = 1;
 	return t;
+}
+
+void run_table_set_ending(
+	struct run_table *t, bool (*is_ending)(void *arg), void *arg)
+{
+	t->is_ending = is_ending;
+	t->ending_arg = arg;
+}
+
+static int check_ending(const struct run_table *t)
+{
+	return t->is_ending != NULL && t->is_ending(t->ending_arg) ? -ENODEV
+								   : 0;
+}
+
+struct run *run_ref(struct run *run)
+{
+	if (run != NULL)
+		atomic_fetch_add(&run->refs, 1);
+	return run;
 }
 
 /* The last reference is never dropped by the executor's thread: it has none. */
@@ -344,17 +368,41 @@ const char *run_command_line(const struct run *run)
 	return run->line;
 }
 
+/* One turn of a wait. 1: there is something at `offset`, or the end. */
+static int wait_turn(
+	struct run *run, int64_t offset, const struct cancel *cancel)
+{
+	int rc = 1;
+
+	mutex_lock(&run->lock);
+	if (offset >= run->size && !run->is_ended && run->error == 0)
+		rc = waitlist_wait(
+			&run->news, &run->lock, cancel, RUN_READER_TURN_MS);
+	mutex_unlock(&run->lock);
+	return rc == -ETIMEDOUT ? cancel_check(cancel) : rc;
+}
+
+static int wait_for_news(
+	struct run *run, int64_t offset, const struct cancel *cancel)
+{
+	int rc = wait_turn(run, offset, cancel);
+
+	while (rc == 0) {
+		rc = check_ending(run->session->runs);
+		if (rc == 0)
+			rc = wait_turn(run, offset, cancel);
+	}
+	return MIN(rc, 0);
+}
+
 ssize_t run_read(struct run *run, char *buffer, size_t size, int64_t offset,
 	const struct cancel *cancel)
 {
 	int64_t available;
-	int rc = 0;
+	int rc = wait_for_news(run, offset, cancel);
 	ssize_t n;
 
 	mutex_lock(&run->lock);
-	while (rc == 0 && offset >= run->size && !run->is_ended &&
-		run->error == 0)
-		rc = waitlist_wait(&run->news, &run->lock, cancel, -1);
 	available = run->size - offset;
 	if (rc == 0 && available <= 0)
 		rc = run->error;
@@ -378,6 +426,11 @@ ssize_t run_table_read(struct run_table *t, struct run *run, char *buffer,
 		n = run_read(run, buffer, size, offset, cancel);
 	atomic_fetch_sub(&t->readers, 1);
 	return n;
+}
+
+int run_table_readers(struct run_table *t)
+{
+	return atomic_load(&t->readers);
 }
 
 int run_feed(struct run *run, const void *bytes, size_t length,

@@ -37,6 +37,12 @@ struct run_table *run_table_new(struct session *);
 /* Lets go of all runs; those still going on go on in the workspace. */
 void run_table_free(struct run_table *);
 
+/* Set before the loop: how those who wait for output know that the mount is
+ * ending (libfuse joins its workers, and nothing wakes them). It is called with
+ * no lock held. */
+void run_table_set_ending(
+	struct run_table *, bool (*is_ending)(void *arg), void *arg);
+
 /* Splits the line as a shell splits words (no expansion), uploads what is not
  * on the server, and starts it. *ret_run has a reference. -EINVAL for an empty
  * line or bad quoting, -EAGAIN for too many active runs, -EOPNOTSUPP where the
@@ -46,6 +52,7 @@ int run_table_start(struct request *, const char *directory, const char *line,
 
 /* A new reference or NULL. Number 0 is the newest. */
 struct run *run_table_get(struct run_table *, uint64_t number);
+struct run *run_ref(struct run *); /* another one; NULL stays NULL */
 uint64_t run_table_newest(struct run_table *);
 /* The numbers of all runs, ascending (of uint64_t). */
 GArray *run_table_numbers(struct run_table *);
@@ -55,13 +62,14 @@ void run_state(struct run *, struct run_state *ret);
 const char *run_command_line(const struct run *); /* borrowed */
 
 /* Blocks until there are bytes at `offset` or the run has ended; 0 is the end
- * of its output. */
+ * of its output. -ENODEV when the mount ends first. */
 ssize_t run_read(struct run *, char *buffer, size_t size, int64_t offset,
 	const struct cancel *);
 /* The same for a worker of the mount's: -EAGAIN when RUN_READERS_MAX of them
  * wait already, so that watching runs cannot stop everything else. */
 ssize_t run_table_read(struct run_table *, struct run *, char *buffer,
 	size_t size, int64_t offset, const struct cancel *);
+int run_table_readers(struct run_table *); /* how many are in it now */
 int run_feed(
 	struct run *, const void *bytes, size_t length, const struct cancel *);
 int run_signal(struct run *, int number, const struct cancel *);

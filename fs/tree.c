@@ -131,6 +131,31 @@ static int refresh_listing(
 	return rc;
 }
 
+/* The answer to a question that our own change overtook is older than what we
+ * know; the cache has kept the change. */
+static int prefer_own(struct tree *t, const char *dir, const char *name, int rc,
+	struct entry *ret_entry)
+{
+	struct entry own;
+
+	switch (attr_cache_lookup(
+		t->attrs, dir, name, REVALIDATE_MS, &own, NULL)) {
+	case ATTR_PRESENT:
+		if (rc == 0)
+			entry_clear(ret_entry);
+		*ret_entry = own;
+		return 0;
+	case ATTR_ABSENT:
+		if (rc == 0)
+			entry_clear(ret_entry);
+		return -ENOENT;
+	case ATTR_UNLISTED:
+	case ATTR_UNKNOWN:
+	default:
+		return rc;
+	}
+}
+
 /* One name alone. */
 static int ask_for_one(struct tree *t, const char *path, const char *dir,
 	const char *name, const struct cancel *cancel, struct entry *ret_entry)
@@ -138,11 +163,11 @@ static int ask_for_one(struct tree *t, const char *path, const char *dir,
 	uint64_t ticket = attr_cache_ticket(t->attrs);
 	int rc = remote_stat(t->remote, path, cancel, ret_entry);
 
-	if (rc == 0)
-		attr_cache_put_answer(t->attrs, ticket, dir, name, ret_entry);
-	else if (rc == -ENOENT)
-		attr_cache_put_answer(t->attrs, ticket, dir, name, NULL);
-	return rc;
+	if (rc != 0 && rc != -ENOENT)
+		return rc;
+	attr_cache_put_answer(
+		t->attrs, ticket, dir, name, rc == 0 ? ret_entry : NULL);
+	return prefer_own(t, dir, name, rc, ret_entry);
 }
 
 static bool is_never_listed(struct tree *t, const char *name)
@@ -254,5 +279,5 @@ int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
 		if (max_age_ms < REVALIDATE_MS)
 			max_age_ms = REVALIDATE_MS;
 	}
-	return -EAGAIN;
+	return -EBUSY; /* the directory does not stand still */
 }

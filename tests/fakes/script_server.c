@@ -22,11 +22,14 @@ static bool answer(struct web_connection *c, const struct script_step *step)
 {
 	const char *body = step->body == NULL ? "" : step->body;
 	const char *headers = step->headers == NULL ? "" : step->headers;
-	size_t length = step->cut != 0 ? step->cut : strlen(body);
-	g_autofree char *head =
-		g_strdup_printf("HTTP/1.1 %d Scripted\r\nContent-Length: %zu"
-				"\r\n%s\r\n",
-			step->status, strlen(body), headers);
+	bool is_unsized = step->cut == SCRIPT_UNSIZED;
+	size_t length =
+		step->cut != 0 && !is_unsized ? step->cut : strlen(body);
+	g_autofree char *size =
+		g_strdup_printf("Content-Length: %zu\r\n", strlen(body));
+	g_autofree char *head = g_strdup_printf(
+		"HTTP/1.1 %d Scripted\r\n%s%s\r\n", step->status,
+		is_unsized ? "Connection: close\r\n" : size, headers);
 
 	if (step->status == 0)
 		return false;

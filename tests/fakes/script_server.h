@@ -13,6 +13,9 @@
 
 struct script_server;
 
+/* A `cut`: all of the body without Content-Length, then hang up. */
+#define SCRIPT_UNSIZED ((size_t)-1)
+
 struct script_step {
 	int status;	     /* 0: hang up without an answer */
 	const char *headers; /* whole lines with \r\n; NULL: none */

@@ -7,6 +7,7 @@
 #include "world.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 static void assert_names(
@@ -197,6 +198,16 @@ static void a_refused_dot_name_is_told_by_open(void **state)
 	assert_int_equal(world_close(w, h), 0);
 }
 
+static void a_dot_name_that_is_allowed_is_uploaded_once(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_set_capabilities(w->remote, REMOTE_CAN_HIDDEN);
+	assert_int_equal(world_save(w, ".profile", "x"), 0);
+	assert_remote(w, ".profile", "x");
+	assert_changes(w, "write .profile;");
+}
+
 static void creating_exclusively_refuses_what_exists(void **state)
 {
 	struct world *w = *state;
@@ -269,6 +280,41 @@ static void a_walk_goes_on_while_names_come_and_go(void **state)
 	world_release(w, h);
 }
 
+static void a_walk_tells_what_we_changed_since_it_began(void **state)
+{
+	struct world *w = *state;
+	struct node_dirent d;
+	struct request r;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "d/a", "1");
+	fake_remote_put(w->remote, "d/b", "1");
+	fake_remote_put(w->remote, "d/c", "1");
+	assert_int_equal(world_open(w, "d", O_RDONLY, &h), 0);
+	world_begin(w, &r);
+	assert_int_equal(h->node->ops->dirent(&r, h, 0, true, &d), 1);
+	assert_int_equal(world_save(w, "d/a", "longer"), 0);
+	assert_int_equal(world_unlink(w, "d/b"), 0);
+	for (int i = 0; i < 2; i++) {
+		bool wants_node = i == 0;
+
+		assert_int_equal(
+			h->node->ops->dirent(&r, h, 2, wants_node, &d), 1);
+		assert_int_equal(d.attr.st.st_size, 6);
+		world_forget(w, d.node);
+		assert_int_equal(h->node->ops->dirent(&r, h, 3, wants_node, &d),
+			-ENOENT);
+		assert_int_equal(
+			h->node->ops->dirent(&r, h, 4, wants_node, &d), 1);
+		assert_string_equal(d.name, "c");
+		assert_int_equal(d.attr.st.st_size, 1);
+		world_forget(w, d.node);
+	}
+	world_end(&r);
+	assert_int_equal(world_exists(w, "d/b"), -ENOENT);
+	world_release(w, h);
+}
+
 static void an_open_directory_can_be_renamed_and_read_again(void **state)
 {
 	struct world *w = *state;
@@ -322,6 +368,51 @@ static void a_failed_listing_is_told_and_not_believed(void **state)
 	assert_names(w, "", ".run a");
 }
 
+struct looker {
+	struct world *world;
+	const char *path;
+	int64_t size;
+};
+
+static void *look_for_size(void *arg)
+{
+	struct looker *l = arg;
+
+	l->size = world_size(l->world, l->path);
+	return NULL;
+}
+
+/* A name that is asked for alone, and stands still meanwhile. */
+static void begin_looking(struct looker *l, pthread_t *ret_thread)
+{
+	fake_remote_stall(l->world->remote, FAKE_STAT);
+	assert_int_equal(pthread_create(ret_thread, NULL, look_for_size, l), 0);
+	fake_remote_await_stalled(l->world->remote, FAKE_STAT);
+}
+
+static void an_answer_that_our_change_overtook_is_not_given(void **state)
+{
+	struct world *w = *state;
+	struct looker made = { .world = w, .path = "a~" };
+	struct looker gone = { .world = w, .path = "b~" };
+	pthread_t thread;
+
+	begin_looking(&made, &thread);
+	assert_int_equal(world_save(w, "a~", "new"), 0);
+	fake_remote_drop(w->remote, "a~"); /* as it was */
+	fake_remote_release(w->remote, FAKE_STAT);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(made.size, 3);
+
+	fake_remote_put(w->remote, "b~", "old");
+	begin_looking(&gone, &thread);
+	assert_int_equal(world_unlink(w, "b~"), 0);
+	fake_remote_put(w->remote, "b~", "old");
+	fake_remote_release(w->remote, FAKE_STAT);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(gone.size, -ENOENT);
+}
+
 #define with_world(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -338,13 +429,16 @@ int main(void)
 		with_world(impossible_names_have_their_errno),
 		with_world(the_control_names_are_reserved),
 		with_world(a_refused_dot_name_is_told_by_open),
+		with_world(a_dot_name_that_is_allowed_is_uploaded_once),
 		with_world(creating_exclusively_refuses_what_exists),
 		with_world(a_new_directory_is_there_at_once_and_once),
 		with_world(a_file_that_becomes_a_directory_is_another_node),
 		with_world(a_walk_goes_on_while_names_come_and_go),
+		with_world(a_walk_tells_what_we_changed_since_it_began),
 		with_world(an_open_directory_can_be_renamed_and_read_again),
 		with_world(an_open_directory_that_is_removed_is_empty),
 		with_world(a_failed_listing_is_told_and_not_believed),
+		with_world(an_answer_that_our_change_overtook_is_not_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

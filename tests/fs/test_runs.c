@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -202,6 +203,46 @@ static void a_reader_that_waits_can_be_interrupted(void **state)
 	world_end(&r);
 	fake_run_end(last(w), 0, 0, 0);
 	assert_int_equal(world_read(w, h, &byte, 1, 0), 0);
+	assert_int_equal(world_close(w, h), 0);
+}
+
+static void any_signal_ends_a_wait_even_one_that_came_first(void **state)
+{
+	struct world *w = *state;
+	struct handle *h = start(w, "main.py\n");
+	struct request r;
+	char byte;
+
+	world_begin(w, &r);
+	request_signalled(&r, false);
+	assert_int_equal(cancel_check(&r.cancel), 0);
+	assert_int_equal(h->node->ops->read(&r, h, &byte, 1, 0), -EINTR);
+	world_end(&r);
+	world_begin(w, &r);
+	request_be_like_pipe(&r);
+	assert_int_equal(cancel_check(&r.cancel), 0);
+	request_signalled(&r, false);
+	assert_int_equal(cancel_check(&r.cancel), -EINTR);
+	world_end(&r);
+	assert_int_equal(world_close(w, h), 0);
+}
+
+static bool counts_to_two(void *arg)
+{
+	return ++*(int *)arg >= 2;
+}
+
+static void a_reader_that_waits_ends_with_the_mount(void **state)
+{
+	struct world *w = *state;
+	struct handle *h = start(w, "main.py\n");
+	int asked = 0;
+	char byte;
+
+	run_table_set_ending(w->session->runs, counts_to_two, &asked);
+	assert_int_equal(world_read(w, h, &byte, 1, 0), -ENODEV);
+	fake_run_output(last(w), "x");
+	assert_int_equal(world_read(w, h, &byte, 1, 0), 1);
 	assert_int_equal(world_close(w, h), 0);
 }
 
@@ -453,6 +494,42 @@ static void the_start_sees_what_is_on_the_server(void **state)
 	assert_int_equal(world_close(w, h), 0);
 }
 
+static void *read_into(void *arg)
+{
+	struct slow_reader *s = arg;
+	char piece[16];
+	ssize_t n = world_read(s->world, s->handle, piece, sizeof(piece), 0);
+
+	if (n > 0)
+		g_string_append_len(s->text, piece, n);
+	return NULL;
+}
+
+/* The older run is forgotten while somebody still waits for its output. */
+static void a_start_in_the_midst_of_a_read_leaves_the_read_its_run(void **state)
+{
+	struct world *w = *state;
+	struct handle *first = start(w, "one.py\n");
+	struct fake_run *older = last(w);
+	struct slow_reader reader = { .world = w };
+	pthread_t thread;
+
+	reader.text = g_string_new(NULL);
+	assert_int_equal(world_open(w, ".run", O_RDWR, &reader.handle), 0);
+	assert_int_equal(pthread_create(&thread, NULL, read_into, &reader), 0);
+	while (run_table_readers(w->session->runs) == 0)
+		(void)sched_yield();
+	assert_int_equal(world_write(w, reader.handle, "two.py\n", 0), 7);
+	fake_run_output(older, "older");
+	(void)pthread_join(thread, NULL);
+	assert_string_equal(reader.text->str, "older");
+	g_string_free(reader.text, TRUE);
+	fake_run_output(last(w), "own");
+	assert_handle(w, reader.handle, "own");
+	assert_int_equal(world_close(w, reader.handle), 0);
+	assert_int_equal(world_close(w, first), 0);
+}
+
 static void open_conversations_end_with_the_session(void **state)
 {
 	struct world *w = *state;
@@ -483,6 +560,8 @@ int main(void)
 		with_world(a_fresh_open_reads_the_newest_again_and_again),
 		with_world(who_read_an_older_run_reads_ones_own_from_its_start),
 		with_world(a_reader_that_waits_can_be_interrupted),
+		with_world(any_signal_ends_a_wait_even_one_that_came_first),
+		with_world(a_reader_that_waits_ends_with_the_mount),
 		with_world(there_is_a_limit_of_runs_at_once),
 		with_world(old_runs_make_room_but_not_active_ones),
 		with_world(unsaved_files_are_uploaded_before_the_start),
@@ -492,6 +571,8 @@ int main(void)
 		with_world(the_control_directory_lists_the_runs),
 		with_world(slow_readers_get_every_byte_once),
 		with_world(the_start_sees_what_is_on_the_server),
+		with_world(
+			a_start_in_the_midst_of_a_read_leaves_the_read_its_run),
 		with_world(open_conversations_end_with_the_session),
 	};
 

@@ -308,7 +308,7 @@ static void *expire_and_list(void *arg)
 
 		attr_cache_expire(c->world->session->attrs);
 		names = world_names(c->world, "", &c->rc);
-		if (c->rc == -EAGAIN) /* overtaken three times: not wrong */
+		if (c->rc == -EBUSY) /* overtaken three times: not wrong */
 			c->rc = 0;
 	}
 	return NULL;

@@ -395,6 +395,10 @@ static int add_names(struct world *w, struct handle *h, GString *names)
 		world_begin(w, &r);
 		rc = h->node->ops->dirent(&r, h, index, index % 2 == 0, &d);
 		world_end(&r);
+		if (rc == -ENOENT) { /* gone since the snapshot */
+			rc = 1;
+			continue;
+		}
 		if (rc <= 0)
 			break;
 		if (index >= 2)

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -87,6 +88,25 @@ def test_blocked_call_can_be_interrupted(mounter, own_server):
     cat.send_signal(signal.SIGINT)
     assert cat.wait(DEADLINE) != 0
     own_server.signal(signal.SIGCONT)
+
+
+def test_caught_signals_do_not_disturb_files(server, tree):
+    program = """if True:
+        import os, signal
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+        for number in range(20):
+            fd = os.open(f"f{number}", os.O_CREAT | os.O_WRONLY)
+            rest = bytes([number]) * 3_000_000
+            while rest:
+                rest = rest[os.write(fd, rest):]
+            os.close(fd)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    """
+    subprocess.run([sys.executable, "-c", program], cwd=tree, check=True)
+    for number in range(20):
+        there = (server.root / f"f{number}").read_bytes()
+        assert there == bytes([number]) * 3_000_000
 
 
 def test_close_reports_a_failed_upload(mounter, plain_user_server):

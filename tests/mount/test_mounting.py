@@ -207,6 +207,13 @@ def test_token_of_the_url_is_hidden_at_once(mounter, server):
     assert server.token not in (mount.path / ".pycloud/status").read_text()
 
 
+def test_token_leaves_the_environment_even_when_unused(mounter, server):
+    mount = mounter(f"{server.url}?token={server.token}",
+                    env={"PYCLOUD_TOKEN": "another-servers"}).start()
+    environ = pathlib.Path(f"/proc/{mount.pid}/environ").read_bytes()
+    assert b"another-servers" not in environ
+
+
 def test_token_is_in_no_log(mounter, server):
     server.write("a", "one")
     mount = mounter(f"{server.url}?token={server.token}", arguments=["-d"])
@@ -244,6 +251,24 @@ def test_signal_unmounts_and_loses_nothing(mounter, server, number):
     assert mount.wait_end() == 0
     wait_until(lambda: not is_mounted(mount.path), "the unmount")
     assert (server.root / "a").read_text() == "written"
+
+
+def test_other_signals_do_not_unmount(mounter, server):
+    server.write("a", "one")
+    mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                    options="attr_timeout=3600", arguments=["-v"])
+    mount.start_foreground()
+    assert (mount.path / "a").read_text() == "one"
+    server.write("b", "two")
+    assert not (mount.path / "b").exists()
+    os.kill(mount.pid, signal.SIGHUP)
+    wait_until((mount.path / "b").exists, "the beliefs to be dropped")
+    os.kill(mount.pid, signal.SIGUSR1)
+    wait_until(lambda: "endpoint: " in mount.log.read_text(), "the status")
+    os.kill(mount.pid, signal.SIGUSR2)
+    assert (mount.path / "b").read_text() == "two"
+    assert mount.unmount().returncode == 0
+    assert mount.wait_end() == 0
 
 
 def test_sigterm_uploads_what_an_open_handle_wrote(mounter, server):

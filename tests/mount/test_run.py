@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import threading
 
@@ -31,6 +32,12 @@ def run(directory, line):
 def exit_status(directory):
     """What the xattr says about the newest run."""
     return int(os.getxattr(directory / ".run", "user.pycloud.exit"))
+
+
+def blocks(process):
+    """True when the program waits for something."""
+    with open(f"/proc/{process.pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] in "SD"
 
 
 def test_script_prints_what_it_prints_there(server, tree):
@@ -192,14 +199,27 @@ def test_reader_can_be_interrupted_and_the_run_goes_on(server, tree, scratch):
     start(tree, "slow.py")
     cat = subprocess.Popen(["cat", ".run"], cwd=tree,
                            stdout=subprocess.DEVNULL)
-    wait_until(lambda: " S " in open(f"/proc/{cat.pid}/stat").read()
-               or " D " in open(f"/proc/{cat.pid}/stat").read(),
-               "cat to block")
+    wait_until(lambda: blocks(cat), "cat to block")
     cat.terminate()
     assert cat.wait(20) != 0
     with open(gate, "w"):
         pass
     assert output(tree) == "done\n"
+
+
+def test_sigterm_ends_a_mount_whose_run_is_watched(mounter, server, scratch):
+    gate = scratch / "gate"
+    os.mkfifo(gate)
+    server.write("slow.py", f"open({str(gate)!r}).read()\n")
+    mount = mount_server(mounter, server)
+    start(mount.path, "slow.py")
+    cat = subprocess.Popen(["cat", mount.path / ".run"],
+                           stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+    wait_until(lambda: blocks(cat), "cat to block")
+    os.kill(mount.pid, signal.SIGTERM)
+    assert cat.wait(20) != 0
+    assert mount.wait_end(10) == 0
 
 
 def test_runs_are_recorded(server, tree):

@@ -376,6 +376,53 @@ static void single_answers_make_room_too(void **state)
 #define with_cache(name) \
 	cmocka_unit_test_setup_teardown(name, make_cache, free_cache)
 
+static void late_answers_about_a_directory_that_parted_are_void(void **state)
+{
+	struct attr_cache *c = *state;
+	struct entry late = a_file("ghost", 1);
+	uint64_t ticket = attr_cache_ticket(c);
+
+	list(c, "from/sub", "a");
+	attr_cache_removed(c, "gone");
+	attr_cache_moved(c, "from", "to");
+	put_listing(c, ticket, "gone", "ghost");
+	put_listing(c, ticket, "gone/sub", "ghost");
+	put_listing(c, ticket, "from", "ghost");
+	put_listing(c, ticket, "to", "ghost");
+	attr_cache_put_answer(c, ticket, "from/sub", "ghost", &late);
+	attr_cache_put_answer(c, ticket, "gone", "ghost", &late);
+	put_listing(c, ticket, "other", "b");
+	assert_int_equal(look(c, "gone", "ghost", LONG_MS), -2);
+	assert_int_equal(look(c, "gone/sub", "ghost", LONG_MS), -2);
+	assert_int_equal(look(c, "from", "ghost", LONG_MS), -2);
+	assert_int_equal(look(c, "from/sub", "ghost", LONG_MS), -2);
+	assert_int_equal(look(c, "to", "ghost", LONG_MS), -2);
+	assert_listing(c, "to/sub", "a");
+	assert_listing(c, "other", "b");
+	/* What is asked from now on counts. */
+	list(c, "gone", "new");
+	assert_listing(c, "gone", "new");
+	entry_clear(&late);
+}
+
+static void the_oldest_parting_makes_room_by_voiding_more(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t ticket = attr_cache_ticket(c);
+
+	for (int i = 0; i <= PARTED_MAX; i++) {
+		g_autofree char *path = g_strdup_printf("%d", i);
+
+		attr_cache_removed(c, path);
+	}
+	put_listing(c, ticket, "0", "ghost");
+	put_listing(c, ticket, "other", "b");
+	assert_int_equal(look(c, "0", "ghost", LONG_MS), -2);
+	assert_int_equal(look(c, "other", "b", LONG_MS), -2);
+	list(c, "other", "b");
+	assert_listing(c, "other", "b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,6 +435,8 @@ int main(void)
 		with_cache(local_names_survive_listings_and_time),
 		with_cache(a_moved_directory_takes_its_names_along),
 		with_cache(a_removed_directory_is_unknown_with_all_below),
+		with_cache(late_answers_about_a_directory_that_parted_are_void),
+		with_cache(the_oldest_parting_makes_room_by_voiding_more),
 		with_cache(a_listing_asked_before_expiry_is_worth_nothing),
 		with_cache(expiring_one_directory_leaves_the_others),
 		with_cache(a_directorys_time_moves_when_its_entries_do),

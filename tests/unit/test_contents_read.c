@@ -302,6 +302,47 @@ static void a_server_without_files_is_learnt_once(void **state)
 	world_end(&w, "GET /files/a\n" DECODED_GET DECODED_GET);
 }
 
+static void an_answer_without_length_proves_no_size(void **state)
+{
+	static const struct script_step steps[] = {
+		{ 200, NULL, "0123456789", SCRIPT_UNSIZED },
+	};
+	struct world w = WORLD(steps);
+	struct remote_read_info info;
+	struct memory_file f;
+
+	(void)state;
+	assert_int_equal(world_read(&w, "a", 0, -1, &f, &info), 0);
+	assert_bytes(&f, 0, "0123456789");
+	assert_int_equal(info.received, 10);
+	assert_int_equal(info.total, -1);
+	world_end(&w, "GET /files/a\n");
+}
+
+static void a_hidden_files_refusal_teaches_nothing(void **state)
+{
+	static const struct script_step steps[] = {
+		{ 404, HTML, "<html>", 0 },
+		{ 200, NULL, CONTENT("MDE="), 0 },
+		{ 200, NULL, "01", 0 },
+	};
+	struct world w = WORLD(steps);
+	struct remote_read_info info;
+	struct memory_file f;
+
+	(void)state;
+	assert_int_equal(world_read(&w, "d/.a", 0, -1, &f, &info), 0);
+	memory_file_free(&f);
+	assert_true((remote_capabilities(w.remote) & REMOTE_CAN_RANGE) != 0);
+	assert_int_equal(world_read(&w, "a", 0, -1, &f, &info), 0);
+	assert_bytes(&f, 0, "01");
+	assert_int_equal(info.total, 2);
+	world_end(&w,
+		"GET /files/d/.a\n"
+		"GET /api/contents/d/.a?type=file&format=base64&content=1\n"
+		"GET /files/a\n");
+}
+
 static void one_refusal_does_not_unlearn_files(void **state)
 {
 	static const struct script_step steps[] = {
@@ -435,6 +476,8 @@ int main(void)
 		cmocka_unit_test(
 			a_short_answer_is_asked_for_again_from_the_start),
 		cmocka_unit_test(a_server_without_files_is_learnt_once),
+		cmocka_unit_test(an_answer_without_length_proves_no_size),
+		cmocka_unit_test(a_hidden_files_refusal_teaches_nothing),
 		cmocka_unit_test(one_refusal_does_not_unlearn_files),
 		cmocka_unit_test(the_contents_api_says_why),
 		cmocka_unit_test(a_login_page_is_never_file_data),

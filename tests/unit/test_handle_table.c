@@ -59,7 +59,6 @@ static void a_handle_takes_its_snapshot_and_text_with_it(void **state)
 	h->entries = g_ptr_array_new_with_free_func(g_free);
 	g_ptr_array_add(h->entries, g_strdup("entry"));
 	h->text = g_string_new("text");
-	h->path = g_strdup("path");
 	/* Freed by the table: the leak checker sees whether it is. */
 	assert_int_equal(handle_table_count(*state), 1);
 }

@@ -138,6 +138,22 @@ static void a_wait_beyond_the_time_limit_is_not_begun(void **state)
 	stop(&b);
 }
 
+static void a_transfer_does_not_wait_beyond_its_stall_limit(void **state)
+{
+	static const char *const answers[] = { UNAVAILABLE_FOR("30"), NULL };
+	int64_t begin = clock_now_ms();
+	struct bench b;
+
+	(void)state;
+	start(&b, answers);
+	b.call.request.timeout_ms = 0;
+	b.call.request.stall_ms = 2000;
+	assert_int_equal(call(&b), 0);
+	assert_int_equal(b.response.status, 503);
+	assert_in_range(clock_now_ms() - begin, 0, 10000);
+	stop(&b);
+}
+
 static void attempts_come_to_an_end(void **state)
 {
 	static const char *const answers[] = { UNAVAILABLE_FOR("0"),
@@ -316,6 +332,8 @@ int main(void)
 		cmocka_unit_test(an_idempotent_call_is_repeated_until_it_works),
 		cmocka_unit_test(another_call_is_made_once),
 		cmocka_unit_test(a_wait_beyond_the_time_limit_is_not_begun),
+		cmocka_unit_test(
+			a_transfer_does_not_wait_beyond_its_stall_limit),
 		cmocka_unit_test(attempts_come_to_an_end),
 		cmocka_unit_test(an_upload_is_repeated_from_its_beginning),
 		cmocka_unit_test(

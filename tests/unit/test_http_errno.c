@@ -48,7 +48,7 @@ static const struct {
 	{ HTTP_OP_RENAME, 409, "File already exists: a", EEXIST },
 	{ HTTP_OP_WRITE, 413, NULL, EFBIG },
 	{ HTTP_OP_STAT, 424, "server no longer running", EHOSTUNREACH },
-	{ HTTP_OP_KERNEL, 429, NULL, EAGAIN },
+	{ HTTP_OP_KERNEL, 429, NULL, EBUSY },
 	{ HTTP_OP_STAT, 418, NULL, EIO },
 
 	{ HTTP_OP_KERNEL, 500, "No such kernel named python3", EOPNOTSUPP },

@@ -228,6 +228,8 @@ static void pages_stay_for_the_version_they_are_of(void **state)
 	assert_false(node_table_keeps_pages(f->nodes, n, &late, 5));
 	assert_false(node_table_keeps_pages(f->nodes, n, &late, 6));
 	assert_true(node_table_keeps_pages(f->nodes, n, &late, 6));
+	node_table_forget_pages(f->nodes, n);
+	assert_false(node_table_keeps_pages(f->nodes, n, &late, 6));
 	node_table_unref(f->nodes, n);
 }
 

@@ -140,10 +140,10 @@ static void bad_values_are_named(void **state)
 {
 	static const char *const bad[] = { "timeout", "timeout=", "timeout=x",
 		"timeout=-1", "timeout=nan", "timeout=inf", "timeout=86401",
-		"attr_timeout=5s", "uid=ann", "uid=-1", "uid=4294967295",
-		"gid=", "fmask=8", "dmask=1000", "umask=rwx", "umask",
-		"insecure=no", "nonempty=1", "cacert",
-		"cacert=", "allow_other=yes" };
+		"timeout=0", "stall=0", "stall=0.0009", "attr_timeout=5s",
+		"uid=ann", "uid=-1", "uid=4294967295", "gid=", "fmask=8",
+		"dmask=1000", "umask=rwx", "umask", "insecure=no", "nonempty=1",
+		"cacert", "cacert=", "allow_other=yes" };
 
 	(void)state;
 	for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
