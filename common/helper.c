@@ -131,7 +131,8 @@ static void remove_pending(struct helper *h, struct pending *me)
 	while (*p != me)
 		p = &(*p)->next;
 	*p = me->next;
-	h->callers--;
+	if (me->reply == NULL)
+		h->callers--;
 	h->needed_ms = clock_now_ms();
 }
 

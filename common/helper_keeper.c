@@ -3,10 +3,11 @@
  * receives what it says, and makes another when it is lost. States in
  * helper_state.h.
  *
- * A helper is lost with its kernel or with the channel to it. The server says
- * that a kernel crashed (restarting, dead); else there is silence. Where the
- * kernel is gone (-ESHUTDOWN) another is needed; else the same one is sought
- * again.
+ * A helper is lost with its kernel or with the channel to it. A kernel says on
+ * iopub that it will end (shutdown_reply) or begins anew (starting), and the
+ * server says it for one that crashed (restarting, dead). All that can get
+ * lost; then there is silence. Where the kernel is gone (-ESHUTDOWN) another is
+ * needed; else the same one is sought again.
  */
 #include "config.h"
 
@@ -83,24 +84,44 @@ static int read_greeting(const struct helper *h, const struct kernel_msg *msg)
 		       : -EPROTO;
 }
 
-static int await_greeting(struct helper *h, struct kernel_channel *channel)
+/* As read_greeting(), -ETIMEDOUT when nothing comes. */
+static int await_greeting(
+	struct helper *h, struct kernel_channel *channel, int timeout_ms)
+{
+	struct kernel_msg msg;
+	GByteArray *frame = NULL;
+	int rc = kernel_channel_receive(
+		channel, &h->closing, timeout_ms, &msg, &frame);
+
+	if (rc < 0)
+		return rc;
+	rc = read_greeting(h, &msg);
+	kernel_msg_clear(&msg);
+	g_byte_array_unref(frame);
+	return rc;
+}
+
+/* A kernel that is just being restarted takes what we send into its grave, so
+ * it is sent again. Each time under another comm_id: the kernel works in
+ * order, and the last greeting is the one that counts. */
+static int begin_helper(struct helper *h, struct kernel_channel *channel)
 {
 	int64_t end = clock_now_ms() + KERNEL_CALL_TIMEOUT_MS;
+	int64_t repeat = 0;
 	int rc = 0;
 
-	while (rc == 0) {
-		struct kernel_msg msg;
-		GByteArray *frame = NULL;
-		int64_t left = end - clock_now_ms();
+	while (rc == 0 || rc == -ETIMEDOUT) {
+		int64_t now = clock_now_ms();
 
-		rc = left <= 0 ? -ETIMEDOUT
-			       : kernel_channel_receive(channel, &h->closing,
-					 (int)left, &msg, &frame);
-		if (rc < 0)
-			return rc;
-		rc = read_greeting(h, &msg);
-		kernel_msg_clear(&msg);
-		g_byte_array_unref(frame);
+		if (now >= end)
+			return -ETIMEDOUT;
+		if (now >= repeat) {
+			rc = send_helper(h, channel);
+			repeat = now + HELPER_REPEAT_MS;
+			if (rc < 0)
+				return rc;
+		}
+		rc = await_greeting(h, channel, (int)(MIN(repeat, end) - now));
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -135,9 +156,7 @@ static int reach_helper(struct helper *h, struct kernel_channel **ret)
 		h->pool, h->kernel_id, &h->closing, &channel);
 
 	if (rc == 0)
-		rc = send_helper(h, channel);
-	if (rc == 0)
-		rc = await_greeting(h, channel);
+		rc = begin_helper(h, channel);
 	if (rc == 0) {
 		*ret = channel;
 		return 0;
@@ -174,6 +193,7 @@ static void settle_pending(struct helper *h, int64_t id, const cJSON *data)
 	for (p = h->pendings; p != NULL; p = p->next)
 		if (p->id == id && p->reply == NULL) {
 			p->reply = cJSON_Duplicate(data, true);
+			h->callers--;
 			waitlist_wake(&h->waiters);
 		}
 	mutex_unlock(&h->lock);
@@ -193,16 +213,24 @@ static void dispatch_comm(struct helper *h, const struct kernel_msg *msg)
 		settle_pending(h, id, data);
 }
 
+static bool is_new_life(const struct kernel_msg *msg)
+{
+	const char *state = json_string(msg->content, "execution_state");
+
+	return g_strcmp0(state, "starting") == 0 ||
+	       g_strcmp0(state, "restarting") == 0 ||
+	       g_strcmp0(state, "dead") == 0;
+}
+
 /* 0, or why this channel is no good any more. */
 static int dispatch(struct helper *h, const struct kernel_msg *msg)
 {
 	if (strcmp(msg->type, "status") == 0) {
-		const char *state =
-			json_string(msg->content, "execution_state");
-
-		if (g_strcmp0(state, "restarting") == 0 ||
-			g_strcmp0(state, "dead") == 0)
+		if (is_new_life(msg))
 			return -ECONNRESET;
+	} else if (strcmp(msg->type, "shutdown_reply") == 0) {
+		return json_bool(msg->content, "restart", false) ? -ECONNRESET
+								 : -ESHUTDOWN;
 	} else if (strcmp(msg->type, "comm_msg") == 0 && is_ours(h, msg)) {
 		dispatch_comm(h, msg);
 	} else if (strcmp(msg->type, "comm_close") == 0 && is_ours(h, msg)) {

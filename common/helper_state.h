@@ -53,7 +53,7 @@ struct helper {
 	/* guarded by lock */
 	struct waitlist waiters;
 	enum helper_state state;
-	unsigned callers; /* inside helper_call() */
+	unsigned callers; /* inside helper_call(), without an answer yet */
 	unsigned holds;
 	unsigned senders;
 	unsigned generation;

@@ -219,6 +219,48 @@ static void silence_alone_is_no_end(void **state)
 	end(w);
 }
 
+static void announced_end_needs_no_silence(void **state)
+{
+	struct world *w = begin(true);
+
+	(void)state;
+	helper_hold(w->helper);
+	assert_int_equal(call(w, "quit"), 0);
+	await_reconnection(w);
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(kernel_server_started(w->server), 2);
+	assert_int_equal(kernel_server_checks(w->server), 0);
+	helper_unhold(w->helper);
+	end(w);
+}
+
+/* Nobody holds it: nobody needs another kernel. */
+static void announced_end_is_an_end(void **state)
+{
+	struct world *w = begin(true);
+
+	(void)state;
+	assert_int_equal(call(w, "quit"), 0);
+	assert_true(kernel_server_stays_idle(w->server, HELPER_DOUBT_MS));
+	assert_int_equal(kernel_server_started(w->server), 1);
+	end(w);
+}
+
+static void restarted_kernel_is_made_a_helper_again(void **state)
+{
+	struct world *w = begin(true);
+
+	(void)state;
+	helper_hold(w->helper);
+	assert_int_equal(call(w, "restart"), 0);
+	await_reconnection(w);
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(kernel_server_started(w->server), 1);
+	assert_int_equal(kernel_server_openings(w->server), 3);
+	helper_unhold(w->helper);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +271,9 @@ int main(void)
 		cmocka_unit_test(vanished_kernel_is_replaced_soon),
 		cmocka_unit_test(kernel_that_vanished_under_a_hold_is_replaced),
 		cmocka_unit_test(silence_alone_is_no_end),
+		cmocka_unit_test(announced_end_needs_no_silence),
+		cmocka_unit_test(announced_end_is_an_end),
+		cmocka_unit_test(restarted_kernel_is_made_a_helper_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
