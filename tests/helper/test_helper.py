@@ -440,6 +440,19 @@ def test_old_runs_are_removed(helper, client, root, monkeypatch):
     assert os.stat(folder.parent).st_mode & 0o777 == 0o700
 
 
+def test_forgotten_run_makes_room_before_the_pump_drops_it(
+        helper, client, monkeypatch):
+    monkeypatch.setattr(helper_runs, "RUNS_KEEP", 1)
+    monkeypatch.setattr(helper_runs, "STARTING_SECONDS", -1)
+    run, _ = run_to_end(client, "-c", "0")
+    for process in list(helper.spare.children):
+        process.wait(DEADLINE)
+    monkeypatch.setattr(helper, "_drop_unfollowed", list)
+    client.post("forget", run=run)
+    other, _ = client.start("-c", "0")
+    assert os.listdir(helper.runs_folder) == [other]
+
+
 def test_runs_are_kept_outside_the_workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".local"))
     monkeypatch.setattr(helper_runs.tempfile, "gettempdir",
