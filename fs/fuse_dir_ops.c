@@ -265,8 +265,12 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size,
 
 	request_begin(&r, req, is_plus ? "readdirplus" : "readdir", ino);
 	h = handle_table_get(r.session->handles, fi->fh);
-	used = h == NULL ? -EBADF
-			 : fill(&r, h, buffer, size, (uint64_t)offset, is_plus);
+	if (h == NULL)
+		used = -EBADF;
+	else if (h->node->ops->dirent == NULL)
+		used = -ENOTDIR;
+	else
+		used = fill(&r, h, buffer, size, (uint64_t)offset, is_plus);
 	/* If this reply fails the kernel has lost the lookups it carried; it
 	 * is then gone altogether, and so is the mount. */
 	if (used < 0)

@@ -197,7 +197,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
 	if (!begin_on_handle(&r, req, "read", ino, fi, &h))
 		return;
-	if (buffer != NULL)
+	if (h->node->ops->read == NULL)
+		n = -EISDIR;
+	else if (buffer != NULL)
 		n = h->node->ops->read(&r, h, buffer, size, offset);
 	if (n < 0)
 		reply_err(&r, (int)n);

@@ -284,8 +284,8 @@ static void *look_up_rename_and_forget(void *arg)
 		const char *name = names[i % 3];
 		struct node *n = enter(f, f->root, name, &a_directory, 1);
 		struct node *leaf = enter(f, n, "leaf", &a_file, 1);
-		g_autofree char *path = node_table_path(f->nodes, leaf);
 
+		g_free(node_table_path(f->nodes, leaf));
 		node_table_move(
 			f->nodes, f->root, name, f->root, names[(i + 1) % 3]);
 		node_table_unlink(f->nodes, f->root, names[(i + 2) % 3]);

@@ -1,0 +1,159 @@
+/* fake_tree.c - see fake_tree.h. */
+#include "config.h"
+
+#include "fake_tree.h"
+
+#include "names.h"
+
+#include <string.h>
+
+#define FIRST_SECOND 1700000000
+#define LINK_BYTES   9
+
+static void thing_free(gpointer p)
+{
+	struct thing *thing = p;
+
+	g_string_free(thing->bytes, TRUE);
+	g_free(thing);
+}
+
+struct thing *fake_tree_find(struct fake_tree *t, const char *path)
+{
+	return g_hash_table_lookup(t->things, path);
+}
+
+bool fake_tree_is_directory(struct fake_tree *t, const char *path)
+{
+	const struct thing *thing = fake_tree_find(t, path);
+
+	return *path == '\0' ||
+	       (thing != NULL && thing->type == ENTRY_DIRECTORY);
+}
+
+struct thing *fake_tree_put(
+	struct fake_tree *t, const char *path, enum entry_type type)
+{
+	struct thing *thing = fake_tree_find(t, path);
+
+	if (thing == NULL) {
+		thing = g_new0(struct thing, 1);
+		thing->bytes = g_string_new(NULL);
+		g_hash_table_insert(t->things, g_strdup(path), thing);
+	}
+	thing->type = type;
+	thing->is_link = false;
+	thing->mtime.tv_sec = t->now++;
+	return thing;
+}
+
+void fake_tree_put_parents(struct fake_tree *t, const char *path)
+{
+	g_autofree char *parent = path_parent(path);
+
+	if (fake_tree_is_directory(t, parent))
+		return;
+	fake_tree_put_parents(t, parent);
+	(void)fake_tree_put(t, parent, ENTRY_DIRECTORY);
+}
+
+void fake_tree_describe(
+	struct fake_tree *t, const char *path, struct entry *ret)
+{
+	const struct thing *thing = fake_tree_find(t, path);
+	struct timespec none = { FIRST_SECOND, 0 };
+
+	*ret = (struct entry){
+		.name = g_strdup(path_basename(path)),
+		.type = thing == NULL ? ENTRY_DIRECTORY : thing->type,
+		.size = thing == NULL || thing->type == ENTRY_DIRECTORY
+				? -1
+				: (int64_t)thing->bytes->len,
+		.mtime = thing == NULL ? none : thing->mtime,
+		.ctime = thing == NULL ? none : thing->mtime,
+		.is_writable = true,
+	};
+	if (thing != NULL && thing->is_link)
+		ret->size = LINK_BYTES;
+}
+
+static GPtrArray *below(struct fake_tree *t, const char *top)
+{
+	GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter iter;
+	gpointer path;
+
+	g_hash_table_iter_init(&iter, t->things);
+	while (g_hash_table_iter_next(&iter, &path, NULL))
+		if (path_is_below(path, top))
+			g_ptr_array_add(paths, g_strdup(path));
+	return paths;
+}
+
+void fake_tree_drop(struct fake_tree *t, const char *path)
+{
+	GPtrArray *paths = below(t, path);
+
+	for (guint i = 0; i < paths->len; i++)
+		g_hash_table_remove(t->things, paths->pdata[i]);
+	g_ptr_array_unref(paths);
+}
+
+void fake_tree_move(struct fake_tree *t, const char *from, const char *to)
+{
+	GPtrArray *paths = below(t, from);
+
+	for (guint i = 0; i < paths->len; i++) {
+		const char *old = paths->pdata[i];
+		gpointer key, value;
+
+		(void)g_hash_table_steal_extended(t->things, old, &key, &value);
+		g_hash_table_insert(t->things,
+			g_strconcat(to, old + strlen(from), NULL), value);
+		g_free(key);
+	}
+	g_ptr_array_unref(paths);
+}
+
+static void free_entry(gpointer p)
+{
+	entry_free(p);
+}
+
+GPtrArray *fake_tree_children(
+	struct fake_tree *t, const char *path, bool lists_hidden)
+{
+	GPtrArray *entries = g_ptr_array_new_with_free_func(free_entry);
+	GHashTableIter iter;
+	gpointer key;
+
+	g_hash_table_iter_init(&iter, t->things);
+	while (g_hash_table_iter_next(&iter, &key, NULL)) {
+		g_autofree char *parent = path_parent(key);
+		struct entry entry;
+
+		if (strcmp(parent, path) != 0 ||
+			name_may_be_unlisted(path_basename(key), lists_hidden))
+			continue;
+		fake_tree_describe(t, key, &entry);
+		g_ptr_array_add(entries, entry_dup(&entry));
+		entry_clear(&entry);
+	}
+	return entries;
+}
+
+struct fake_tree *fake_tree_new(void)
+{
+	struct fake_tree *t = g_new0(struct fake_tree, 1);
+
+	t->things = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, thing_free);
+	t->now = FIRST_SECOND + 1;
+	return t;
+}
+
+void fake_tree_free(struct fake_tree *t)
+{
+	g_hash_table_destroy(t->things);
+	g_free(t);
+}
