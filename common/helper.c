@@ -1,4 +1,7 @@
-/* helper.c - see helper.h: life's ends, and calls. The thread is helper_keeper.c. */
+/*
+ * helper.c - see helper.h: life's ends, and calls. The thread is in
+ * helper_keeper.c.
+ */
 #include "config.h"
 
 #include "helper.h"
@@ -56,8 +59,10 @@ static struct kernel_channel *borrow_channel(struct helper *h)
 	if (h->state != HELPER_READY)
 		return NULL;
 	h->senders++;
-	if (h->asked_ms == 0)
+	if (h->asked_ms == 0) {
 		h->asked_ms = clock_now_ms();
+		h->is_checked = false;
+	}
 	return h->channel;
 }
 
@@ -77,14 +82,14 @@ static int send_call(struct kernel_channel *channel, const char *comm_id,
 		kernel_msg_comm_msg(&header, comm_id, call, bytes));
 }
 
-/* A channel that does not take or answer anything is given up. */
-static void cut_if_deaf(struct helper *h, int rc) REQUIRES(h->lock);
-static void cut_if_deaf(struct helper *h, int rc)
+/* A channel that does not take what we send is given up. */
+static void cut_if_broken(struct helper *h, int rc) REQUIRES(h->lock);
+static void cut_if_broken(struct helper *h, int rc)
 {
-	if (h->state == HELPER_READY &&
-		(rc < 0 || (h->asked_ms != 0 && clock_now_ms() - h->asked_ms >
-							HELPER_DEAF_MS)))
-		cancel_fire(&h->cut);
+	if (rc == 0 || rc == -EMSGSIZE || h->state != HELPER_READY)
+		return;
+	h->is_cut = true;
+	cancel_fire(&h->rouse);
 }
 
 void helper_post(struct helper *h, cJSON *call)
@@ -98,7 +103,7 @@ void helper_post(struct helper *h, cJSON *call)
 	if (channel != NULL) {
 		rc = send_call(channel, h->comm_id, call, NULL);
 		mutex_lock(&h->lock);
-		cut_if_deaf(h, rc);
+		cut_if_broken(h, rc);
 		return_channel(h);
 		mutex_unlock(&h->lock);
 	}
@@ -126,8 +131,23 @@ static void remove_pending(struct helper *h, struct pending *me)
 	while (*p != me)
 		p = &(*p)->next;
 	*p = me->next;
-	h->callers--;
+	if (me->reply == NULL)
+		h->callers--;
 	h->needed_ms = clock_now_ms();
+}
+
+/* Waits for a change, and tells the keeper of a silence. */
+static int await_change(struct helper *h, const struct cancel *cancel,
+	int64_t limit_ms) REQUIRES(h->lock);
+static int await_change(
+	struct helper *h, const struct cancel *cancel, int64_t limit_ms)
+{
+	int left = helper_doubt_left_ms(h);
+
+	if (left == 0)
+		cancel_fire(&h->rouse);
+	return waitlist_wait(&h->waiters, &h->lock, cancel,
+		left > 0 && left < limit_ms ? left : limit_ms);
 }
 
 /* Sends whenever that makes sense, until the reply is there. */
@@ -155,7 +175,7 @@ static int exchange(struct helper *h, struct pending *p, const cJSON *call,
 		if (channel == NULL) {
 			int64_t left = (repeat > now ? repeat : end) - now;
 
-			rc = waitlist_wait(&h->waiters, &h->lock, cancel, left);
+			rc = await_change(h, cancel, left);
 			if (rc == -ETIMEDOUT && cancel_check(cancel) < 0)
 				return rc;
 			continue;
@@ -165,7 +185,7 @@ static int exchange(struct helper *h, struct pending *p, const cJSON *call,
 		rc = send_call(channel, h->comm_id, call, bytes);
 		mutex_lock(&h->lock);
 		repeat = clock_now_ms() + HELPER_REPEAT_MS;
-		cut_if_deaf(h, rc);
+		cut_if_broken(h, rc);
 		return_channel(h);
 		rc = rc == -EMSGSIZE ? rc : 0;
 	}
@@ -223,10 +243,10 @@ int helper_new(struct http_pool *pool, const struct helper_handler *handler,
 	h->next_id = 1;
 	mutex_init(&h->lock);
 	cancel_init(&h->closing, 0);
-	cancel_init(&h->cut, 0);
+	cancel_init(&h->rouse, 0);
 	rc = pthread_create(&h->keeper, NULL, helper_keep, h);
 	if (rc != 0) {
-		cancel_fini(&h->cut);
+		cancel_fini(&h->rouse);
 		cancel_fini(&h->closing);
 		mutex_fini(&h->lock);
 		g_free(h);
@@ -243,11 +263,11 @@ void helper_free(struct helper *h)
 	mutex_lock(&h->lock);
 	h->state = HELPER_ENDING;
 	cancel_fire(&h->closing);
-	cancel_fire(&h->cut);
+	cancel_fire(&h->rouse);
 	waitlist_wake(&h->waiters);
 	mutex_unlock(&h->lock);
 	(void)pthread_join(h->keeper, NULL);
-	cancel_fini(&h->cut);
+	cancel_fini(&h->rouse);
 	cancel_fini(&h->closing);
 	mutex_fini(&h->lock);
 	g_free(h->comm_id);

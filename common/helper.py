@@ -187,7 +187,7 @@ class Helper:
             os.stat(cwd)
             check_script(argv, cwd)
             with self.lock:
-                in_use = set(self.runs)
+                in_use = {n for n, r in self.runs.items() if r.is_followed}
             make_room(self.runs_folder, in_use)
             reply = self._start(run, argv, cwd)
         self._follow(call["run"], run, 0)

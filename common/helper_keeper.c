@@ -1,6 +1,13 @@
 /*
- * helper_keeper.c - the helper's thread: makes a helper when it is needed, receives
- * what it says, and makes another when it is lost. States in helper_state.h.
+ * helper_keeper.c - the helper's thread: makes a helper when it is needed,
+ * receives what it says, and makes another when it is lost. States in
+ * helper_state.h.
+ *
+ * A helper is lost with its kernel or with the channel to it. A kernel says on
+ * iopub that it will end (shutdown_reply) or begins anew (starting), and the
+ * server says it for one that crashed (restarting, dead). All that can get
+ * lost; then there is silence. Where the kernel is gone (-ESHUTDOWN) another is
+ * needed; else the same one is sought again.
  */
 #include "config.h"
 
@@ -77,24 +84,44 @@ static int read_greeting(const struct helper *h, const struct kernel_msg *msg)
 		       : -EPROTO;
 }
 
-static int await_greeting(struct helper *h, struct kernel_channel *channel)
+/* As read_greeting(), -ETIMEDOUT when nothing comes. */
+static int await_greeting(
+	struct helper *h, struct kernel_channel *channel, int timeout_ms)
+{
+	struct kernel_msg msg;
+	GByteArray *frame = NULL;
+	int rc = kernel_channel_receive(
+		channel, &h->closing, timeout_ms, &msg, &frame);
+
+	if (rc < 0)
+		return rc;
+	rc = read_greeting(h, &msg);
+	kernel_msg_clear(&msg);
+	g_byte_array_unref(frame);
+	return rc;
+}
+
+/* A kernel that is just being restarted takes what we send into its grave, so
+ * it is sent again. Each time under another comm_id: the kernel works in
+ * order, and the last greeting is the one that counts. */
+static int begin_helper(struct helper *h, struct kernel_channel *channel)
 {
 	int64_t end = clock_now_ms() + KERNEL_CALL_TIMEOUT_MS;
+	int64_t repeat = 0;
 	int rc = 0;
 
-	while (rc == 0) {
-		struct kernel_msg msg;
-		GByteArray *frame = NULL;
-		int64_t left = end - clock_now_ms();
+	while (rc == 0 || rc == -ETIMEDOUT) {
+		int64_t now = clock_now_ms();
 
-		rc = left <= 0 ? -ETIMEDOUT
-			       : kernel_channel_receive(channel, &h->closing,
-					 (int)left, &msg, &frame);
-		if (rc < 0)
-			return rc;
-		rc = read_greeting(h, &msg);
-		kernel_msg_clear(&msg);
-		g_byte_array_unref(frame);
+		if (now >= end)
+			return -ETIMEDOUT;
+		if (now >= repeat) {
+			rc = send_helper(h, channel);
+			repeat = now + HELPER_REPEAT_MS;
+			if (rc < 0)
+				return rc;
+		}
+		rc = await_greeting(h, channel, (int)(MIN(repeat, end) - now));
 	}
 	return rc < 0 ? rc : 0;
 }
@@ -129,9 +156,7 @@ static int reach_helper(struct helper *h, struct kernel_channel **ret)
 		h->pool, h->kernel_id, &h->closing, &channel);
 
 	if (rc == 0)
-		rc = send_helper(h, channel);
-	if (rc == 0)
-		rc = await_greeting(h, channel);
+		rc = begin_helper(h, channel);
 	if (rc == 0) {
 		*ret = channel;
 		return 0;
@@ -168,6 +193,7 @@ static void settle_pending(struct helper *h, int64_t id, const cJSON *data)
 	for (p = h->pendings; p != NULL; p = p->next)
 		if (p->id == id && p->reply == NULL) {
 			p->reply = cJSON_Duplicate(data, true);
+			h->callers--;
 			waitlist_wake(&h->waiters);
 		}
 	mutex_unlock(&h->lock);
@@ -187,16 +213,24 @@ static void dispatch_comm(struct helper *h, const struct kernel_msg *msg)
 		settle_pending(h, id, data);
 }
 
+static bool is_new_life(const struct kernel_msg *msg)
+{
+	const char *state = json_string(msg->content, "execution_state");
+
+	return g_strcmp0(state, "starting") == 0 ||
+	       g_strcmp0(state, "restarting") == 0 ||
+	       g_strcmp0(state, "dead") == 0;
+}
+
 /* 0, or why this channel is no good any more. */
 static int dispatch(struct helper *h, const struct kernel_msg *msg)
 {
 	if (strcmp(msg->type, "status") == 0) {
-		const char *state =
-			json_string(msg->content, "execution_state");
-
-		if (g_strcmp0(state, "restarting") == 0 ||
-			g_strcmp0(state, "dead") == 0)
+		if (is_new_life(msg))
 			return -ECONNRESET;
+	} else if (strcmp(msg->type, "shutdown_reply") == 0) {
+		return json_bool(msg->content, "restart", false) ? -ECONNRESET
+								 : -ESHUTDOWN;
 	} else if (strcmp(msg->type, "comm_msg") == 0 && is_ours(h, msg)) {
 		dispatch_comm(h, msg);
 	} else if (strcmp(msg->type, "comm_close") == 0 && is_ours(h, msg)) {
@@ -211,7 +245,7 @@ static int receive_one(
 	struct kernel_msg msg;
 	GByteArray *frame = NULL;
 	int rc = kernel_channel_receive(
-		channel, &h->cut, timeout_ms, &msg, &frame);
+		channel, &h->rouse, timeout_ms, &msg, &frame);
 
 	if (rc < 0)
 		return rc;
@@ -239,6 +273,71 @@ static int idle_left_ms(struct helper *h)
 	return left > 0 ? (int)left : 0;
 }
 
+/* --- silence --------------------------------------------------------- */
+
+static int silence_left_ms(const struct helper *h, int limit_ms)
+	REQUIRES(h->lock);
+static int silence_left_ms(const struct helper *h, int limit_ms)
+{
+	int64_t left = h->asked_ms + limit_ms - clock_now_ms();
+
+	if (h->asked_ms == 0)
+		return -1;
+	return left > 0 ? (int)left : 0;
+}
+
+int helper_doubt_left_ms(const struct helper *h)
+{
+	return h->is_checked || h->state != HELPER_READY
+		       ? -1
+		       : silence_left_ms(h, HELPER_DOUBT_MS);
+}
+
+/* Nothing answers what we sent. 0 and how long that is nothing to look into
+ * (-1: any time), or why this channel is no good any more. */
+static int judge_silence(struct helper *h, int *ret_left_ms) EXCLUDES(h->lock);
+static int judge_silence(struct helper *h, int *ret_left_ms)
+{
+	bool is_doubtful, is_deaf;
+
+	mutex_lock(&h->lock);
+	is_deaf = silence_left_ms(h, HELPER_DEAF_MS) == 0;
+	is_doubtful = !is_deaf && helper_doubt_left_ms(h) == 0;
+	if (is_doubtful)
+		h->is_checked = true;
+	*ret_left_ms = silence_left_ms(
+		h, h->is_checked ? HELPER_DEAF_MS : HELPER_DOUBT_MS);
+	mutex_unlock(&h->lock);
+	if (is_deaf)
+		return -ECONNRESET;
+	if (is_doubtful &&
+		kernel_check(h->pool, h->kernel_id, &h->closing) == -ENOENT)
+		return -ESHUTDOWN;
+	return 0;
+}
+
+/* 0: there may be something to look at. -EINTR: give up this channel. */
+static int heed_rousing(struct helper *h) EXCLUDES(h->lock);
+static int heed_rousing(struct helper *h)
+{
+	int rc = -EINTR;
+
+	mutex_lock(&h->lock);
+	if (h->state != HELPER_ENDING && !h->is_cut) {
+		cancel_fini(&h->rouse);
+		cancel_init(&h->rouse, 0);
+		rc = 0;
+	}
+	mutex_unlock(&h->lock);
+	return rc;
+}
+
+/* The shorter of two waits; -1 is endless. */
+static int shorter(int a, int b)
+{
+	return b < 0 || (a >= 0 && a < b) ? a : b;
+}
+
 /* Until the channel is lost (-errno) or nobody has needed it for long (0). */
 static int receive_all(struct helper *h, struct kernel_channel *channel)
 {
@@ -247,11 +346,16 @@ static int receive_all(struct helper *h, struct kernel_channel *channel)
 	while (rc == 0 || rc == -ETIMEDOUT) {
 		int tick = h->handler.tick(h->handler.arg);
 		int left = idle_left_ms(h);
+		int silence = -1;
 
 		if (left == 0)
 			return 0;
-		rc = receive_one(
-			h, channel, tick >= 0 && tick < left ? tick : left);
+		rc = judge_silence(h, &silence);
+		if (rc == 0)
+			rc = receive_one(h, channel,
+				shorter(left, shorter(tick, silence)));
+		if (rc == -EINTR)
+			rc = heed_rousing(h);
 	}
 	return rc;
 }
@@ -266,10 +370,11 @@ static void set_ready(struct helper *h, struct kernel_channel *channel)
 	h->channel = channel;
 	h->generation++;
 	h->asked_ms = 0;
+	h->is_cut = false;
 	h->needed_ms = clock_now_ms();
 	if (h->state != HELPER_ENDING) {
-		cancel_fini(&h->cut);
-		cancel_init(&h->cut, 0);
+		cancel_fini(&h->rouse);
+		cancel_init(&h->rouse, 0);
 		h->state = HELPER_READY;
 	}
 	waitlist_wake(&h->waiters);
@@ -349,6 +454,8 @@ static void serve(struct helper *h, struct kernel_channel *channel)
 	kernel_channel_free(channel);
 	if (rc == 0)
 		stop_kernel(h);
+	else if (rc == -ESHUTDOWN)
+		g_clear_pointer(&h->kernel_id, g_free);
 	/* A kernel that dies again and again is left alone for longer. */
 	h->attempts =
 		clock_now_ms() - since < HELPER_STABLE_MS ? h->attempts + 1 : 0;

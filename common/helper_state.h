@@ -1,6 +1,6 @@
 /*
- * helper_state.h - what helper.c (calls) and helper_keeper.c (the thread) share; for
- * nobody else.
+ * helper_state.h - what helper.c (calls) and helper_keeper.c (the thread)
+ * share; for nobody else.
  *
  * States, changed by the keeper alone (except ENDING):
  *
@@ -16,6 +16,10 @@
  *
  * The channel is used by senders without the lock: `senders` counts them, and
  * the keeper frees the channel only when there is none.
+ *
+ * Silence counts from what was sent (`asked_ms`) to whatever comes next, and
+ * the keeper judges it. It waits for the network, though, and a caller's
+ * message does not wake it; so a caller whose answer does not come rouses it.
  */
 #ifndef PYCLOUD_HELPER_STATE_H
 #define PYCLOUD_HELPER_STATE_H
@@ -49,7 +53,7 @@ struct helper {
 	/* guarded by lock */
 	struct waitlist waiters;
 	enum helper_state state;
-	unsigned callers; /* inside helper_call() */
+	unsigned callers; /* inside helper_call(), without an answer yet */
 	unsigned holds;
 	unsigned senders;
 	unsigned generation;
@@ -57,9 +61,11 @@ struct helper {
 	int error; /* of the last failure */
 	int64_t next_id;
 	int64_t asked_ms;  /* since when we wait to hear something; 0: not */
+	bool is_checked;   /* since then, the server was asked for the kernel */
 	int64_t needed_ms; /* when somebody last needed us */
 	struct pending *pendings;
-	struct cancel cut; /* makes the keeper give up this channel */
+	struct cancel rouse; /* makes the keeper stop receiving, and look */
+	bool is_cut;	     /* this channel does not take what we send */
 	struct kernel_channel *channel;
 
 	/* the keeper's own; senders read comm_id, which only changes while
@@ -68,6 +74,10 @@ struct helper {
 	char *comm_id;
 	unsigned attempts;
 };
+
+/* How long the silence may last before the keeper must look into it, 0: not
+ * any longer, -1: there is none, or the keeper knows. */
+int helper_doubt_left_ms(const struct helper *h) REQUIRES(h->lock);
 
 /* The keeper's thread: returns after helper_free() set ENDING. */
 void *helper_keep(void *helper);

@@ -39,29 +39,15 @@ static ssize_t read_text(void *arg, char *buffer, size_t size)
 }
 
 /* One exchange; *ret_json (optional) is what a 2xx answer says. */
-static int call(struct http_pool *pool, const char *method, const char *target,
-	const char *body, const struct cancel *cancel, cJSON **ret_json)
+static int exchange(struct http_pool *pool, struct http_call *request,
+	const struct cancel *cancel, cJSON **ret_json)
 {
-	struct text_source source = { .text = body };
-	struct http_call request = {
-		.request = HTTP_REQUEST_INIT,
-		.is_idempotent = body == NULL,
-	};
 	struct http_response response;
 	int rc;
 
-	request.request.method = method;
-	request.request.target = target;
-	request.request.timeout_ms = KERNEL_START_TIMEOUT_MS;
-	request.request.body_max = KERNEL_REPLY_MAX;
-	if (body != NULL) {
-		request.request.content_type = "application/json";
-		request.request.source = read_text;
-		request.request.source_arg = &source;
-		request.request.source_bytes = (int64_t)strlen(body);
-	}
+	request->request.body_max = KERNEL_REPLY_MAX;
 	http_response_init(&response);
-	rc = http_client_call(pool, &request, cancel, &response);
+	rc = http_client_call(pool, request, cancel, &response);
 	if (rc == 0)
 		rc = http_errno(HTTP_OP_KERNEL, &response, NULL);
 	if (rc == 0 && ret_json != NULL) {
@@ -70,6 +56,27 @@ static int call(struct http_pool *pool, const char *method, const char *target,
 	}
 	http_response_clear(&response);
 	return rc;
+}
+
+static int call(struct http_pool *pool, const char *method, const char *target,
+	const char *body, const struct cancel *cancel, cJSON **ret_json)
+{
+	struct text_source source = { .text = body };
+	struct http_call request = {
+		.request = HTTP_REQUEST_INIT,
+		.is_idempotent = body == NULL,
+	};
+
+	request.request.method = method;
+	request.request.target = target;
+	request.request.timeout_ms = KERNEL_START_TIMEOUT_MS;
+	if (body != NULL) {
+		request.request.content_type = "application/json";
+		request.request.source = read_text;
+		request.request.source_arg = &source;
+		request.request.source_bytes = (int64_t)strlen(body);
+	}
+	return exchange(pool, &request, cancel, ret_json);
 }
 
 /* A server without the API and a token without the right to it leave a
@@ -144,6 +151,21 @@ int kernel_start(
 		return -EPROTO;
 	*ret_id = g_strdup(id);
 	return 0;
+}
+
+int kernel_check(
+	struct http_pool *pool, const char *id, const struct cancel *cancel)
+{
+	g_autofree char *target = g_strdup_printf("api/kernels/%s", id);
+	struct http_call request = {
+		.request = HTTP_REQUEST_INIT,
+		.is_idempotent = true,
+	};
+
+	request.request.method = "GET";
+	request.request.target = target;
+	request.request.timeout_ms = KERNEL_CHECK_TIMEOUT_MS;
+	return exchange(pool, &request, cancel, NULL);
 }
 
 int kernel_stop(

@@ -22,6 +22,9 @@ struct kernel_channel;
  * was started, it ignores the path); *ret_id is the caller's.
  * -EOPNOTSUPP: no Python kernel there, no kernels API, or not allowed. */
 int kernel_start(struct http_pool *, const struct cancel *, char **ret_id);
+/* Does the server have it? 0, -ENOENT, or why that cannot be said (bounded by
+ * KERNEL_CHECK_TIMEOUT_MS). */
+int kernel_check(struct http_pool *, const char *id, const struct cancel *);
 /* Ends it; one that is already gone is 0. */
 int kernel_stop(struct http_pool *, const char *id, const struct cancel *);
 

@@ -58,6 +58,7 @@
 #define KERNEL_RECV_MAX		(64 * MIB)
 #define KERNEL_START_TIMEOUT_MS 60000
 #define KERNEL_CALL_TIMEOUT_MS	30000
+#define KERNEL_CHECK_TIMEOUT_MS 2000
 #define KERNEL_BUFFERS_MAX	64
 /* A kernel's model, or all kernelspecs with their metadata. */
 #define KERNEL_REPLY_MAX (4 * MIB)
@@ -65,9 +66,13 @@
 #define HELPER_IDLE_MS (10 * 60 * 1000)
 /* An answer that did not come is asked for again: messages get lost. */
 #define HELPER_REPEAT_MS 2000
-/* A helper that says nothing at all for this long after we sent something is
- * sought again: its kernel may have been ended, which leaves the WebSocket
- * open and silent. Wrong suspicion costs a reconnection. */
+/* A helper that says nothing at all for this long after we sent something may
+ * have lost its kernel, which leaves the WebSocket open and silent: the server
+ * is asked, once. A kernel that lives says within milliseconds that it is
+ * busy; on a slow link, wrong suspicion costs one small request. */
+#define HELPER_DOUBT_MS 300
+/* After this long it is sought again, whatever the server said: the connection
+ * may be dead. Wrong suspicion costs a reconnection. */
 #define HELPER_DEAF_MS 6000
 /* How often, with growing waits (about four minutes in all), runs that go on
  * are worth another attempt to reach them. */

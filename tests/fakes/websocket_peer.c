@@ -7,19 +7,23 @@
 
 bool peer_welcome(struct web_connection *c)
 {
+	return web_read_request(c) && peer_agree(c);
+}
+
+bool peer_agree(struct web_connection *c)
+{
 	g_autofree char *accept = NULL;
 	g_autofree char *answer = NULL;
 	g_autofree char *text = NULL;
 	guint8 digest[20];
 	gsize size = sizeof(digest);
 	GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA1);
-	const char *key;
+	const char *key = strstr(c->request->str, "Sec-WebSocket-Key: ");
 
-	if (!web_read_request(c))
+	if (key == NULL) {
+		g_checksum_free(sum);
 		return false;
-	key = strstr(c->request->str, "Sec-WebSocket-Key: ");
-	if (key == NULL)
-		return false;
+	}
 	text = g_strndup(key + 19, 24);
 	g_checksum_update(sum, (const guchar *)text, -1);
 	g_checksum_update(sum,

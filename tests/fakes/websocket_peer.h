@@ -19,6 +19,8 @@
 
 /* Reads an upgrade and agrees to it. */
 bool peer_welcome(struct web_connection *);
+/* The same for an upgrade that was read. */
+bool peer_agree(struct web_connection *);
 /* `first` is a frame's first byte; frames of servers are not masked. */
 void peer_send_header(struct web_connection *, unsigned first, uint64_t length);
 void peer_send(struct web_connection *, unsigned first, const void *bytes,

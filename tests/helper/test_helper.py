@@ -1,4 +1,8 @@
-"""The helper and its supervisor by themselves: a fake comm, no kernel."""
+"""The helper and its supervisor by themselves: a fake comm, no kernel.
+
+Scripts wait at a gate, a FIFO in the workspace, until the test opens it. What
+must not happen is proven by another run, which the pump serves afterwards.
+"""
 import importlib
 import json
 import os
@@ -98,6 +102,30 @@ class Client:
         return out
 
 
+class Gate:
+    """A FIFO in the workspace, of which every pass takes a byte."""
+
+    wait_code = "open('gate', 'rb', 0).read(1)\n"
+
+    def __init__(self, root):
+        os.mkfifo(root / "gate")
+        # Both ends, so that neither side waits for the other to open it.
+        self.fd = os.open(root / "gate", os.O_RDWR)
+
+    def open(self, count=1):
+        os.write(self.fd, b"!" * count)
+
+    def close(self):
+        os.close(self.fd)
+
+
+@pytest.fixture
+def gate(root):
+    made = Gate(root)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -127,12 +155,21 @@ def code(client, text):
     return client.output(run), end
 
 
-def until(condition):
-    """Waits for what no event tells."""
-    end = time.monotonic() + 30
-    while not condition():
+def await_status(helper, run):
+    """Waits until the run's supervisor has said how it ended."""
+    bell = helper_runs.Bell()
+    seen = helper_runs.Run(os.path.join(helper.runs_folder, run))
+    bell.watch(seen.folder)
+    end = time.monotonic() + DEADLINE
+    while seen.status() is None:
         assert time.monotonic() < end
-        threading.Event().wait(0.02)
+        bell.wait(DEADLINE)
+
+
+def await_pump(client):
+    """Makes the pump look at every run that came before."""
+    run, _ = run_to_end(client, "-c", "0")
+    client.post("forget", run=run)
 
 
 def test_hello_tells_version_and_root(client, root):
@@ -223,28 +260,30 @@ def test_input_is_fed_and_ends(client):
     assert client.output(run) == {1: b"dcba\n"}
 
 
-def test_much_input_to_a_slow_reader(client):
-    run, _ = client.start("-c", "import sys, time; time.sleep(.3);"
+def test_much_input_to_a_slow_reader(client, gate):
+    run, _ = client.start("-c", "import sys\n" + gate.wait_code +
                           "print(len(sys.stdin.buffer.read()))")
     data = bytes(1 << 20)
     for i in range(3):
         client.call("feed", data, run=run, offset=i << 20, eof=i == 2)
+    gate.open()
     client.finish(run)
     assert client.output(run) == {1: b"%d\n" % (3 << 20)}
 
 
-def test_input_that_nobody_reads_does_no_harm(client):
-    run, _ = client.start("-c", "import os, time; os.close(0);"
-                          "print(1); time.sleep(.3)")
+def test_input_that_nobody_reads_does_no_harm(client, gate):
+    run, _ = client.start("-c", "import os\nos.close(0)\nprint(1)\n" +
+                          gate.wait_code)
     client.wait(lambda d: d.get("event") == "output")
     client.call("feed", b"x" * 100000, run=run, offset=0, eof=False)
+    gate.open()
     assert client.finish(run)["exit"] == 0
     reply = client.call("feed", b"x", run=run, offset=100000, eof=True)
     assert reply["error"] == "ESRCH"
 
 
 def test_signal_reaches_the_script(client):
-    run, _ = client.start("-c", "import time\nprint(1)\ntime.sleep(60)")
+    run, _ = client.start("-c", "import signal; print(1); signal.pause()")
     client.wait(lambda d: d.get("event") == "output")
     client.call("signal", run=run, number=signal.SIGINT)
     end = client.finish(run)
@@ -253,9 +292,9 @@ def test_signal_reaches_the_script(client):
     assert b"KeyboardInterrupt" in client.output(run)[2]
 
 
-def test_grandchild_does_not_delay_the_end(client):
+def test_grandchild_does_not_delay_the_end(client, gate):
     out, end = code(client, "import subprocess, sys\n"
-                    "subprocess.Popen(['sleep', '30'])\nprint('done')")
+                    "subprocess.Popen(['cat', 'gate'])\nprint('done')")
     assert out == {1: b"done\n"}
     assert end["exit"] == 0
 
@@ -279,7 +318,9 @@ def test_window_stops_the_sender(helper):
     run, _ = client.start("-c", "print('x' * 1000000)")
     client.wait(lambda d: d.get("event") == "output" and
                 len(client.records[run]) == 100000)
-    time.sleep(0.2)  # window: nothing may come
+    await_status(helper, run)
+    await_pump(client)
+    assert len(client.records[run]) == 100000
     assert client.events.empty()
     client.acks = True
     client.post("ack", run=run, offset=100000)
@@ -288,15 +329,16 @@ def test_window_stops_the_sender(helper):
 
 
 def test_dropped_output_is_sent_again_from_where_the_client_is(client):
-    dropped = []
+    is_dropped = threading.Event()
 
-    def drop(said):
-        dropped.append(said.get("event"))
-        return dropped[-1] in ("output", "ended")
+    def drop(data):
+        if data.get("event") == "ended":
+            is_dropped.set()
+        return data.get("event") in ("output", "ended")
 
     client.drop = drop
     run, _ = client.start("-c", "print('hello')")
-    until(lambda: "ended" in dropped)
+    assert is_dropped.wait(DEADLINE)
     client.drop = lambda d: False
     assert client.call("follow", run=run, offset=0)["error"] == ""
     assert client.finish(run)["exit"] == 0
@@ -309,53 +351,62 @@ def test_end_is_repeated(client):
     assert client.finish(run) == end
 
 
-def test_repeated_call_is_not_done_twice(client, root):
+def test_repeated_call_is_not_done_twice(client, root, gate):
     run = uuid.uuid4().hex
-    text = "open('n', 'a').write('x'); import time; time.sleep(.2)"
+    text = "open('n', 'a').write('x')\n" + gate.wait_code
     line = b"-c\0" + text.encode()
     first = client.call("start", line, call_id=900, run=run, directory="")
     again = client.call("start", line, call_id=900, run=run, directory="")
     assert first == again
+    gate.open()
     client.finish(run)
     assert (root / "n").read_text() == "x"
 
 
-def test_run_outlives_its_helper(helper, root):
+def test_run_outlives_its_helper(helper, root, gate):
     first = Client(helper)
-    run, _ = first.start("-c", "import time\nfor i in range(5):\n"
-                         " print(i)\n time.sleep(.1)")
+    run, _ = first.start("-c", "for i in range(5):\n print(i)\n " +
+                         gate.wait_code)
     first.wait(lambda d: d.get("event") == "output")
     source = (COMMON / "supervisor.py").read_text()
     second = Client(helper_module.Helper(source, str(root)))
     assert second.start("-c", "x", run=run)[1]["error"] == ""
+    gate.open(5)
     assert second.finish(run)["exit"] == 0
     assert second.output(run) == {1: b"0\n1\n2\n3\n4\n"}
 
 
-def test_lost_supervisor_is_said(client):
-    run, reply = client.start("-c", "import time; time.sleep(5)")
+def test_lost_supervisor_is_said(client, gate):
+    run, reply = client.start("-c", gate.wait_code)
     stat_line = open("/proc/%d/stat" % reply["pid"]).read()
     os.kill(int(stat_line.rpartition(")")[2].split()[1]), signal.SIGKILL)
     assert client.finish(run)["error"] == "EIO"
     os.kill(reply["pid"], signal.SIGKILL)
 
 
-def test_forgotten_run_goes_on_in_silence(client, root):
-    run, _ = client.start("-c", "import time\nprint(1)\ntime.sleep(.5)\n"
+def test_forgotten_run_goes_on_in_silence(helper, client, root, gate):
+    run, _ = client.start("-c", "print(1)\n" + gate.wait_code +
                           "print(2)\nopen('done', 'w')")
-    client.wait(lambda d: d.get("event") == "output")
+    client.wait(lambda d: client.output(run) == {1: b"1\n"})
     client.post("forget", run=run)
-    until((root / "done").exists)
+    gate.open()
+    await_status(helper, run)
+    assert (root / "done").exists()
+    await_pump(client)
     assert client.events.empty()
+    assert client.output(run) == {1: b"1\n"}
     client.call("follow", run=run, offset=len(client.records[run]))
     client.finish(run)
     assert client.output(run) == {1: b"1\n2\n"}
 
 
-def test_ten_runs_at_once(client):
-    runs = [client.start("-c", "import time; print(%d); time.sleep(.2);"
-                         "print(%d); raise SystemExit(%d)" % (i, i, i))[0]
+def test_ten_runs_at_once(client, gate):
+    runs = [client.start("-c", "print(%d)\n%sprint(%d)\n"
+                         "raise SystemExit(%d)" % (i, gate.wait_code, i, i))[0]
             for i in range(10)]
+    while len(client.records) < 10:
+        client.wait(lambda d: d.get("event") == "output")
+    gate.open(10)
     ends = {}
     while len(ends) < 10:
         end = client.wait(lambda d: d.get("event") == "ended")
@@ -375,16 +426,31 @@ def test_root_is_what_the_server_shows(tmp_path, name, key):
     assert helper_runs.workspace_root(connection_file) == str(tmp_path)
 
 
-def test_old_runs_are_removed(client, root, monkeypatch):
+def test_old_runs_are_removed(helper, client, root, monkeypatch):
     monkeypatch.setattr(helper_runs, "RUNS_KEEP", 3)
     monkeypatch.setattr(helper_runs, "STARTING_SECONDS", 0)
-    for i in range(6):
+    for _ in range(6):
         run, _ = run_to_end(client, "-c", "0")
         client.post("forget", run=run)
-        time.sleep(0.05)  # window: the runs' times must differ
+        # A run is over when its supervisor is.
+        for process in list(helper.spare.children):
+            process.wait(DEADLINE)
     folder = root.parent / "state" / "pycloud" / "runs"
     assert len(os.listdir(folder)) == 3
     assert os.stat(folder.parent).st_mode & 0o777 == 0o700
+
+
+def test_forgotten_run_makes_room_before_the_pump_drops_it(
+        helper, client, monkeypatch):
+    monkeypatch.setattr(helper_runs, "RUNS_KEEP", 1)
+    monkeypatch.setattr(helper_runs, "STARTING_SECONDS", -1)
+    run, _ = run_to_end(client, "-c", "0")
+    for process in list(helper.spare.children):
+        process.wait(DEADLINE)
+    monkeypatch.setattr(helper, "_drop_unfollowed", list)
+    client.post("forget", run=run)
+    other, _ = client.start("-c", "0")
+    assert os.listdir(helper.runs_folder) == [other]
 
 
 def test_runs_are_kept_outside_the_workspace(tmp_path, monkeypatch):

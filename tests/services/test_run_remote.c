@@ -1,173 +1,27 @@
 /*
  * Runs in a real Jupyter server's kernel, started, followed, fed and
- * signalled. PYCLOUD_TEST_URL names the server, PYCLOUD_TOKEN its token; the
- * server must be of this computer, because one test kills its kernel.
+ * signalled. The server must be of this computer and serve nobody else: its
+ * kernels are killed, stopped and deleted.
  */
 #include "config.h"
 
-#include "run_remote.h"
+#include "real_server.h"
 #include "test.h"
 
 #include "http_client.h"
 #include "kernel.h"
 #include "limits.h"
-#include "mutex.h"
-#include "waitlist.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define DEADLINE_MS  60000
 #define MAX_RUNS     10
 #define BIG_BYTES    (100 * MIB)
 #define HELLO_RUNS   20
 #define SPREAD_LINES 20
-
-/* What came of one run. */
-struct outcome {
-	struct mutex lock;
-	struct waitlist waiters;
-	/* guarded by lock */
-	GByteArray *bytes[3]; /* by stream */
-	int64_t seen_ms;      /* when the last output came */
-	bool has_ended;
-	struct run_end end;
-};
-
-struct fixture {
-	struct endpoint *endpoint;
-	struct http_pool *pool;
-	struct executor *executor;
-};
-
-/* --- collecting ---------------------------------------------------------- */
-
-static void outcome_init(struct outcome *o)
-{
-	*o = (struct outcome){ 0 };
-	mutex_init(&o->lock);
-	o->bytes[RUN_STDOUT] = g_byte_array_new();
-	o->bytes[RUN_STDERR] = g_byte_array_new();
-}
-
-static void outcome_fini(struct outcome *o)
-{
-	g_byte_array_unref(o->bytes[RUN_STDOUT]);
-	g_byte_array_unref(o->bytes[RUN_STDERR]);
-	mutex_fini(&o->lock);
-}
-
-static void take_output(
-	void *arg, enum run_stream stream, const void *bytes, size_t length)
-{
-	struct outcome *o = arg;
-
-	mutex_lock(&o->lock);
-	assert_false(o->has_ended);
-	g_byte_array_append(o->bytes[stream], bytes, (guint)length);
-	o->seen_ms = clock_now_ms();
-	waitlist_wake(&o->waiters);
-	mutex_unlock(&o->lock);
-}
-
-static void take_end(void *arg, const struct run_end *end)
-{
-	struct outcome *o = arg;
-
-	mutex_lock(&o->lock);
-	assert_false(o->has_ended);
-	o->has_ended = true;
-	o->end = *end;
-	waitlist_wake(&o->waiters);
-	mutex_unlock(&o->lock);
-}
-
-static void await_end(struct outcome *o)
-{
-	struct cancel limit;
-	int rc = 0;
-
-	cancel_init(&limit, DEADLINE_MS);
-	mutex_lock(&o->lock);
-	while (!o->has_ended && rc == 0)
-		rc = waitlist_wait(&o->waiters, &o->lock, &limit, -1);
-	mutex_unlock(&o->lock);
-	cancel_fini(&limit);
-	assert_int_equal(rc, 0);
-}
-
-static void await_output(struct outcome *o, guint length)
-{
-	struct cancel limit;
-	int rc = 0;
-
-	cancel_init(&limit, DEADLINE_MS);
-	mutex_lock(&o->lock);
-	while (o->bytes[RUN_STDOUT]->len < length && rc == 0)
-		rc = waitlist_wait(&o->waiters, &o->lock, &limit, -1);
-	mutex_unlock(&o->lock);
-	cancel_fini(&limit);
-	assert_int_equal(rc, 0);
-}
-
-static void assert_bytes(GByteArray *bytes, const char *expected)
-{
-	if (bytes->len != strlen(expected) ||
-		(bytes->len > 0 &&
-			memcmp(bytes->data, expected, bytes->len) != 0))
-		fail_msg("expected \"%s\", got \"%.*s\"", expected,
-			(int)bytes->len, (const char *)bytes->data);
-}
-
-/* --- starting ------------------------------------------------------------ */
-
-static int start_in(struct fixture *f, const char *directory,
-	const char *const *argv, struct outcome *o, struct executor_run **ret)
-{
-	const struct run_command command = { .argv = argv,
-		.directory = directory };
-	const struct run_events events = {
-		.output = take_output, .ended = take_end, .arg = o
-	};
-
-	outcome_init(o);
-	return executor_start(f->executor, &command, &events, NULL, ret);
-}
-
-static struct executor_run *start_code(
-	struct fixture *f, const char *code, struct outcome *o)
-{
-	const char *const argv[] = { "-c", code, NULL };
-	struct executor_run *run = NULL;
-
-	assert_int_equal(start_in(f, "", argv, o, &run), 0);
-	return run;
-}
-
-/* Runs code to its end; the outcome is the caller's. */
-static void run_code(struct fixture *f, const char *code, struct outcome *o)
-{
-	struct executor_run *run = start_code(f, code, o);
-
-	await_end(o);
-	executor_run_release(run);
-}
-
-static void assert_status(
-	struct fixture *f, const char *code, int exit_status, int signal_number)
-{
-	struct outcome o;
-
-	run_code(f, code, &o);
-	assert_int_equal(o.end.error, 0);
-	assert_int_equal(o.end.exit_status, exit_status);
-	assert_int_equal(o.end.signal, signal_number);
-	outcome_fini(&o);
-}
 
 /* --- behaviours ---------------------------------------------------------- */
 
@@ -209,24 +63,6 @@ static void hello_is_quick(void **state)
 	assert_in_range(spent[HELLO_RUNS / 2], 0, 2000);
 }
 
-/* The server's kernels. */
-static cJSON *list_kernels(struct fixture *f)
-{
-	struct http_call call = { .request = HTTP_REQUEST_INIT };
-	struct http_response response;
-	cJSON *list;
-
-	call.request.method = "GET";
-	call.request.target = "api/kernels";
-	call.request.body_max = MIB;
-	http_response_init(&response);
-	assert_int_equal(http_client_call(f->pool, &call, NULL, &response), 0);
-	list = json_parse(response.body->str, response.body->len);
-	assert_true(cJSON_IsArray(list));
-	http_response_clear(&response);
-	return list;
-}
-
 struct starter {
 	struct fixture *fixture;
 	struct outcome outcome;
@@ -264,14 +100,10 @@ static void starts_at_once_make_one_kernel(void **state)
 		cJSON_GetArraySize(after), cJSON_GetArraySize(before) + 1);
 }
 
-/* As a culler does it: the WebSocket stays open, and nobody answers. */
-static void ended_kernel_is_replaced(void **state)
+static void stop_all_kernels(struct fixture *f)
 {
-	g_autoptr(cJSON) kernels = list_kernels(*state);
-	struct fixture *f = *state;
+	g_autoptr(cJSON) kernels = list_kernels(f);
 	const cJSON *kernel;
-	int64_t begin;
-	struct outcome o;
 
 	cJSON_ArrayForEach(kernel, kernels)
 	{
@@ -279,11 +111,57 @@ static void ended_kernel_is_replaced(void **state)
 			kernel_stop(f->pool, json_string(kernel, "id"), NULL),
 			0);
 	}
-	begin = clock_now_ms();
+}
+
+/* The process of the kernel that runs are started in: a run's parent is its
+ * supervisor, and the kernel is the parent of that. */
+static pid_t kernel_process(struct fixture *f)
+{
+	struct outcome o;
+	pid_t pid;
+
+	run_code(f,
+		"import os\n"
+		"stat = open('/proc/%d/stat' % os.getppid()).read()\n"
+		"kernel = int(stat.rpartition(')')[2].split()[1])\n"
+		"line = open('/proc/%d/cmdline' % kernel).read()\n"
+		"assert 'ipykernel' in line, line\n"
+		"print(kernel)",
+		&o);
+	assert_int_equal(o.end.exit_status, 0);
+	g_byte_array_append(o.bytes[RUN_STDOUT], (const guint8 *)"", 1);
+	pid = atoi((const char *)o.bytes[RUN_STDOUT]->data);
+	outcome_fini(&o);
+	assert_true(pid > 1);
+	return pid;
+}
+
+/* Says hello sooner than silence alone would make us look for the kernel. */
+static void assert_hello_without_kernel(struct fixture *f)
+{
+	int64_t begin = clock_now_ms();
+	struct outcome o;
+
 	run_code(f, "print('hello')", &o);
 	print_message("without kernel: %d ms\n", (int)(clock_now_ms() - begin));
 	assert_bytes(o.bytes[RUN_STDOUT], "hello\n");
+	assert_in_range(clock_now_ms() - begin, 0, HELPER_DEAF_MS - 1);
 	outcome_fini(&o);
+}
+
+/* As a culler does it: the WebSocket stays open, and nobody answers. */
+static void ended_kernel_is_replaced(void **state)
+{
+	stop_all_kernels(*state);
+	assert_hello_without_kernel(*state);
+}
+
+/* One that hangs: the server kills it, so nothing announces its end. */
+static void kernel_that_ended_in_silence_is_replaced(void **state)
+{
+	assert_int_equal(kill(kernel_process(*state), SIGSTOP), 0);
+	stop_all_kernels(*state);
+	assert_hello_without_kernel(*state);
 }
 
 static void script_gets_its_words_and_directory(void **state)
@@ -444,13 +322,17 @@ static void ten_runs_at_once(void **state)
 
 	for (i = 0; i < MAX_RUNS; i++) {
 		g_autofree char *code = g_strdup_printf(
-			"import time; print(%d); time.sleep(.5); print('x' * "
-			"100000); raise SystemExit(%d)",
+			"print(%d); input(); print('x' * 100000); "
+			"raise SystemExit(%d)",
 			i, i);
 
 		runs[i] = start_code(*state, code, &outcomes[i]);
 	}
 	print_message("10 starts: %d ms\n", (int)(clock_now_ms() - begin));
+	for (i = 0; i < MAX_RUNS; i++)
+		await_output(&outcomes[i], 2);
+	for (i = 0; i < MAX_RUNS; i++)
+		feed_line(runs[i], "go on");
 	for (i = 0; i < MAX_RUNS; i++) {
 		await_end(&outcomes[i]);
 		assert_int_equal(outcomes[i].end.exit_status, i);
@@ -484,8 +366,8 @@ static void input_is_fed_until_its_end(void **state)
 static void signal_interrupts_the_script(void **state)
 {
 	struct outcome o;
-	struct executor_run *run =
-		start_code(*state, "import time\nprint(1)\ntime.sleep(60)", &o);
+	struct executor_run *run = start_code(
+		*state, "import signal; print(1); signal.pause()", &o);
 
 	await_output(&o, 2);
 	assert_int_equal(executor_run_signal(run, SIGINT, NULL), 0);
@@ -506,7 +388,7 @@ static void output_arrives_at_once(void **state)
 		"import time\n"
 		"for i in range(20):\n"
 		"    print('%015d' % (time.clock_gettime(7) * 1000))\n"
-		"    time.sleep(.05)\n",
+		"    input()\n",
 		&o);
 
 	for (lines = 1; lines <= SPREAD_LINES; lines++) {
@@ -521,6 +403,7 @@ static void output_arrives_at_once(void **state)
 		late = o.seen_ms - written;
 		mutex_unlock(&o.lock);
 		worst = late > worst ? late : worst;
+		feed_line(run, "next");
 	}
 	print_message("output is late by at most %d ms\n", (int)worst);
 	assert_in_range(worst, 0, 500);
@@ -529,21 +412,36 @@ static void output_arrives_at_once(void **state)
 	outcome_fini(&o);
 }
 
+/* It is told to go on by another run, which then sees the end of it and of its
+ * supervisor. */
 static void released_run_goes_on_in_silence(void **state)
 {
 	struct outcome o;
 	struct executor_run *run = start_code(*state,
-		"import time\nprint(1)\ntime.sleep(.5)\nprint(2)\n"
-		"open('went-on', 'w')",
+		"import os\n"
+		"os.mkfifo('go'); os.mkfifo('done')\n"
+		"print(1)\n"
+		"open('go').read()\n"
+		"print(2)\n"
+		"open('went-on', 'w').close()\n"
+		"open('done', 'w').write(str(os.getppid()))",
 		&o);
 
 	await_output(&o, 2);
 	executor_run_release(run);
-	(void)cancel_sleep(NULL, 1000);
+	assert_status(*state,
+		"import os, select\n"
+		"open('go', 'w').close()\n"
+		"try:\n"
+		"    end = os.pidfd_open(int(open('done').read()))\n"
+		"    select.select([end], [], [])\n"
+		"except ProcessLookupError:\n"
+		"    pass\n",
+		0, 0);
+	assert_status(*state, "open('went-on')", 0, 0);
 	assert_bytes(o.bytes[RUN_STDOUT], "1\n");
 	assert_false(o.has_ended);
 	outcome_fini(&o);
-	assert_status(*state, "open('went-on')", 0, 0);
 }
 
 static void cancelled_start_returns(void **state)
@@ -554,9 +452,7 @@ static void cancelled_start_returns(void **state)
 	struct executor_run *run = NULL;
 	struct cancel cancel;
 	struct outcome o;
-	struct run_events events = {
-		.output = take_output, .ended = take_end, .arg = &o
-	};
+	struct run_events events = outcome_events(&o);
 
 	outcome_init(&o);
 	cancel_init(&cancel, 0);
@@ -568,76 +464,108 @@ static void cancelled_start_returns(void **state)
 	outcome_fini(&o);
 }
 
-/* The run does not depend on the kernel; only our way to it does. */
-static void run_survives_the_death_of_its_kernel(void **state)
+static void expect_lines(struct outcome *o, int count)
 {
-	struct outcome o, killer;
-	struct executor_run *run = start_code(*state,
-		"import time\n"
-		"for i in range(60):\n"
-		"    print('%03d' % i)\n"
-		"    time.sleep(.1)\n",
-		&o);
 	GString *expected = g_string_new(NULL);
 	int i;
 
-	await_output(&o, 8);
-	/* Supervisor and kernel: our parent's, and the parent of that. */
-	run_code(*state,
-		"import os\n"
-		"stat = open('/proc/%d/stat' % os.getppid()).read()\n"
-		"kernel = int(stat.rpartition(')')[2].split()[1])\n"
-		"line = open('/proc/%d/cmdline' % kernel).read()\n"
-		"assert 'ipykernel' in line, line\n"
-		"print(kernel)",
-		&killer);
-	assert_int_equal(killer.end.exit_status, 0);
-	g_byte_array_append(killer.bytes[RUN_STDOUT], (const guint8 *)"", 1);
-	i = atoi((const char *)killer.bytes[RUN_STDOUT]->data);
-	outcome_fini(&killer);
-	assert_true(i > 1);
-	assert_int_equal(kill(i, SIGKILL), 0);
-
-	await_end(&o);
-	for (i = 0; i < 60; i++)
+	for (i = 0; i < count; i++)
 		g_string_append_printf(expected, "%03d\n", i);
-	assert_int_equal(o.end.error, 0);
-	assert_bytes(o.bytes[RUN_STDOUT], expected->str);
+	assert_bytes(o->bytes[RUN_STDOUT], expected->str);
 	g_string_free(expected, TRUE);
+}
+
+/* The run does not depend on the kernel; only our way to it does. It writes
+ * before, the moment the kernel is dead, and after. */
+static void run_survives_the_death_of_its_kernel(void **state)
+{
+	struct outcome o;
+	g_autofree char *text = NULL;
+	struct executor_run *run = start_code(*state,
+		"import os, select\n"
+		"def count(first, last):\n"
+		"    for i in range(first, last):\n"
+		"        print('%03d' % i)\n"
+		"kernel = os.pidfd_open(int(input()))\n"
+		"count(0, 20)\n"
+		"select.select([kernel], [], [])\n"
+		"count(20, 40)\n"
+		"input()\n"
+		"count(40, 60)\n",
+		&o);
+	pid_t kernel = kernel_process(*state);
+
+	text = g_strdup_printf("%d", (int)kernel);
+	feed_line(run, text);
+	await_output(&o, 80);
+	assert_int_equal(kill(kernel, SIGKILL), 0);
+	await_output(&o, 160);
+	feed_line(run, "go on");
+	await_end(&o);
+	assert_int_equal(o.end.error, 0);
+	expect_lines(&o, 60);
 	executor_run_release(run);
 	outcome_fini(&o);
 	first_run_says_hello(state);
 }
 
-/* --- the server ---------------------------------------------------------- */
-
-static int connect_server(void **state)
+/* As a user may do it who finds the kernel in the server's list. */
+static void restart_kernels(struct fixture *f)
 {
-	struct fixture *f = g_new0(struct fixture, 1);
-	const char *token = getenv("PYCLOUD_TOKEN");
-	struct secret *secret =
-		token == NULL ? NULL : secret_new(token, strlen(token));
-	const struct endpoint_params params = {
-		.base_url = getenv("PYCLOUD_TEST_URL"), .token = secret
-	};
+	g_autoptr(cJSON) kernels = list_kernels(f);
+	const cJSON *kernel;
 
-	assert_int_equal(endpoint_new(&params, &f->endpoint), 0);
-	secret_unref(secret);
-	assert_int_equal(http_pool_new(f->endpoint, &f->pool), 0);
-	assert_int_equal(run_remote_new(f->pool, &f->executor), 0);
-	*state = f;
-	return 0;
+	cJSON_ArrayForEach(kernel, kernels)
+	{
+		g_autofree char *target = g_strdup_printf(
+			"api/kernels/%s/restart", json_string(kernel, "id"));
+		struct http_call call = { .request = HTTP_REQUEST_INIT };
+		struct http_response response;
+
+		call.request.method = "POST";
+		call.request.target = target;
+		http_response_init(&response);
+		assert_int_equal(
+			http_client_call(f->pool, &call, NULL, &response), 0);
+		assert_int_equal(response.status, 200);
+		http_response_clear(&response);
+	}
 }
 
-static int leave_server(void **state)
+static void run_survives_the_restart_of_its_kernel(void **state)
 {
-	struct fixture *f = *state;
+	g_autoptr(cJSON) before = list_kernels(*state);
+	g_autoptr(cJSON) after = NULL;
+	struct outcome o;
+	struct executor_run *run =
+		start_code(*state, "print('000')\ninput()\nprint('001')", &o);
 
-	executor_free(f->executor);
-	http_pool_free(f->pool);
-	endpoint_unref(f->endpoint);
-	g_free(f);
-	return 0;
+	await_output(&o, 4);
+	restart_kernels(*state);
+	feed_line(run, "go on");
+	await_end(&o);
+	assert_int_equal(o.end.error, 0);
+	expect_lines(&o, 2);
+	executor_run_release(run);
+	outcome_fini(&o);
+	after = list_kernels(*state);
+	assert_int_equal(cJSON_GetArraySize(after), cJSON_GetArraySize(before));
+}
+
+static void run_survives_the_end_of_its_kernel(void **state)
+{
+	struct outcome o;
+	struct executor_run *run =
+		start_code(*state, "print('000')\ninput()\nprint('001')", &o);
+
+	await_output(&o, 4);
+	stop_all_kernels(*state);
+	feed_line(run, "go on");
+	await_end(&o);
+	assert_int_equal(o.end.error, 0);
+	expect_lines(&o, 2);
+	executor_run_release(run);
+	outcome_fini(&o);
 }
 
 int main(void)
@@ -645,6 +573,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(starts_at_once_make_one_kernel),
 		cmocka_unit_test(ended_kernel_is_replaced),
+		cmocka_unit_test(kernel_that_ended_in_silence_is_replaced),
 		cmocka_unit_test(first_run_says_hello),
 		cmocka_unit_test(hello_is_quick),
 		cmocka_unit_test(script_gets_its_words_and_directory),
@@ -662,11 +591,11 @@ int main(void)
 		cmocka_unit_test(released_run_goes_on_in_silence),
 		cmocka_unit_test(cancelled_start_returns),
 		cmocka_unit_test(run_survives_the_death_of_its_kernel),
+		cmocka_unit_test(run_survives_the_restart_of_its_kernel),
+		cmocka_unit_test(run_survives_the_end_of_its_kernel),
 	};
 
-	if (getenv("PYCLOUD_TEST_URL") == NULL) {
-		(void)puts("PYCLOUD_TEST_URL names no server to test with");
+	if (!server_is_named())
 		return 77;
-	}
 	return cmocka_run_group_tests(tests, connect_server, leave_server);
 }

@@ -1,0 +1,336 @@
+/* kernel_server.c - see kernel_server.h. */
+#include "config.h"
+
+#include "kernel_server.h"
+
+#include "cancel.h"
+#include "kernel_msg.h"
+#include "mutex.h"
+#include "waitlist.h"
+#include "websocket_peer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define KERNELS_MAX 8
+
+struct kernel_server {
+	struct web_server *web;
+	bool has_python;
+
+	struct mutex lock;
+	/* guarded by lock */
+	struct waitlist waiters;
+	bool is_alive[KERNELS_MAX + 1]; /* by number, from 1 */
+	unsigned started;
+	unsigned checks;
+	unsigned openings;
+	unsigned calls;
+	unsigned asked;	 /* requests and messages */
+	unsigned losses; /* openings still to be lost */
+	bool has_lost;
+};
+
+/* --- what it counts ------------------------------------------------------ */
+
+static void add(struct kernel_server *s, unsigned *counter) EXCLUDES(s->lock);
+static void add(struct kernel_server *s, unsigned *counter)
+{
+	mutex_lock(&s->lock);
+	(*counter)++;
+	mutex_unlock(&s->lock);
+}
+
+static unsigned get(struct kernel_server *s, const unsigned *counter)
+	EXCLUDES(s->lock);
+static unsigned get(struct kernel_server *s, const unsigned *counter)
+{
+	unsigned value;
+
+	mutex_lock(&s->lock);
+	value = *counter;
+	mutex_unlock(&s->lock);
+	return value;
+}
+
+static void note_asked(struct kernel_server *s) EXCLUDES(s->lock);
+static void note_asked(struct kernel_server *s)
+{
+	mutex_lock(&s->lock);
+	s->asked++;
+	waitlist_wake(&s->waiters);
+	mutex_unlock(&s->lock);
+}
+
+/* --- kernels ------------------------------------------------------------- */
+
+static unsigned make_kernel(struct kernel_server *s) EXCLUDES(s->lock);
+static unsigned make_kernel(struct kernel_server *s)
+{
+	unsigned number;
+
+	mutex_lock(&s->lock);
+	number = s->started < KERNELS_MAX ? ++s->started : 0;
+	s->is_alive[number] = number > 0;
+	mutex_unlock(&s->lock);
+	return number;
+}
+
+static bool is_alive(struct kernel_server *s, unsigned number)
+	EXCLUDES(s->lock);
+static bool is_alive(struct kernel_server *s, unsigned number)
+{
+	bool answer;
+
+	mutex_lock(&s->lock);
+	answer = number <= KERNELS_MAX && s->is_alive[number];
+	mutex_unlock(&s->lock);
+	return answer;
+}
+
+static void end_kernel(struct kernel_server *s, unsigned number)
+	EXCLUDES(s->lock);
+static void end_kernel(struct kernel_server *s, unsigned number)
+{
+	mutex_lock(&s->lock);
+	if (number <= KERNELS_MAX)
+		s->is_alive[number] = false;
+	mutex_unlock(&s->lock);
+}
+
+/* True for what is to get lost. */
+static bool takes_loss(struct kernel_server *s) EXCLUDES(s->lock);
+static bool takes_loss(struct kernel_server *s)
+{
+	bool is_lost;
+
+	mutex_lock(&s->lock);
+	s->openings++;
+	is_lost = s->losses > 0;
+	if (is_lost)
+		s->losses--;
+	mutex_unlock(&s->lock);
+	return is_lost;
+}
+
+static bool is_first_loss(struct kernel_server *s) EXCLUDES(s->lock);
+static bool is_first_loss(struct kernel_server *s)
+{
+	bool is_first;
+
+	mutex_lock(&s->lock);
+	is_first = !s->has_lost;
+	s->has_lost = true;
+	mutex_unlock(&s->lock);
+	return is_first;
+}
+
+/* --- its WebSocket ------------------------------------------------------- */
+
+static void say(struct web_connection *c, const char *type, const char *content)
+{
+	g_autofree char *text = g_strdup_printf(
+		"{\"header\":{\"msg_type\":\"%s\"},\"parent_header\":{},"
+		"\"metadata\":{},\"content\":%s,\"channel\":\"iopub\"}",
+		type, content);
+
+	peer_send_text(c, text);
+}
+
+static void say_data(
+	struct web_connection *c, const char *comm_id, const char *data)
+{
+	g_autofree char *content = g_strdup_printf(
+		"{\"comm_id\":\"%s\",\"data\":%s}", comm_id, data);
+
+	say(c, "comm_msg", content);
+}
+
+static void answer_call(struct kernel_server *s, struct web_connection *c,
+	unsigned number, const struct kernel_msg *msg)
+{
+	const cJSON *data = json_object(msg->content, "data");
+	const char *verb = data == NULL ? NULL : json_string(data, "call");
+	g_autofree char *reply = NULL;
+	int64_t id = 0;
+
+	if (verb == NULL || !is_alive(s, number))
+		return;
+	add(s, &s->calls);
+	if ((strcmp(verb, "vanish") == 0 || strcmp(verb, "mute") == 0) &&
+		is_first_loss(s)) {
+		if (strcmp(verb, "vanish") == 0)
+			end_kernel(s, number);
+		return;
+	}
+	(void)json_int64(data, "id", &id);
+	reply = g_strdup_printf("{\"reply\":%d,\"error\":\"\"}", (int)id);
+	if (strcmp(verb, "quit") == 0)
+		end_kernel(s, number);
+	if (strcmp(verb, "restart") == 0)
+		add(s, &s->losses);
+	say_data(c, json_string(msg->content, "comm_id"), reply);
+	if (strcmp(verb, "quit") == 0)
+		say(c, "shutdown_reply", "{\"restart\":false}");
+	if (strcmp(verb, "restart") == 0)
+		say(c, "shutdown_reply", "{\"restart\":true}");
+}
+
+static void serve_channel(
+	struct kernel_server *s, struct web_connection *c, unsigned number)
+{
+	GByteArray *frame = g_byte_array_new();
+	unsigned first;
+
+	while ((first = peer_read(c, frame)) != 0) {
+		bool is_binary = (first & 0xf) == OPCODE_BINARY;
+		struct kernel_msg msg;
+
+		if (kernel_msg_parse(is_binary, frame->data, frame->len, &msg) <
+			0)
+			continue;
+		note_asked(s);
+		if (strcmp(msg.type, "comm_msg") == 0)
+			answer_call(s, c, number, &msg);
+		else if (strcmp(msg.type, "comm_open") == 0 && !takes_loss(s))
+			say_data(c, json_string(msg.content, "comm_id"),
+				"{\"event\":\"hello\",\"version\":1}");
+		kernel_msg_clear(&msg);
+	}
+	g_byte_array_unref(frame);
+}
+
+/* --- its API ------------------------------------------------------------- */
+
+static void answer_specs(struct kernel_server *s, struct web_connection *c)
+{
+	g_autofree char *text = g_strdup_printf(
+		"{\"default\":\"x\",\"kernelspecs\":{\"x\":{\"name\":\"x\","
+		"\"spec\":{\"language\":\"%s\"}}}}",
+		s->has_python ? "python" : "R");
+
+	web_answer(c, "200 OK", text);
+}
+
+static void answer_kernel(
+	struct kernel_server *s, struct web_connection *c, unsigned number)
+{
+	bool is_there = is_alive(s, number);
+
+	if (strncmp(c->request->str, "GET ", 4) == 0)
+		add(s, &s->checks);
+	else
+		end_kernel(s, number);
+	if (is_there)
+		web_answer(c, "200 OK", "{}");
+	else
+		web_answer(c, "404 Not Found", "{\"message\":\"no kernel\"}");
+}
+
+static void answer_new(struct kernel_server *s, struct web_connection *c)
+{
+	g_autofree char *text =
+		g_strdup_printf("{\"id\":\"%u\"}", make_kernel(s));
+
+	web_answer(c, "201 Created", text);
+}
+
+static void serve(struct web_connection *c, void *arg)
+{
+	struct kernel_server *s = arg;
+
+	while (web_read_request(c)) {
+		const char *path = strchr(c->request->str, ' ');
+		unsigned number = 0;
+		int end = 0;
+
+		note_asked(s);
+		if (sscanf(path, " /api/kernels/%u%n", &number, &end) != 1)
+			end = 0;
+		if (end > 0 && g_str_has_prefix(path + end, "/channels")) {
+			if (!is_alive(s, number)) {
+				web_answer(c, "404 Not Found", "");
+				continue;
+			}
+			if (peer_agree(c))
+				serve_channel(s, c, number);
+			return;
+		}
+		if (end > 0)
+			answer_kernel(s, c, number);
+		else if (g_str_has_prefix(path, " /api/kernelspecs "))
+			answer_specs(s, c);
+		else
+			answer_new(s, c);
+	}
+}
+
+/* --- for tests ----------------------------------------------------------- */
+
+struct kernel_server *kernel_server_start(bool has_python)
+{
+	struct kernel_server *s = g_new0(struct kernel_server, 1);
+
+	s->has_python = has_python;
+	mutex_init(&s->lock);
+	s->web = web_server_start(serve, s);
+	return s;
+}
+
+void kernel_server_stop(struct kernel_server *s)
+{
+	web_server_stop(s->web);
+	mutex_fini(&s->lock);
+	g_free(s);
+}
+
+const char *kernel_server_url(const struct kernel_server *s)
+{
+	return web_server_url(s->web);
+}
+
+unsigned kernel_server_started(struct kernel_server *s)
+{
+	return get(s, &s->started);
+}
+
+unsigned kernel_server_alive(struct kernel_server *s)
+{
+	unsigned count = 0;
+	unsigned i;
+
+	for (i = 1; i <= KERNELS_MAX; i++)
+		count += is_alive(s, i);
+	return count;
+}
+
+unsigned kernel_server_checks(struct kernel_server *s)
+{
+	return get(s, &s->checks);
+}
+
+unsigned kernel_server_openings(struct kernel_server *s)
+{
+	return get(s, &s->openings);
+}
+
+unsigned kernel_server_calls(struct kernel_server *s)
+{
+	return get(s, &s->calls);
+}
+
+bool kernel_server_stays_idle(struct kernel_server *s, int ms)
+{
+	int64_t end = clock_now_ms() + ms;
+	unsigned before;
+	bool is_idle;
+
+	mutex_lock(&s->lock);
+	before = s->asked;
+	while (s->asked == before && clock_now_ms() < end)
+		(void)waitlist_wait(
+			&s->waiters, &s->lock, NULL, end - clock_now_ms());
+	is_idle = s->asked == before;
+	mutex_unlock(&s->lock);
+	return is_idle;
+}

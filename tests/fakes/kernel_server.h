@@ -1,0 +1,36 @@
+/*
+ * kernel_server.h - a Jupyter server whose kernels do as they are called.
+ *
+ * For tests only. It has kernelspecs, kernels and their WebSockets, and plays
+ * the helper in each of them: it greets who opens a comm, and answers calls
+ * whose verb it does not know. Those it knows:
+ *
+ *	mute     lost the first time it is sent
+ *	vanish   the same, and the kernel is gone; its WebSocket stays open
+ *	quit     answered; the kernel says that it ends, and is gone
+ *	restart  answered; the kernel says that it restarts, and loses the next
+ *	         comm that is opened
+ */
+#ifndef PYCLOUD_TESTS_KERNEL_SERVER_H
+#define PYCLOUD_TESTS_KERNEL_SERVER_H
+
+#include <stdbool.h>
+
+struct kernel_server;
+
+/* Python's kernelspec, or another language's. */
+struct kernel_server *kernel_server_start(bool has_python);
+void kernel_server_stop(struct kernel_server *);
+const char *kernel_server_url(const struct kernel_server *);
+
+unsigned kernel_server_started(struct kernel_server *);
+unsigned kernel_server_alive(struct kernel_server *);
+/* How often a kernel was asked for by its id. */
+unsigned kernel_server_checks(struct kernel_server *);
+/* Comms opened, and calls that came, the lost ones too. */
+unsigned kernel_server_openings(struct kernel_server *);
+unsigned kernel_server_calls(struct kernel_server *);
+/* False when anything at all is asked within that time. */
+bool kernel_server_stays_idle(struct kernel_server *, int ms);
+
+#endif

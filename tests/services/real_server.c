@@ -1,0 +1,207 @@
+/* real_server.c - see real_server.h. */
+#include "config.h"
+
+#include "real_server.h"
+
+#include "http_client.h"
+#include "limits.h"
+#include "run_remote.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEADLINE_MS 60000
+
+/* --- the server ---------------------------------------------------------- */
+
+bool server_is_named(void)
+{
+	if (getenv("PYCLOUD_TEST_URL") != NULL)
+		return true;
+	(void)puts("PYCLOUD_TEST_URL names no server to test with");
+	return false;
+}
+
+int connect_server(void **state)
+{
+	struct fixture *f = g_new0(struct fixture, 1);
+	const char *token = getenv("PYCLOUD_TOKEN");
+	struct secret *secret =
+		token == NULL ? NULL : secret_new(token, strlen(token));
+	const struct endpoint_params params = {
+		.base_url = getenv("PYCLOUD_TEST_URL"), .token = secret
+	};
+
+	assert_int_equal(endpoint_new(&params, &f->endpoint), 0);
+	secret_unref(secret);
+	assert_int_equal(http_pool_new(f->endpoint, &f->pool), 0);
+	assert_int_equal(run_remote_new(f->pool, &f->executor), 0);
+	*state = f;
+	return 0;
+}
+
+int leave_server(void **state)
+{
+	struct fixture *f = *state;
+
+	executor_free(f->executor);
+	http_pool_free(f->pool);
+	endpoint_unref(f->endpoint);
+	g_free(f);
+	return 0;
+}
+
+cJSON *list_kernels(struct fixture *f)
+{
+	struct http_call call = { .request = HTTP_REQUEST_INIT };
+	struct http_response response;
+	cJSON *list;
+
+	call.request.method = "GET";
+	call.request.target = "api/kernels";
+	call.request.body_max = MIB;
+	http_response_init(&response);
+	assert_int_equal(http_client_call(f->pool, &call, NULL, &response), 0);
+	list = json_parse(response.body->str, response.body->len);
+	assert_true(cJSON_IsArray(list));
+	http_response_clear(&response);
+	return list;
+}
+
+/* --- collecting ---------------------------------------------------------- */
+
+void outcome_init(struct outcome *o)
+{
+	*o = (struct outcome){ 0 };
+	mutex_init(&o->lock);
+	o->bytes[RUN_STDOUT] = g_byte_array_new();
+	o->bytes[RUN_STDERR] = g_byte_array_new();
+}
+
+void outcome_fini(struct outcome *o)
+{
+	g_byte_array_unref(o->bytes[RUN_STDOUT]);
+	g_byte_array_unref(o->bytes[RUN_STDERR]);
+	mutex_fini(&o->lock);
+}
+
+static void take_output(
+	void *arg, enum run_stream stream, const void *bytes, size_t length)
+{
+	struct outcome *o = arg;
+
+	mutex_lock(&o->lock);
+	assert_false(o->has_ended);
+	g_byte_array_append(o->bytes[stream], bytes, (guint)length);
+	o->seen_ms = clock_now_ms();
+	waitlist_wake(&o->waiters);
+	mutex_unlock(&o->lock);
+}
+
+static void take_end(void *arg, const struct run_end *end)
+{
+	struct outcome *o = arg;
+
+	mutex_lock(&o->lock);
+	assert_false(o->has_ended);
+	o->has_ended = true;
+	o->end = *end;
+	waitlist_wake(&o->waiters);
+	mutex_unlock(&o->lock);
+}
+
+struct run_events outcome_events(struct outcome *o)
+{
+	return (struct run_events){
+		.output = take_output, .ended = take_end, .arg = o
+	};
+}
+
+void await_end(struct outcome *o)
+{
+	struct cancel limit;
+	int rc = 0;
+
+	cancel_init(&limit, DEADLINE_MS);
+	mutex_lock(&o->lock);
+	while (!o->has_ended && rc == 0)
+		rc = waitlist_wait(&o->waiters, &o->lock, &limit, -1);
+	mutex_unlock(&o->lock);
+	cancel_fini(&limit);
+	assert_int_equal(rc, 0);
+}
+
+void await_output(struct outcome *o, guint length)
+{
+	struct cancel limit;
+	int rc = 0;
+
+	cancel_init(&limit, DEADLINE_MS);
+	mutex_lock(&o->lock);
+	while (o->bytes[RUN_STDOUT]->len < length && rc == 0)
+		rc = waitlist_wait(&o->waiters, &o->lock, &limit, -1);
+	mutex_unlock(&o->lock);
+	cancel_fini(&limit);
+	assert_int_equal(rc, 0);
+}
+
+void assert_bytes(GByteArray *bytes, const char *expected)
+{
+	if (bytes->len != strlen(expected) ||
+		(bytes->len > 0 &&
+			memcmp(bytes->data, expected, bytes->len) != 0))
+		fail_msg("expected \"%s\", got \"%.*s\"", expected,
+			(int)bytes->len, (const char *)bytes->data);
+}
+
+/* --- starting ------------------------------------------------------------ */
+
+int start_in(struct fixture *f, const char *directory, const char *const *argv,
+	struct outcome *o, struct executor_run **ret)
+{
+	const struct run_command command = { .argv = argv,
+		.directory = directory };
+	const struct run_events events = outcome_events(o);
+
+	outcome_init(o);
+	return executor_start(f->executor, &command, &events, NULL, ret);
+}
+
+struct executor_run *start_code(
+	struct fixture *f, const char *code, struct outcome *o)
+{
+	const char *const argv[] = { "-c", code, NULL };
+	struct executor_run *run = NULL;
+
+	assert_int_equal(start_in(f, "", argv, o, &run), 0);
+	return run;
+}
+
+void run_code(struct fixture *f, const char *code, struct outcome *o)
+{
+	struct executor_run *run = start_code(f, code, o);
+
+	await_end(o);
+	executor_run_release(run);
+}
+
+void assert_status(
+	struct fixture *f, const char *code, int exit_status, int signal_number)
+{
+	struct outcome o;
+
+	run_code(f, code, &o);
+	assert_int_equal(o.end.error, 0);
+	assert_int_equal(o.end.exit_status, exit_status);
+	assert_int_equal(o.end.signal, signal_number);
+	outcome_fini(&o);
+}
+
+void feed_line(struct executor_run *run, const char *line)
+{
+	g_autofree char *text = g_strconcat(line, "\n", NULL);
+
+	assert_int_equal(executor_run_feed(run, text, strlen(text), NULL), 0);
+}
