@@ -11,8 +11,8 @@ the record, and `follow` starts sending from whatever offset the client has.
 From the client; a verb with an `id` is answered {"reply": id, "error": name
 or "", ...}, the name being errno's:
 
-    start   id run directory [argv\\0argv...]   starts `python3 ARGV...`, follows
-    follow  id run offset     sends the record from there on; answers its length
+    start   id run directory [argv\\0argv...]   `python3 ARGV...`, and follows
+    follow  id run offset     sends the record from there; answers its length
     ack     run offset        the client has everything up to there
     feed    id run offset eof [bytes]   standard input; offset: of its bytes
     signal  id run number     to the run's process group
@@ -23,7 +23,7 @@ To the client:
     {"event": "hello", "version", "root", "python"}     answers comm_open
     {"event": "output", "run", "offset"} [bytes]   a piece of the record (see
                               supervisor.py; pieces end anywhere)
-    {"event": "ended", "run", "length", "exit", "signal"}   after the last piece
+    {"event": "ended", "run", "length", "exit", "signal"}   after the last one
     {"event": "ended", "run", "error"}   it was lost, or cannot be followed
 
 Never more than `window` bytes (comm_open's data) are sent beyond the last ack.

@@ -8,7 +8,8 @@ it, and leaves the truth in the run's folder:
     log      what the child wrote, in the order it was read: frames of one byte
              (1 stdout, 2 stderr, 3 gap), four bytes length (big endian), and
              the bytes. A gap's bytes are a decimal count of what was dropped.
-    status   JSON, appears whole and last: {"exit", "signal", "length", "ended"}
+    status   JSON, appears whole and last: {"exit", "signal", "length",
+             "ended"}
     stdin    what the child is to read; the helper appends, we follow
     ctl      a FIFO; lines: "stdin" (the file has grown), "eof", "signal N"
 
@@ -162,7 +163,7 @@ class Supervisor:
         self._write_status(status)
 
     def _record(self, fd: int, size: int) -> bool:
-        """Moves up to `size` bytes from a pipe to the log; False at its end."""
+        """Moves up to `size` bytes of a pipe to the log; False at its end."""
         try:
             data = os.read(fd, size)
         except BlockingIOError:

@@ -161,7 +161,7 @@ static enum attr_answer answer_locked(struct attr_cache *c, struct directory *d,
 	}
 	if (b == NULL && is_fresh(d->listed_ms, max_age_ms)) {
 		*ret_learnt_ms = d->listed_ms;
-		return ATTR_ABSENT;
+		return ATTR_UNLISTED;
 	}
 	return ATTR_UNKNOWN;
 }
@@ -198,6 +198,13 @@ static void entry_free_func(gpointer p)
 	entry_free(p);
 }
 
+/* Names that no listing renews are shown for as long as they are believed. */
+static bool is_shown(const struct belief *b, int64_t max_age_ms)
+{
+	return b->is_local || is_fresh(b->learnt_ms, max_age_ms) ||
+	       !name_may_be_unlisted(b->entry.name, false);
+}
+
 GPtrArray *attr_cache_listing(struct attr_cache *c, const char *dir,
 	int64_t max_age_ms, int64_t *ret_age_ms)
 {
@@ -217,7 +224,7 @@ GPtrArray *attr_cache_listing(struct attr_cache *c, const char *dir,
 		while (g_hash_table_iter_next(&iter, NULL, &value)) {
 			const struct belief *b = value;
 
-			if (!b->is_absent)
+			if (!b->is_absent && is_shown(b, max_age_ms))
 				g_ptr_array_add(entries, entry_dup(&b->entry));
 		}
 	}
@@ -274,16 +281,18 @@ static bool keeps_own(const struct belief *b, uint64_t ticket)
 	return b != NULL && (b->is_local || b->changed >= ticket);
 }
 
-/* Drops what the new listing disproves. */
+/* Drops what the new listing disproves; of names that may be unlisted it
+ * proves nothing. */
 static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
 	uint64_t ticket) REQUIRES(c->lock)
 {
 	GHashTableIter iter;
-	gpointer value;
+	gpointer key, value;
 
 	g_hash_table_iter_init(&iter, d->names);
-	while (g_hash_table_iter_next(&iter, NULL, &value)) {
-		if (!keeps_own(value, ticket)) {
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		if (!keeps_own(value, ticket) &&
+			!name_may_be_unlisted(key, false)) {
 			g_hash_table_iter_remove(&iter);
 			c->names--;
 		}

@@ -11,6 +11,9 @@
  * before it is sent (attr_cache_ticket) and hands it in with the answer:
  * names that we changed after the ticket was drawn keep what we know.
  *
+ * Of names that a server may keep out of its listings (names.h) a listing says
+ * nothing: what was learnt of them otherwise goes on being believed.
+ *
  * Names that are local only (created here, not uploaded yet) are `is_local`:
  * no listing removes them.
  *
@@ -24,8 +27,9 @@
 struct attr_cache;
 
 enum attr_answer {
-	ATTR_UNKNOWN, /* ask the server */
-	ATTR_ABSENT,  /* it was not there */
+	ATTR_UNKNOWN,  /* ask the server */
+	ATTR_UNLISTED, /* not in the listing, which is all that is known */
+	ATTR_ABSENT,   /* it was not there */
 	ATTR_PRESENT,
 };
 

@@ -194,6 +194,9 @@ void content_end_load(
 	struct content *c, int rc, int64_t size, const struct entry *version)
 {
 	mutex_lock(&c->lock);
+	/* An answer that was read again may have been longer before. */
+	if (rc >= 0 && ftruncate(c->fd, size) < 0)
+		rc = -errno;
 	c->loads++;
 	c->load_error = rc;
 	c->loaded_ms = clock_now_ms();

@@ -40,6 +40,36 @@ int dir_child_path(struct request *r, struct node *dir, const char *name,
 	return strlen(*ret_path) > PATH_BYTES_MAX ? -ENAMETOOLONG : 0;
 }
 
+int dir_enter_alone(struct request *r, struct node *dir, const char *name,
+	struct path_pass *pass, char **ret_dir_path, char **ret_path)
+{
+	for (;;) {
+		g_autofree char *dir_path = NULL;
+		g_autofree char *path = NULL;
+		g_autofree char *again = NULL;
+		int rc = dir_child_path(r, dir, name, &dir_path, &path);
+
+		if (rc < 0)
+			return rc;
+		*pass = (struct path_pass){ .path = path, .is_alone = true };
+		rc = path_gate_enter(r->session->gate, pass, &r->cancel);
+		if (rc < 0)
+			return rc;
+		again = node_table_path(r->session->nodes, dir);
+		if (again != NULL && strcmp(again, dir_path) == 0) {
+			*ret_dir_path = g_steal_pointer(&dir_path);
+			*ret_path = g_steal_pointer(&path);
+			return 0;
+		}
+		dir_leave(r, pass);
+	}
+}
+
+void dir_leave(struct request *r, struct path_pass *pass)
+{
+	path_gate_leave(r->session->gate, pass);
+}
+
 struct node *dir_enter(struct session *s, struct node *dir,
 	const struct entry *entry, uint64_t lookups)
 {
@@ -208,6 +238,20 @@ static int listed_entry(struct request *r, struct handle *h, guint index,
 	return 1;
 }
 
+/* The directory may have another name by now. */
+static int begin_again(struct request *r, struct handle *h)
+{
+	char *path = node_table_path(r->session->nodes, h->node);
+
+	if (path == NULL) {
+		g_ptr_array_set_size(h->entries, 0); /* removed: empty */
+		return 0;
+	}
+	g_free(h->path);
+	h->path = path;
+	return take_snapshot(r, h->node, path, h);
+}
+
 static int dir_dirent(struct request *r, struct handle *h, uint64_t index,
 	bool wants_node, struct node_dirent *ret)
 {
@@ -219,7 +263,7 @@ static int dir_dirent(struct request *r, struct handle *h, uint64_t index,
 	 * (rewinddir); one under way sees the moment it began, whatever comes
 	 * and goes meanwhile. */
 	if (index == 0 && h->is_begun) {
-		rc = take_snapshot(r, h->node, h->path, h);
+		rc = begin_again(r, h);
 		if (rc < 0)
 			return rc;
 	}
@@ -363,6 +407,7 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 		attr_fill(s, n, path, &entry, 0, ret_attr);
 		*ret_node = n; /* our ref is the caller's now */
 	} else {
+		file_let_go(s, n); /* replaced before it was open */
 		node_table_unref(s->nodes, n);
 	}
 	entry_clear(&entry);
@@ -439,14 +484,10 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
-	struct path_pass pass = { .is_alone = true };
+	struct path_pass pass;
 	struct entry entry;
-	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
-	pass.path = path;
-	rc = path_gate_enter(s->gate, &pass, &r->cancel);
 	if (rc < 0)
 		return rc;
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
@@ -457,7 +498,7 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 			     : remove_file(r, dir, name, dir_path, path);
 		entry_clear(&entry);
 	}
-	path_gate_leave(s->gate, &pass);
+	dir_leave(r, &pass);
 	return rc;
 }
 
@@ -499,14 +540,10 @@ static int dir_rmdir(struct request *r, struct node *dir, const char *name)
 	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
-	struct path_pass pass = { .is_alone = true };
+	struct path_pass pass;
 	struct entry entry;
-	int rc = dir_child_path(r, dir, name, &dir_path, &path);
+	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
-	pass.path = path;
-	rc = path_gate_enter(s->gate, &pass, &r->cancel);
 	if (rc < 0)
 		return rc;
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
@@ -517,7 +554,7 @@ static int dir_rmdir(struct request *r, struct node *dir, const char *name)
 			     : remove_directory(r, dir, name, dir_path, path);
 		entry_clear(&entry);
 	}
-	path_gate_leave(s->gate, &pass);
+	dir_leave(r, &pass);
 	return rc;
 }
 

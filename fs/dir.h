@@ -22,6 +22,15 @@ extern const struct node_ops dir_ops;
 int dir_child_path(struct request *, struct node *dir, const char *name,
 	char **ret_dir_path, char **ret_path);
 
+/* The same for an op that changes what the name means: enters its path alone
+ * (path_gate.h). Whoever waits at the gate may wait for a rename of the
+ * directory, so the path is what it is when it has passed. After 0 the caller
+ * calls dir_leave(). */
+struct path_pass;
+int dir_enter_alone(struct request *, struct node *dir, const char *name,
+	struct path_pass *, char **ret_dir_path, char **ret_path);
+void dir_leave(struct request *, struct path_pass *);
+
 /* The node of an entry, entered with a ref and `lookups`. */
 struct node *dir_enter(struct session *, struct node *dir, const struct entry *,
 	uint64_t lookups);

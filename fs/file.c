@@ -62,14 +62,22 @@ static int file_getattr(
 	return rc;
 }
 
+void file_let_go(struct session *s, struct node *n)
+{
+	g_autofree char *path = node_table_path(s->nodes, n);
+
+	if (path == NULL && !content_is_open(n->content))
+		transfer_abandon(s, n);
+}
+
 int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
 	struct session *s = r->session;
-	int rc = 0;
+	int rc = transfer_open(s, n, entry, &r->cancel);
 
-	content_open(n->content);
-	(void)content_revalidate(n->content, entry);
+	if (rc < 0)
+		return rc;
 	if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY) {
 		rc = content_truncate(n->content, 0, &r->cancel);
 		if (rc == 0)
@@ -77,6 +85,7 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 	}
 	if (rc < 0) {
 		content_close(n->content);
+		file_let_go(s, n);
 		return rc;
 	}
 	node_table_ref(s->nodes, n);
@@ -99,8 +108,10 @@ static int file_open(
 	int64_t max_age_ms = MIN(s->options.attr_timeout_ms, REVALIDATE_MS);
 	int rc;
 
+	/* Replaced since it was looked up: the kernel does that again, and
+	 * nobody meets a moment without the file. */
 	if (path == NULL)
-		return -ENOENT;
+		return -ESTALE;
 	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
 	if (rc == -ENOENT && content_is_dirty(n->content))
 		rc = 0;
@@ -190,12 +201,8 @@ static int file_fallocate(struct request *r, struct handle *h, int mode,
 
 static void file_release(struct request *r, struct handle *h)
 {
-	struct content *c = h->node->content;
-	g_autofree char *path = node_table_path(r->session->nodes, h->node);
-
-	content_close(c);
-	if (path == NULL && !content_is_open(c))
-		transfer_abandon(r->session, h->node);
+	content_close(h->node->content);
+	file_let_go(r->session, h->node);
 }
 
 /* Without an open handle of its own (truncate(2)) the change must be on the
@@ -217,6 +224,7 @@ static int change_size(
 			rc = transfer_upload(s, n, &r->cancel);
 	}
 	content_close(n->content);
+	file_let_go(s, n);
 	return rc;
 }
 

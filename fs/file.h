@@ -23,4 +23,10 @@ struct node_template file_template(struct session *);
 int file_open_entry(struct request *, struct node *, int flags,
 	const struct entry *, struct open_result *);
 
+/* For who has just closed the content, or never opened it: bytes of a file that
+ * is gone and that nobody has open are of no use any more. Whoever removes a
+ * file looks for handles after it has taken the path, so one of both sees
+ * the other. */
+void file_let_go(struct session *, struct node *);
+
 #endif

@@ -80,6 +80,19 @@ struct node *handle_table_close(struct handle_table *t, struct handle *h)
 	return node;
 }
 
+struct handle *handle_table_any(struct handle_table *t)
+{
+	GHashTableIter iter;
+	gpointer value = NULL;
+
+	mutex_lock(&t->lock);
+	g_hash_table_iter_init(&iter, t->by_fh);
+	if (!g_hash_table_iter_next(&iter, NULL, &value))
+		value = NULL;
+	mutex_unlock(&t->lock);
+	return value;
+}
+
 unsigned handle_table_count(struct handle_table *t)
 {
 	unsigned count;

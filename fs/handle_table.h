@@ -48,6 +48,8 @@ struct handle *handle_table_open(
 struct handle *handle_table_get(struct handle_table *, uint64_t fh);
 /* Frees the handle; the node's ref is the caller's again. */
 struct node *handle_table_close(struct handle_table *, struct handle *);
+/* Any handle, or NULL when nothing is open any more. */
+struct handle *handle_table_any(struct handle_table *);
 unsigned handle_table_count(struct handle_table *);
 
 #endif

@@ -222,6 +222,53 @@ static int rename_inside_gate(struct renaming *m, unsigned flags)
 						 : rename_file(m, flags);
 }
 
+/* The paths as they are now. */
+static int find_paths(struct renaming *m)
+{
+	int rc;
+
+	g_clear_pointer(&m->dir_path, g_free);
+	g_clear_pointer(&m->to_dir_path, g_free);
+	g_clear_pointer(&m->from, g_free);
+	g_clear_pointer(&m->to, g_free);
+	rc = dir_child_path(
+		m->request, m->dir, m->name, &m->dir_path, &m->from);
+	if (rc == 0)
+		rc = dir_child_path(m->request, m->to_dir, m->to_name,
+			&m->to_dir_path, &m->to);
+	return rc;
+}
+
+static bool has_path(struct renaming *m, struct node *dir, const char *path)
+{
+	g_autofree char *now = node_table_path(m->session->nodes, dir);
+
+	return now != NULL && strcmp(now, path) == 0;
+}
+
+/* As dir_enter_alone(), with both paths. */
+static int enter_alone(struct renaming *m, struct path_pass *pass)
+{
+	struct path_gate *gate = m->session->gate;
+
+	for (;;) {
+		int rc = find_paths(m);
+
+		if (rc < 0)
+			return rc;
+		*pass = (struct path_pass){
+			.path = m->from, .other_path = m->to, .is_alone = true
+		};
+		rc = path_gate_enter(gate, pass, &m->request->cancel);
+		if (rc < 0)
+			return rc;
+		if (has_path(m, m->dir, m->dir_path) &&
+			has_path(m, m->to_dir, m->to_dir_path))
+			return 0;
+		path_gate_leave(gate, pass);
+	}
+}
+
 int dir_rename(struct request *r, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags)
 {
@@ -231,19 +278,12 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 		.to_dir = to_dir,
 		.name = name,
 		.to_name = to_name };
-	struct path_pass pass = { .is_alone = true };
+	struct path_pass pass;
 	int rc;
 
 	if ((flags & ~(unsigned)RENAME_NOREPLACE) != 0)
 		return -EINVAL;
-	rc = dir_child_path(r, dir, name, &m.dir_path, &m.from);
-	if (rc == 0)
-		rc = dir_child_path(r, to_dir, to_name, &m.to_dir_path, &m.to);
-	if (rc == 0) {
-		pass.path = m.from;
-		pass.other_path = m.to;
-		rc = path_gate_enter(r->session->gate, &pass, &r->cancel);
-	}
+	rc = enter_alone(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
 		path_gate_leave(r->session->gate, &pass);

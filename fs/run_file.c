@@ -150,6 +150,7 @@ static int start_line(struct request *r, struct handle *h)
 		run_unref(c->run); /* it had read from an older one */
 	c->run = run;
 	c->is_writer = true;
+	c->read_offset = 0;
 	mutex_unlock(&c->lock);
 	return 0;
 }

@@ -44,10 +44,28 @@ int session_new(const struct session_params *p, struct session **ret)
 	return 0;
 }
 
+/* A mount that was torn off (fusermount -z, an aborted connection) leaves open
+ * what it had open: its conversations hold runs, whose callbacks use the
+ * session. Nobody waits for anything any more. */
+static void release_handles(struct session *s)
+{
+	struct request r = { .operation = "release", .session = s };
+	struct handle *h;
+
+	cancel_init(&r.cancel, 0);
+	cancel_fire(&r.cancel);
+	while ((h = handle_table_any(s->handles)) != NULL) {
+		h->node->ops->release(&r, h);
+		node_table_unref(s->nodes, handle_table_close(s->handles, h));
+	}
+	cancel_fini(&r.cancel);
+}
+
 void session_free(struct session *s)
 {
 	if (s == NULL)
 		return;
+	release_handles(s);
 	run_table_free(s->runs); /* first: its callbacks use the rest */
 	tree_free(s->tree);
 	path_gate_free(s->gate);

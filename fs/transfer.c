@@ -17,6 +17,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* A file may change while it is read; not for ever. */
+#define READ_ATTEMPTS 3
+
 struct dirty_set {
 	struct mutex lock;
 	GHashTable *nodes; /* guarded by lock; each with a ref */
@@ -105,35 +108,89 @@ static int load_sink(
 	return content_load_bytes(arg, bytes, length, offset);
 }
 
-/* Reads the whole file. The attributes asked for first say how long it must
- * be; a symbolic link in the pod is listed with the link's own length, so the
- * answer's own total decides when it is given. */
+/* One answer, of `version` or of another. */
+static int read_once(struct session *s, struct content *c, const char *path,
+	const struct cancel *cancel, const struct entry *version,
+	struct remote_read_info *ret)
+{
+	struct remote_sink sink = { .write = load_sink, .arg = c };
+	int64_t expected;
+	int rc;
+
+	if (version->type != ENTRY_FILE)
+		return -EISDIR;
+	*ret = (struct remote_read_info){ .total = -1 };
+	rc = remote_read(s->remote, path, 0, -1, &sink, cancel, ret);
+	expected = ret->total >= 0 ? ret->total : version->size;
+	if (rc == 0 && expected >= 0 && ret->received != expected)
+		rc = -EIO;
+	return rc;
+}
+
+static bool is_of_version(
+	const struct remote_read_info *info, const struct entry *version)
+{
+	return (version->size < 0 || info->received == version->size) &&
+	       (info->last_modified == 0 ||
+		       info->last_modified == version->mtime.tv_sec);
+}
+
+/* Asks what the file is now. 1: still what was believed (a symbolic link in
+ * the pod is listed with its own length and time, not its target's). */
+static int ask_again(struct session *s, const char *path,
+	const struct cancel *cancel, struct entry *version)
+{
+	struct entry now;
+	int rc = tree_stat(s->tree, path, -1, cancel, &now, NULL);
+
+	if (rc < 0)
+		return rc;
+	rc = entry_same_version(version, &now);
+	entry_clear(version);
+	*version = now;
+	return rc;
+}
+
+/* Reads the whole file. What was believed of it may be old: what came must be
+ * of the version that it is given out for. A file that changes faster than it
+ * can be asked about is taken as it came, as a version of its own. */
+static int read_settled(struct session *s, struct content *c, const char *path,
+	const struct cancel *cancel, struct entry *version, int64_t *ret_size)
+{
+	struct remote_read_info info;
+	int attempts;
+	int rc = 0;
+
+	for (attempts = 0; attempts < READ_ATTEMPTS; attempts++) {
+		rc = read_once(s, c, path, cancel, version, &info);
+		if (rc < 0)
+			return rc;
+		*ret_size = info.received;
+		if (is_of_version(&info, version))
+			return 0;
+		rc = ask_again(s, path, cancel, version);
+		if (rc < 0)
+			return rc;
+		if (rc > 0 || is_of_version(&info, version))
+			return 0;
+	}
+	version->size = -1; /* no listing says so: the next open reads anew */
+	return 0;
+}
+
 static int read_whole(struct session *s, struct content *c, const char *path,
 	const struct cancel *cancel, struct entry *ret_version,
 	int64_t *ret_size)
 {
-	struct remote_sink sink = { .write = load_sink, .arg = c };
-	struct remote_read_info info = { .total = -1 };
-	int64_t expected;
 	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, cancel,
 		ret_version, NULL);
 
 	if (rc < 0)
 		return rc;
-	if (ret_version->type != ENTRY_FILE) {
+	rc = read_settled(s, c, path, cancel, ret_version, ret_size);
+	if (rc < 0)
 		entry_clear(ret_version);
-		return -EISDIR;
-	}
-	rc = remote_read(s->remote, path, 0, -1, &sink, cancel, &info);
-	expected = info.total >= 0 ? info.total : ret_version->size;
-	if (rc == 0 && expected >= 0 && info.received != expected)
-		rc = -EIO;
-	if (rc < 0) {
-		entry_clear(ret_version);
-		return rc;
-	}
-	*ret_size = info.received;
-	return 0;
+	return rc;
 }
 
 int transfer_load_at(struct session *s, struct node *n, const char *path,
@@ -179,6 +236,21 @@ static int enter_shared(struct session *s, struct node *n,
 	}
 }
 
+int transfer_open(struct session *s, struct node *n, const struct entry *now,
+	const struct cancel *cancel)
+{
+	g_autofree char *path = NULL;
+	struct path_pass pass;
+	int rc = enter_shared(s, n, &pass, cancel, &path);
+
+	if (rc < 0)
+		return rc == -ENOENT ? -ESTALE : rc;
+	content_open(n->content);
+	(void)content_revalidate(n->content, now);
+	path_gate_leave(s->gate, &pass);
+	return 0;
+}
+
 int transfer_load(
 	struct session *s, struct node *n, const struct cancel *cancel)
 {
@@ -189,8 +261,9 @@ int transfer_load(
 	if (content_is_ready(n->content))
 		return 0;
 	rc = enter_shared(s, n, &pass, cancel, &path);
+	/* Who removed the file kept its bytes for those who have it open. */
 	if (rc == -ENOENT)
-		return -ESTALE;
+		return content_is_ready(n->content) ? 0 : -ESTALE;
 	if (rc < 0)
 		return rc;
 	rc = transfer_load_at(s, n, path, cancel);

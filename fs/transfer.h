@@ -33,6 +33,12 @@ void transfer_changed(struct session *, struct node *);
 /* The node's bytes are of no use to anybody any more. */
 void transfer_abandon(struct session *, struct node *);
 
+/* Opens the node's content (content_close it), without bytes of another version
+ * than `now`; before a removal of the file or after it, never meanwhile:
+ * -ESTALE when it is unlinked, and the kernel looks the name up again. */
+int transfer_open(struct session *, struct node *, const struct entry *now,
+	const struct cancel *);
+
 /* Brings the node's bytes here. The caller has the content open. */
 int transfer_load(struct session *, struct node *, const struct cancel *);
 /* The same for a caller that is inside the gate already. */

@@ -145,17 +145,21 @@ static int ask_for_one(struct tree *t, const char *path, const char *dir,
 	return rc;
 }
 
+static bool is_never_listed(struct tree *t, const char *name)
+{
+	unsigned caps = remote_capabilities(t->remote);
+
+	return name_may_be_unlisted(name, (caps & REMOTE_CAN_HIDDEN) != 0);
+}
+
 /* Who believes nothing would throw the rest of a listing away. */
 static bool asks_alone(
 	struct tree *t, const char *dir, const char *name, int64_t max_age_ms)
 {
-	unsigned caps = remote_capabilities(t->remote);
 	unsigned singles;
 	int count;
 
-	if (max_age_ms <= 0)
-		return true;
-	if (name_may_be_unlisted(name, (caps & REMOTE_CAN_HIDDEN) != 0))
+	if (max_age_ms <= 0 || is_never_listed(t, name))
 		return true;
 	count = attr_cache_count_single(t->attrs, dir, &singles);
 	return count > BIG_DIRECTORY && singles < BIG_DIRECTORY_LOOKUPS;
@@ -183,6 +187,7 @@ static int answer_from_listing(struct tree *t, const char *path,
 		t->attrs, dir, name, REVALIDATE_MS, ret_entry, NULL)) {
 	case ATTR_PRESENT:
 		return 0;
+	case ATTR_UNLISTED: /* of others we did not ask for a listing */
 	case ATTR_ABSENT:
 		return -ENOENT;
 	case ATTR_UNKNOWN:
@@ -210,6 +215,10 @@ int tree_stat(struct tree *t, const char *path, int64_t max_age_ms,
 		t->attrs, dir, name, max_age_ms, ret_entry, ret_age_ms)) {
 	case ATTR_PRESENT:
 		return 0;
+	case ATTR_UNLISTED:
+		if (is_never_listed(t, name))
+			break;
+		return -ENOENT;
 	case ATTR_ABSENT:
 		return -ENOENT;
 	case ATTR_UNKNOWN:

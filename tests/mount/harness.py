@@ -26,6 +26,7 @@ import time
 import urllib.error
 import urllib.request
 
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 LIMIT = 60
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -35,9 +36,17 @@ SECTIONS = {"notebook": ("NotebookApp", "notebook_dir"),
             "server": ("ServerApp", "root_dir")}
 
 
+LIBC = ctypes.CDLL(None)
+
+
 def become_subreaper():
     """Let orphans of our descendants become our children."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent():
+    """Leave nothing behind when the test itself is killed."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def wait_until(condition, what, limit=LIMIT):
@@ -169,6 +178,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 cwd=self.root, start_new_session=True,
+                preexec_fn=end_with_parent,
                 env={"HOME": str(self.home), "PATH": SYSTEM_PATH,
                      "LANG": "C.UTF-8"}, **identity)
         wait_until(self.answers, f"{self.generation} at {self.url}")
@@ -306,7 +316,12 @@ class Mount:
                 err.read().decode())
         fresh = [pid for pid in children() if pid not in before
                  and self.comm(pid) == "mount.pycloud"]
-        self.pid = fresh[0] if fresh else None
+        if code == 0:
+            self.pid = fresh[0] if fresh else None
+        for pid in [] if code == 0 else fresh:
+            # It told its parent that it failed, and is about to end.
+            wait_until(lambda pid=pid: os.waitpid(pid, os.WNOHANG)[0],
+                       "the failed daemon's end")
         return self.result
 
     @staticmethod
@@ -368,8 +383,8 @@ class Mount:
 
     def is_sanitized(self):
         """Built with a sanitizer, whose shadow memory distorts sizes."""
-        maps = pathlib.Path(f"/proc/{self.pid}/maps").read_text()
-        return any(x in maps for x in ("libasan", "libtsan", "libubsan"))
+        program = self.program.read_bytes()
+        return any(x in program for x in (b"libasan.so", b"libtsan.so"))
 
     def wait_end(self, limit=LIMIT):
         """The daemon's exit code (negative: a signal's number)."""

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+import harness
+from conftest import mount_server
 from harness import watch_for
 
 ODD_NAMES = [
@@ -161,10 +163,31 @@ def test_names_that_listings_hide_can_be_used(server, tree):
         assert (tree / name).read_text() == name
 
 
-def test_editors_dot_files_work(tree):
-    (tree / ".notes.swp").write_text("swap")
-    assert (tree / ".notes.swp").read_text() == "swap"
-    os.unlink(tree / ".notes.swp")
+def test_dot_name_that_the_server_refuses_is_eperm(server, tree):
+    with pytest.raises(PermissionError) as caught:
+        (tree / ".notes.swp").write_text("swap")
+    assert caught.value.errno == errno.EPERM
+    assert not (tree / ".notes.swp").exists()
+    assert not (server.root / ".notes.swp").exists()
+
+
+def test_dot_names_work_where_the_server_allows_them(mounter, generation):
+    allowing = harness.Server(
+        generation, ["--ContentsManager.allow_hidden=True"]).start()
+    try:
+        allowing.write(".git/config", "there")
+        mount = mount_server(mounter, allowing)
+        assert ".git" in os.listdir(mount.path)
+        assert (mount.path / ".git" / "config").read_text() == "there"
+        (mount.path / ".new").write_text("new")
+        assert (allowing.root / ".new").read_text() == "new"
+        assert ".new" in os.listdir(mount.path)
+        os.rename(mount.path / ".new", mount.path / ".git" / "moved")
+        os.unlink(mount.path / ".git" / "moved")
+        assert not (allowing.root / ".git" / "moved").exists()
+        assert mount.unmount().returncode == 0
+    finally:
+        allowing.stop()
 
 
 def test_statfs_answers(tree):

@@ -179,11 +179,11 @@ def test_read_only_mount(mounter, server):
 def test_masks_and_owner(mounter, server):
     server.write("d/a", "one")
     mount = mount_server(mounter, server,
-                         options="fmask=137,dmask=027,uid=12345,gid=54321")
+                         options="fmask=137,dmask=002,uid=12345,gid=54321")
     file = os.lstat(mount.path / "d" / "a")
     directory = os.lstat(mount.path / "d")
     assert file.st_mode & 0o777 == 0o640
-    assert directory.st_mode & 0o777 == 0o750
+    assert directory.st_mode & 0o777 == 0o775
     assert (file.st_uid, file.st_gid) == (12345, 54321)
 
 

@@ -69,7 +69,13 @@ def test_exclusive_create(server, tree):
     os.close(os.open(tree / "f", flags))
     assert (server.root / "f").exists()
     assert errno_of(os.open, tree / "f", flags) == errno.EEXIST
+
+
+@pytest.mark.options("attr_timeout=0")
+def test_exclusive_create_sees_what_the_server_has(server, tree):
+    assert not (tree / "behind").exists()
     server.write("behind", "keep")
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
     assert errno_of(os.open, tree / "behind", flags) == errno.EEXIST
     assert (server.root / "behind").read_text() == "keep"
 

@@ -87,6 +87,7 @@ static int64_t look(
 		size = e.size;
 		entry_clear(&e);
 		return size;
+	case ATTR_UNLISTED:
 	case ATTR_ABSENT:
 		return -1;
 	case ATTR_UNKNOWN:
@@ -181,6 +182,27 @@ static void an_answer_on_its_way_does_not_undo_our_own_change(void **state)
 	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "new", &stale);
 	assert_int_equal(look(c, "d", "new", LONG_MS), 1);
 	entry_clear(&stale);
+}
+
+static void a_listing_says_nothing_of_names_it_may_leave_out(void **state)
+{
+	struct attr_cache *c = *state;
+	struct entry e;
+
+	change(c, "d", "a~", 3, false);
+	attr_cache_changed(c, "d", "b~", NULL, false);
+	list(c, "d", "a");
+	assert_int_equal(look(c, "d", "a~", LONG_MS), 3);
+	assert_int_equal(attr_cache_lookup(c, "d", "b~", LONG_MS, &e, NULL),
+		ATTR_ABSENT);
+	assert_int_equal(attr_cache_lookup(c, "d", "c~", LONG_MS, &e, NULL),
+		ATTR_UNLISTED);
+	assert_listing(c, "d", "a a~");
+	/* No listing renews what is known of it. */
+	attr_cache_expire(c);
+	list(c, "d", "a");
+	assert_int_equal(look(c, "d", "a~", LONG_MS), -2);
+	assert_listing(c, "d", "a");
 }
 
 static void local_names_survive_listings_and_time(void **state)
@@ -358,6 +380,7 @@ int main(void)
 		with_cache(single_answers_are_believed_without_a_listing),
 		with_cache(a_new_listing_forgets_what_it_disproves),
 		with_cache(an_answer_on_its_way_does_not_undo_our_own_change),
+		with_cache(a_listing_says_nothing_of_names_it_may_leave_out),
 		with_cache(local_names_survive_listings_and_time),
 		with_cache(a_moved_directory_takes_its_names_along),
 		with_cache(a_removed_directory_is_unknown_with_all_below),

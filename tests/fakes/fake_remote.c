@@ -1,0 +1,630 @@
+/* fake_remote.c - see fake_remote.h. */
+#include "config.h"
+
+#include "fake_remote.h"
+
+#include "mutex.h"
+#include "names.h"
+#include "waitlist.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FIRST_SECOND 1700000000
+#define LINK_BYTES   9
+#define PIECE_BYTES  4096
+
+struct thing {
+	enum entry_type type;
+	GString *bytes;
+	struct timespec mtime;
+	bool is_link;
+};
+
+struct script {
+	unsigned calls;
+	unsigned fails_in; /* 1: the next call fails; 0: none does */
+	int error;
+	bool stalls;
+	bool is_stalled; /* somebody stands still */
+};
+
+struct fake {
+	struct remote remote;
+	struct mutex lock;
+	/* guarded by lock */
+	GHashTable *things; /* path -> struct thing *; the root is not in it */
+	unsigned capabilities;
+	time_t now; /* a clock of its own: each change is a new version */
+	struct script scripts[FAKE_OPS];
+	int64_t missing_bytes;
+	GString *changes;
+	struct waitlist changed;
+};
+
+static struct fake *fake_of(struct remote *r)
+{
+	return (struct fake *)r;
+}
+
+static void thing_free(gpointer p)
+{
+	struct thing *t = p;
+
+	g_string_free(t->bytes, TRUE);
+	g_free(t);
+}
+
+/* --- the tree; all with the lock held ------------------------------------- */
+
+static struct thing *find(struct fake *f, const char *path) REQUIRES(f->lock)
+{
+	return g_hash_table_lookup(f->things, path);
+}
+
+static bool is_directory(struct fake *f, const char *path) REQUIRES(f->lock)
+{
+	const struct thing *t = find(f, path);
+
+	return *path == '\0' || (t != NULL && t->type == ENTRY_DIRECTORY);
+}
+
+static struct thing *put(struct fake *f, const char *path, enum entry_type type)
+	REQUIRES(f->lock)
+{
+	struct thing *t = find(f, path);
+
+	if (t == NULL) {
+		t = g_new0(struct thing, 1);
+		t->bytes = g_string_new(NULL);
+		g_hash_table_insert(f->things, g_strdup(path), t);
+	}
+	t->type = type;
+	t->is_link = false;
+	t->mtime.tv_sec = f->now++;
+	return t;
+}
+
+static void put_parents(struct fake *f, const char *path) REQUIRES(f->lock)
+{
+	g_autofree char *parent = path_parent(path);
+
+	if (is_directory(f, parent))
+		return;
+	put_parents(f, parent);
+	(void)put(f, parent, ENTRY_DIRECTORY);
+}
+
+static void describe(struct fake *f, const char *path, struct entry *ret)
+	REQUIRES(f->lock)
+{
+	const struct thing *t = find(f, path);
+	struct timespec none = { FIRST_SECOND, 0 };
+
+	*ret = (struct entry){
+		.name = g_strdup(path_basename(path)),
+		.type = t == NULL ? ENTRY_DIRECTORY : t->type,
+		.size = t == NULL || t->type == ENTRY_DIRECTORY
+				? -1
+				: (int64_t)t->bytes->len,
+		.mtime = t == NULL ? none : t->mtime,
+		.ctime = t == NULL ? none : t->mtime,
+		.is_writable = true,
+	};
+	if (t != NULL && t->is_link)
+		ret->size = LINK_BYTES;
+}
+
+static GPtrArray *below(struct fake *f, const char *top) REQUIRES(f->lock)
+{
+	GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter iter;
+	gpointer path;
+
+	g_hash_table_iter_init(&iter, f->things);
+	while (g_hash_table_iter_next(&iter, &path, NULL))
+		if (path_is_below(path, top))
+			g_ptr_array_add(paths, g_strdup(path));
+	return paths;
+}
+
+static void drop(struct fake *f, const char *path) REQUIRES(f->lock)
+{
+	GPtrArray *paths = below(f, path);
+
+	for (guint i = 0; i < paths->len; i++)
+		g_hash_table_remove(f->things, paths->pdata[i]);
+	g_ptr_array_unref(paths);
+}
+
+static void move(struct fake *f, const char *from, const char *to)
+	REQUIRES(f->lock)
+{
+	GPtrArray *paths = below(f, from);
+
+	for (guint i = 0; i < paths->len; i++) {
+		const char *old = paths->pdata[i];
+		gpointer key, value;
+
+		(void)g_hash_table_steal_extended(f->things, old, &key, &value);
+		g_hash_table_insert(f->things,
+			g_strconcat(to, old + strlen(from), NULL), value);
+		g_free(key);
+	}
+	g_ptr_array_unref(paths);
+}
+
+/* --- the script ----------------------------------------------------------- */
+
+/* What every call begins with: counted, perhaps held, perhaps failed. */
+static int begin_locked(struct fake *f, enum fake_op op,
+	const struct cancel *cancel) REQUIRES(f->lock)
+{
+	struct script *s = &f->scripts[op];
+	int rc = cancel_check(cancel);
+
+	s->calls++;
+	if (s->stalls) {
+		s->stalls = false;
+		s->is_stalled = true;
+		waitlist_wake(&f->changed);
+		while (rc == 0 && s->is_stalled)
+			rc = waitlist_wait(&f->changed, &f->lock, cancel, -1);
+		s->is_stalled = false;
+	}
+	if (rc == 0 && s->fails_in > 0 && --s->fails_in == 0)
+		rc = -s->error;
+	return rc;
+}
+
+void fake_remote_fail(
+	struct remote *r, enum fake_op op, unsigned nth, int error)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->scripts[op].fails_in = nth;
+	f->scripts[op].error = error;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_stall(struct remote *r, enum fake_op op)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->scripts[op].stalls = true;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_await_stalled(struct remote *r, enum fake_op op)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	while (!f->scripts[op].is_stalled)
+		(void)waitlist_wait(&f->changed, &f->lock, NULL, -1);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_release(struct remote *r, enum fake_op op)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->scripts[op].is_stalled = false;
+	waitlist_wake(&f->changed);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_shorten_read(struct remote *r, int64_t bytes)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->missing_bytes = bytes;
+	mutex_unlock(&f->lock);
+}
+
+/* --- remote.h ------------------------------------------------------------- */
+
+static int fake_stat(struct remote *r, const char *path,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct fake *f = fake_of(r);
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_STAT, cancel);
+	if (rc == 0 && *path != '\0' && find(f, path) == NULL)
+		rc = -ENOENT;
+	if (rc == 0)
+		describe(f, path, ret);
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static void free_entry(gpointer p)
+{
+	entry_free(p);
+}
+
+static GPtrArray *children(struct fake *f, const char *path) REQUIRES(f->lock)
+{
+	GPtrArray *entries = g_ptr_array_new_with_free_func(free_entry);
+	bool lists_hidden = (f->capabilities & REMOTE_CAN_HIDDEN) != 0;
+	GHashTableIter iter;
+	gpointer key;
+
+	g_hash_table_iter_init(&iter, f->things);
+	while (g_hash_table_iter_next(&iter, &key, NULL)) {
+		g_autofree char *parent = path_parent(key);
+		struct entry entry;
+
+		if (strcmp(parent, path) != 0 ||
+			name_may_be_unlisted(path_basename(key), lists_hidden))
+			continue;
+		describe(f, key, &entry);
+		g_ptr_array_add(entries, entry_dup(&entry));
+		entry_clear(&entry);
+	}
+	return entries;
+}
+
+static int fake_list(struct remote *r, const char *path,
+	const struct cancel *cancel, GPtrArray **ret_entries,
+	unsigned *ret_dropped)
+{
+	struct fake *f = fake_of(r);
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_LIST, cancel);
+	if (rc == 0 && !is_directory(f, path))
+		rc = find(f, path) == NULL ? -ENOENT : -ENOTDIR;
+	if (rc == 0) {
+		*ret_entries = children(f, path);
+		*ret_dropped = 0;
+	}
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* A copy of the bytes, so that the sink is called without the lock. */
+static int take_bytes(struct fake *f, const char *path,
+	const struct cancel *cancel, GBytes **ret_bytes, time_t *ret_time,
+	int64_t *ret_missing)
+{
+	const struct thing *t;
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_READ, cancel);
+	t = find(f, path);
+	if (rc == 0 && t == NULL)
+		rc = -ENOENT;
+	if (rc == 0 && t->type != ENTRY_FILE)
+		rc = -EISDIR;
+	if (rc == 0) {
+		*ret_bytes = g_bytes_new(t->bytes->str, t->bytes->len);
+		*ret_time = t->mtime.tv_sec + (t->is_link ? 1000 : 0);
+		*ret_missing = f->missing_bytes;
+		f->missing_bytes = 0;
+	}
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static int fake_read(struct remote *r, const char *path, int64_t offset,
+	int64_t length, const struct remote_sink *sink,
+	const struct cancel *cancel, struct remote_read_info *ret)
+{
+	g_autoptr(GBytes) bytes = NULL;
+	time_t last_modified = 0;
+	int64_t missing = 0;
+	const char *p;
+	int64_t end, at;
+	int rc = take_bytes(
+		fake_of(r), path, cancel, &bytes, &last_modified, &missing);
+
+	if (rc < 0)
+		return rc;
+	p = g_bytes_get_data(bytes, NULL);
+	end = (int64_t)g_bytes_get_size(bytes);
+	if (length >= 0 && offset + length < end)
+		end = offset + length;
+	end -= missing;
+	for (at = offset; rc == 0 && at < end; at += PIECE_BYTES)
+		rc = sink->write(sink->arg, p + at,
+			(size_t)MIN(PIECE_BYTES, end - at), at);
+	if (rc == 0)
+		*ret = (struct remote_read_info){
+			.received = MAX(0, end - offset),
+			.total = (int64_t)g_bytes_get_size(bytes),
+			.last_modified = last_modified,
+		};
+	return rc;
+}
+
+static int take_source(const struct remote_source *source, GString *bytes)
+{
+	char piece[PIECE_BYTES];
+
+	while ((int64_t)bytes->len < source->size) {
+		size_t want = (size_t)MIN(
+			PIECE_BYTES, source->size - (int64_t)bytes->len);
+		ssize_t n = source->read(
+			source->arg, piece, want, (int64_t)bytes->len);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EIO;
+		g_string_append_len(bytes, piece, n);
+	}
+	return 0;
+}
+
+static int check_place(struct fake *f, const char *path) REQUIRES(f->lock)
+{
+	g_autofree char *parent = path_parent(path);
+
+	if (!is_directory(f, parent))
+		return -ENOENT;
+	return is_directory(f, path) ? -EISDIR : 0;
+}
+
+static int fake_write(struct remote *r, const char *path,
+	const struct remote_source *source, const struct cancel *cancel,
+	struct entry *ret)
+{
+	struct fake *f = fake_of(r);
+	GString *bytes = g_string_new(NULL);
+	struct thing *t;
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_WRITE, cancel);
+	mutex_unlock(&f->lock);
+	if (rc == 0)
+		rc = take_source(source, bytes);
+	mutex_lock(&f->lock);
+	if (rc == 0)
+		rc = check_place(f, path);
+	if (rc == 0) {
+		t = put(f, path, ENTRY_FILE);
+		g_string_free(t->bytes, TRUE);
+		t->bytes = g_steal_pointer(&bytes);
+		describe(f, path, ret);
+		g_string_append_printf(f->changes, "write %s;", path);
+	}
+	mutex_unlock(&f->lock);
+	if (bytes != NULL)
+		g_string_free(bytes, TRUE);
+	return rc;
+}
+
+static int fake_mkdir(struct remote *r, const char *path,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct fake *f = fake_of(r);
+	g_autofree char *parent = path_parent(path);
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_MKDIR, cancel);
+	if (rc == 0 && !is_directory(f, parent))
+		rc = -ENOENT;
+	if (rc == 0) {
+		(void)put(f, path, ENTRY_DIRECTORY);
+		describe(f, path, ret);
+		g_string_append_printf(f->changes, "mkdir %s;", path);
+	}
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static int fake_rename(struct remote *r, const char *from, const char *to,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct fake *f = fake_of(r);
+	g_autofree char *parent = path_parent(to);
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_RENAME, cancel);
+	if (rc == 0 && (find(f, from) == NULL || !is_directory(f, parent)))
+		rc = -ENOENT;
+	if (rc == 0 && find(f, to) != NULL)
+		rc = -EEXIST;
+	if (rc == 0) {
+		move(f, from, to);
+		describe(f, to, ret);
+		g_string_append_printf(f->changes, "rename %s %s;", from, to);
+	}
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static int fake_remove(
+	struct remote *r, const char *path, const struct cancel *cancel)
+{
+	struct fake *f = fake_of(r);
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_REMOVE, cancel);
+	if (rc == 0 && find(f, path) == NULL)
+		rc = -ENOENT;
+	if (rc == 0) {
+		drop(f, path);
+		g_string_append_printf(f->changes, "remove %s;", path);
+	}
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static unsigned fake_capabilities(struct remote *r)
+{
+	struct fake *f = fake_of(r);
+	unsigned capabilities;
+
+	mutex_lock(&f->lock);
+	capabilities = f->capabilities;
+	mutex_unlock(&f->lock);
+	return capabilities;
+}
+
+static void fake_free(struct remote *r)
+{
+	struct fake *f = fake_of(r);
+
+	g_hash_table_destroy(f->things);
+	g_string_free(f->changes, TRUE);
+	mutex_fini(&f->lock);
+	g_free(f);
+}
+
+static const struct remote_ops fake_ops = {
+	.stat = fake_stat,
+	.list = fake_list,
+	.read = fake_read,
+	.write = fake_write,
+	.mkdir = fake_mkdir,
+	.rename = fake_rename,
+	.remove = fake_remove,
+	.capabilities = fake_capabilities,
+	.free = fake_free,
+};
+
+/* --- what tests ask and do ------------------------------------------------ */
+
+struct remote *fake_remote_new(void)
+{
+	struct fake *f = g_new0(struct fake, 1);
+
+	f->remote.ops = &fake_ops;
+	mutex_init(&f->lock);
+	f->things = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, thing_free);
+	f->capabilities = REMOTE_CAN_RANGE;
+	f->now = FIRST_SECOND + 1;
+	f->changes = g_string_new(NULL);
+	return &f->remote;
+}
+
+void fake_remote_set_capabilities(struct remote *r, unsigned capabilities)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->capabilities = capabilities;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_put(struct remote *r, const char *path, const char *text)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	put_parents(f, path);
+	g_string_assign(put(f, path, ENTRY_FILE)->bytes, text);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_put_link(struct remote *r, const char *path, const char *text)
+{
+	struct fake *f = fake_of(r);
+	struct thing *t;
+
+	mutex_lock(&f->lock);
+	put_parents(f, path);
+	t = put(f, path, ENTRY_FILE);
+	g_string_assign(t->bytes, text);
+	t->is_link = true;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_put_directory(struct remote *r, const char *path)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	put_parents(f, path);
+	(void)put(f, path, ENTRY_DIRECTORY);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_drop(struct remote *r, const char *path)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	drop(f, path);
+	mutex_unlock(&f->lock);
+}
+
+bool fake_remote_has(struct remote *r, const char *path)
+{
+	struct fake *f = fake_of(r);
+	bool has;
+
+	mutex_lock(&f->lock);
+	has = find(f, path) != NULL;
+	mutex_unlock(&f->lock);
+	return has;
+}
+
+char *fake_remote_text(struct remote *r, const char *path)
+{
+	struct fake *f = fake_of(r);
+	const struct thing *t;
+	char *text = NULL;
+
+	mutex_lock(&f->lock);
+	t = find(f, path);
+	if (t != NULL && t->type == ENTRY_FILE)
+		text = g_strndup(t->bytes->str, t->bytes->len);
+	mutex_unlock(&f->lock);
+	return text;
+}
+
+unsigned fake_remote_calls(struct remote *r, enum fake_op op)
+{
+	struct fake *f = fake_of(r);
+	unsigned calls;
+
+	mutex_lock(&f->lock);
+	calls = f->scripts[op].calls;
+	mutex_unlock(&f->lock);
+	return calls;
+}
+
+unsigned fake_remote_all_calls(struct remote *r)
+{
+	unsigned calls = 0;
+
+	for (int op = 0; op < FAKE_OPS; op++)
+		calls += fake_remote_calls(r, (enum fake_op)op);
+	return calls;
+}
+
+char *fake_remote_changes(struct remote *r)
+{
+	struct fake *f = fake_of(r);
+	char *changes;
+
+	mutex_lock(&f->lock);
+	changes = g_strdup(f->changes->str);
+	mutex_unlock(&f->lock);
+	return changes;
+}
+
+void fake_remote_reset(struct remote *r)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	for (int op = 0; op < FAKE_OPS; op++)
+		f->scripts[op].calls = 0;
+	g_string_truncate(f->changes, 0);
+	mutex_unlock(&f->lock);
+}

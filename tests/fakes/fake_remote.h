@@ -1,0 +1,60 @@
+/*
+ * fake_remote.h - a place that keeps files in memory, and fails on demand.
+ *
+ * It implements remote.h as a well-behaved server would: versions change with
+ * every write, rename never replaces, remove takes a full directory without a
+ * word, and listings leave out what a Jupyter server's leave out (names.h).
+ * What a test wants to go wrong is scripted before it happens: the Nth next
+ * call of an operation fails, or stands still until it is released or
+ * cancelled. Calls are counted, and changes written down in order.
+ *
+ * Any thread may call any of these.
+ */
+#ifndef PYCLOUD_TESTS_FAKE_REMOTE_H
+#define PYCLOUD_TESTS_FAKE_REMOTE_H
+
+#include "remote.h"
+
+enum fake_op {
+	FAKE_STAT,
+	FAKE_LIST,
+	FAKE_READ,
+	FAKE_WRITE,
+	FAKE_MKDIR,
+	FAKE_RENAME,
+	FAKE_REMOVE,
+	FAKE_OPS
+};
+
+/* remote_free() frees it. */
+struct remote *fake_remote_new(void);
+void fake_remote_set_capabilities(struct remote *, unsigned);
+
+/* Behind everybody's back: not counted, and directories above are made. */
+void fake_remote_put(struct remote *, const char *path, const char *text);
+/* A symbolic link in the pod: listed with its own size and time, read with its
+ * target's. */
+void fake_remote_put_link(struct remote *, const char *path, const char *text);
+void fake_remote_put_directory(struct remote *, const char *path);
+void fake_remote_drop(struct remote *, const char *path);
+bool fake_remote_has(struct remote *, const char *path);
+/* The file's bytes as text (g_free), "" too when it is empty; NULL: none. */
+char *fake_remote_text(struct remote *, const char *path);
+
+/* The nth call of `op` from now (1: the next) fails without effect. */
+void fake_remote_fail(struct remote *, enum fake_op, unsigned nth, int error);
+/* The next call of `op` stands still before it has any effect. */
+void fake_remote_stall(struct remote *, enum fake_op);
+void fake_remote_await_stalled(struct remote *, enum fake_op);
+void fake_remote_release(struct remote *, enum fake_op);
+/* The next read gives this many bytes fewer than it says the file has. */
+void fake_remote_shorten_read(struct remote *, int64_t bytes);
+
+unsigned fake_remote_calls(struct remote *, enum fake_op);
+unsigned fake_remote_all_calls(struct remote *);
+/* "write a;remove b;rename a b;mkdir d;" since the last reset; g_free. */
+char *fake_remote_changes(struct remote *);
+/* Counts and changes begin anew. */
+void fake_remote_reset(struct remote *);
+
+#endif

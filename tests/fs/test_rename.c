@@ -1,0 +1,329 @@
+/* Other names: over existing files, with unsaved bytes, of directories. */
+#include "config.h"
+
+#include "attr_cache.h"
+#include "test.h"
+#include "world.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+
+static void a_rename_is_one_request(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "x");
+	fake_remote_put_directory(w->remote, "d");
+	assert_int_equal(world_rename(w, "a", "d/b", 0), 0);
+	assert_changes(w, "rename a d/b;");
+	assert_int_equal(world_exists(w, "a"), -ENOENT);
+	assert_cat(w, "d/b", "x");
+	assert_int_equal(world_rename(w, "none", "b", 0), -ENOENT);
+	assert_int_equal(world_rename(w, "d/b", "d/b", 0), 0);
+}
+
+static void over_an_existing_file_the_target_is_never_missing(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "new");
+	fake_remote_put(w->remote, "b", "old");
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_changes(w, "write b;remove a;");
+	assert_remote(w, "b", "new");
+	assert_cat(w, "b", "new");
+	assert_int_equal(world_exists(w, "a"), -ENOENT);
+}
+
+static void an_editors_save_is_one_write(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a.py", "old");
+	assert_int_equal(world_open(w, "a.tmp", O_WRONLY | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, "new", 0), 3);
+	assert_int_equal(world_rename(w, "a.tmp", "a.py", 0), 0);
+	assert_int_equal(world_close(w, h), 0);
+	assert_changes(w, "write a.py;");
+	assert_remote(w, "a.py", "new");
+	assert_int_equal(world_pending(w), 0);
+}
+
+static void a_local_file_changes_its_name_for_nothing(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	assert_int_equal(world_open(w, "a", O_WRONLY | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, "x", 0), 1);
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_changes(w, "");
+	assert_int_equal(world_exists(w, "a"), -ENOENT);
+	assert_int_equal(world_size(w, "b"), 1);
+	assert_int_equal(world_close(w, h), 0);
+	assert_changes(w, "write b;");
+}
+
+static void unsaved_bytes_go_along(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a", "old");
+	fake_remote_put(w->remote, "target", "other");
+	assert_int_equal(world_open(w, "a", O_WRONLY | O_TRUNC, &h), 0);
+	assert_int_equal(world_write(w, h, "new", 0), 3);
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_remote(w, "b", "old");
+	assert_int_equal(world_flush(w, h), 0);
+	assert_remote(w, "b", "new");
+	assert_int_equal(world_write(w, h, "NEW", 0), 3);
+	assert_int_equal(world_rename(w, "b", "target", 0), 0);
+	assert_remote(w, "target", "NEW");
+	assert_remote(w, "b", NULL);
+	assert_int_equal(world_close(w, h), 0);
+	assert_changes(w, "rename a b;write b;write target;remove b;");
+}
+
+static void noreplace_and_unknown_flags_are_refused(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "1");
+	fake_remote_put(w->remote, "b", "2");
+	assert_int_equal(world_rename(w, "a", "b", RENAME_NOREPLACE), -EEXIST);
+	assert_int_equal(world_rename(w, "a", "b", RENAME_EXCHANGE), -EINVAL);
+	assert_changes(w, "");
+	assert_int_equal(world_rename(w, "a", "c", RENAME_NOREPLACE), 0);
+	/* Made by somebody else since it was listed. */
+	fake_remote_put(w->remote, "d", "theirs");
+	assert_int_equal(world_rename(w, "c", "d", RENAME_NOREPLACE), -EEXIST);
+	assert_remote(w, "d", "theirs");
+}
+
+static void a_target_made_meanwhile_is_replaced(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "ours");
+	assert_int_equal(world_exists(w, "b"), -ENOENT);
+	fake_remote_put(w->remote, "b", "theirs");
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_remote(w, "b", "ours");
+	assert_remote(w, "a", NULL);
+}
+
+static void an_open_target_keeps_its_old_bytes(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a", "new");
+	fake_remote_put(w->remote, "b", "old");
+	assert_int_equal(world_open(w, "b", O_RDONLY, &h), 0);
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_handle(w, h, "old");
+	assert_cat(w, "b", "new");
+	assert_int_equal(world_close(w, h), 0);
+	assert_remote(w, "b", "new");
+}
+
+static void an_unsaved_target_is_not_saved_over_the_new_one(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a", "new");
+	assert_int_equal(world_open(w, "b", O_RDWR | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, "unsaved", 0), 7);
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_handle(w, h, "unsaved");
+	assert_int_equal(world_close(w, h), 0);
+	assert_remote(w, "b", "new");
+	assert_int_equal(world_pending(w), 0);
+}
+
+static void a_failed_rename_changes_nothing(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "1");
+	fake_remote_put(w->remote, "b", "2");
+	fake_remote_fail(w->remote, FAKE_WRITE, 1, ENOSPC);
+	assert_int_equal(world_rename(w, "a", "b", 0), -ENOSPC);
+	fake_remote_fail(w->remote, FAKE_RENAME, 1, EACCES);
+	assert_int_equal(world_rename(w, "a", "c", 0), -EACCES);
+	assert_changes(w, "");
+	assert_cat(w, "a", "1");
+	assert_cat(w, "b", "2");
+	assert_int_equal(world_exists(w, "c"), -ENOENT);
+}
+
+static void a_source_that_cannot_be_removed_is_still_there(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "new");
+	fake_remote_put(w->remote, "b", "old");
+	fake_remote_fail(w->remote, FAKE_REMOVE, 1, EACCES);
+	assert_int_equal(world_rename(w, "a", "b", 0), -EACCES);
+	assert_cat(w, "a", "new");
+	assert_cat(w, "b", "new");
+}
+
+static void a_directory_goes_onto_an_empty_one_only(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "d/a", "x");
+	fake_remote_put_directory(w->remote, "empty");
+	fake_remote_put(w->remote, "full/b", "y");
+	fake_remote_put(w->remote, "file", "z");
+	assert_int_equal(world_rename(w, "d", "full", 0), -ENOTEMPTY);
+	assert_int_equal(world_rename(w, "d", "file", 0), -ENOTDIR);
+	assert_int_equal(world_rename(w, "file", "d", 0), -EISDIR);
+	assert_changes(w, "");
+	assert_int_equal(world_rename(w, "d", "empty", 0), 0);
+	assert_cat(w, "empty/a", "x");
+	assert_int_equal(world_exists(w, "d"), -ENOENT);
+	assert_changes(w, "remove empty;rename d empty;");
+}
+
+static void emptiness_is_proved_by_a_fresh_listing(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "d/a", "x");
+	fake_remote_put_directory(w->remote, "e");
+	assert_int_equal(world_exists(w, "e/b"), -ENOENT); /* believed empty */
+	fake_remote_put(w->remote, "e/b", "theirs");
+	assert_int_equal(world_rename(w, "d", "e", 0), -ENOTEMPTY);
+	assert_remote(w, "e/b", "theirs");
+}
+
+static void a_directory_cannot_go_into_itself(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "d/e/a", "x");
+	assert_int_equal(world_rename(w, "d", "d/x", 0), -EINVAL);
+	assert_int_equal(world_rename(w, "d", "d/e/x", 0), -EINVAL);
+	assert_changes(w, "");
+	assert_int_equal(world_rename(w, "d", "dx", 0), 0);
+}
+
+static void a_directory_takes_open_and_unsaved_files_along(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put_directory(w->remote, "d");
+	assert_int_equal(world_open(w, "d/new", O_RDWR | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, "x", 0), 1);
+	assert_int_equal(world_rename(w, "d", "e", 0), 0);
+	assert_int_equal(world_size(w, "e/new"), 1);
+	assert_int_equal(world_exists(w, "d/new"), -ENOENT);
+	assert_int_equal(world_close(w, h), 0);
+	assert_remote(w, "e/new", "x");
+}
+
+static void a_node_keeps_its_number_under_its_new_name(void **state)
+{
+	struct world *w = *state;
+	struct stat before, after;
+
+	fake_remote_put(w->remote, "a", "x");
+	/* Somebody holds it, as the kernel does. */
+	int rc;
+	struct node *n = world_walk(w, "a", &rc);
+
+	assert_int_equal(world_stat(w, "a", &before), 0);
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_int_equal(world_stat(w, "b", &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	world_forget(w, n);
+}
+
+/* --- a directory that moves while somebody works in it -------------------- */
+
+struct working {
+	struct world *world;
+	struct node *dir;
+	int rc;
+};
+
+static void *unlink_in_directory(void *arg)
+{
+	struct working *u = arg;
+	struct request r;
+
+	world_begin(u->world, &r);
+	u->rc = u->dir->ops->unlink(&r, u->dir, "a");
+	world_end(&r);
+	return NULL;
+}
+
+static void *rename_directory(void *arg)
+{
+	struct working *u = arg;
+
+	u->rc = world_rename(u->world, "d", "e", 0);
+	return NULL;
+}
+
+static void who_waited_for_a_rename_works_at_the_new_path(void **state)
+{
+	struct world *w = *state;
+	struct working renaming = { .world = w };
+	struct working unlinking = { .world = w };
+	pthread_t renamer, unlinker;
+	int rc;
+
+	fake_remote_put(w->remote, "d/a", "x");
+	unlinking.dir = world_walk(w, "d", &rc);
+	assert_int_equal(world_exists(w, "d/a"), 0);
+	fake_remote_stall(w->remote, FAKE_RENAME);
+	assert_int_equal(
+		pthread_create(&renamer, NULL, rename_directory, &renaming), 0);
+	fake_remote_await_stalled(w->remote, FAKE_RENAME);
+	assert_int_equal(pthread_create(&unlinker, NULL, unlink_in_directory,
+				 &unlinking),
+		0);
+	fake_remote_release(w->remote, FAKE_RENAME);
+	(void)pthread_join(renamer, NULL);
+	(void)pthread_join(unlinker, NULL);
+	assert_int_equal(renaming.rc, 0);
+	assert_int_equal(unlinking.rc, 0);
+	assert_changes(w, "rename d e;remove e/a;");
+	world_forget(w, unlinking.dir);
+}
+
+#define with_world(name) \
+	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_world(a_rename_is_one_request),
+		with_world(over_an_existing_file_the_target_is_never_missing),
+		with_world(an_editors_save_is_one_write),
+		with_world(a_local_file_changes_its_name_for_nothing),
+		with_world(unsaved_bytes_go_along),
+		with_world(noreplace_and_unknown_flags_are_refused),
+		with_world(a_target_made_meanwhile_is_replaced),
+		with_world(an_open_target_keeps_its_old_bytes),
+		with_world(an_unsaved_target_is_not_saved_over_the_new_one),
+		with_world(a_failed_rename_changes_nothing),
+		with_world(a_source_that_cannot_be_removed_is_still_there),
+		with_world(a_directory_goes_onto_an_empty_one_only),
+		with_world(emptiness_is_proved_by_a_fresh_listing),
+		with_world(a_directory_cannot_go_into_itself),
+		with_world(a_directory_takes_open_and_unsaved_files_along),
+		with_world(a_node_keeps_its_number_under_its_new_name),
+		with_world(who_waited_for_a_rename_works_at_the_new_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,517 @@
+/* world.c - see world.h. */
+#include "config.h"
+
+#include "world.h"
+
+#include "names.h"
+#include "test.h"
+#include "transfer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ESTALE_ATTEMPTS 20
+#define TEXT_MAX	65536
+
+static void describe(void *arg, GString *text)
+{
+	(void)arg;
+	g_string_append(text, "workspace: fake\n");
+}
+
+int world_setup(void **state)
+{
+	struct world *w = g_new0(struct world, 1);
+	struct session_params params = {
+		.options = { .attr_timeout_ms = 3600 * 1000,
+			.uid = 1000,
+			.gid = 1000 },
+		.describe = describe,
+	};
+
+	scratch_place_make(&w->scratch);
+	scratch_place_make(&w->rescue);
+	w->remote = fake_remote_new();
+	w->executor = fake_executor_new();
+	params.remote = w->remote;
+	params.executor = w->executor;
+	params.scratch_fd = w->scratch.fd;
+	params.rescue_fd = w->rescue.fd;
+	*state = w;
+	return session_new(&params, &w->session);
+}
+
+void world_end_session(struct world *w)
+{
+	session_free(w->session);
+	w->session = NULL;
+}
+
+int world_teardown(void **state)
+{
+	struct world *w = *state;
+
+	world_end_session(w);
+	executor_free(w->executor);
+	remote_free(w->remote);
+	scratch_place_remove(&w->scratch);
+	scratch_place_remove(&w->rescue);
+	g_free(w);
+	return 0;
+}
+
+void world_begin(struct world *w, struct request *r)
+{
+	*r = (struct request){
+		.id = 1, .operation = "test", .session = w->session
+	};
+	cancel_init(&r->cancel, 0);
+}
+
+void world_end(struct request *r)
+{
+	cancel_fini(&r->cancel);
+}
+
+/* --- walking -------------------------------------------------------------- */
+
+void world_forget(struct world *w, struct node *n)
+{
+	struct node_table *nodes = w->session->nodes;
+
+	if (n == NULL)
+		return;
+	node_table_forget(nodes, n->ino, 1);
+	node_table_unref(nodes, n);
+}
+
+struct node *world_walk(struct world *w, const char *path, int *ret_error)
+{
+	g_auto(GStrv) names = g_strsplit(path, "/", -1);
+	struct node *n = node_table_get(w->session->nodes, ROOT_INO);
+	int rc = 0;
+
+	*ret_error = 0;
+	for (char **name = names; rc == 0 && *name != NULL; name++) {
+		struct node *child = NULL;
+		struct node_attr attr;
+		struct request r;
+
+		world_begin(w, &r);
+		rc = n->ops->lookup == NULL
+			     ? -ENOTDIR
+			     : n->ops->lookup(&r, n, *name, &child, &attr);
+		world_end(&r);
+		world_forget(w, n);
+		n = child;
+	}
+	*ret_error = rc;
+	return n;
+}
+
+/* The directory a path's last name is in. */
+static struct node *walk_parent(
+	struct world *w, const char *path, int *ret_error)
+{
+	g_autofree char *parent = path_parent(path);
+
+	return world_walk(w, parent, ret_error);
+}
+
+/* --- system calls --------------------------------------------------------- */
+
+int world_stat(struct world *w, const char *path, struct stat *ret)
+{
+	struct node_attr attr;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = n->ops->getattr(&r, n, &attr);
+	world_end(&r);
+	world_forget(w, n);
+	if (rc == 0)
+		*ret = attr.st;
+	return rc;
+}
+
+int world_exists(struct world *w, const char *path)
+{
+	struct stat st;
+
+	return world_stat(w, path, &st);
+}
+
+int64_t world_size(struct world *w, const char *path)
+{
+	struct stat st;
+	int rc = world_stat(w, path, &st);
+
+	return rc < 0 ? rc : st.st_size;
+}
+
+static int create(struct world *w, const char *path, int flags, mode_t mode,
+	struct open_result *ret)
+{
+	struct node_attr attr;
+	struct node *n = NULL;
+	struct request r;
+	int rc;
+	struct node *dir = walk_parent(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = dir->ops->create(
+		&r, dir, path_basename(path), mode, flags, &n, &attr, ret);
+	world_end(&r);
+	world_forget(w, dir);
+	if (rc == 0)
+		world_forget(w, n);
+	return rc;
+}
+
+static int open_once(struct world *w, const char *path, int flags, mode_t mode,
+	struct handle **ret)
+{
+	struct open_result opened = { 0 };
+	struct request r;
+	struct node *n;
+	int rc;
+
+	if ((flags & O_CREAT) != 0) {
+		rc = create(w, path, flags, mode, &opened);
+	} else {
+		n = world_walk(w, path, &rc);
+		if (rc < 0)
+			return rc;
+		world_begin(w, &r);
+		rc = n->ops->open == NULL ? n->ops->opendir(&r, n, &opened)
+					  : n->ops->open(&r, n, flags, &opened);
+		world_end(&r);
+		world_forget(w, n);
+	}
+	if (rc == 0)
+		*ret = opened.handle;
+	return rc;
+}
+
+/* The kernel looks a name up again whose file has just gone. */
+int world_open_mode(struct world *w, const char *path, int flags, mode_t mode,
+	struct handle **ret)
+{
+	int rc = -ESTALE;
+
+	for (int i = 0; rc == -ESTALE && i < ESTALE_ATTEMPTS; i++)
+		rc = open_once(w, path, flags, mode, ret);
+	return rc;
+}
+
+int world_open(
+	struct world *w, const char *path, int flags, struct handle **ret)
+{
+	return world_open_mode(w, path, flags, S_IFREG | 0644, ret);
+}
+
+ssize_t world_read(struct world *w, struct handle *h, char *buffer, size_t size,
+	int64_t offset)
+{
+	struct request r;
+	ssize_t n;
+
+	world_begin(w, &r);
+	n = h->node->ops->read(&r, h, buffer, size, offset);
+	world_end(&r);
+	return n;
+}
+
+ssize_t world_write(
+	struct world *w, struct handle *h, const char *text, int64_t offset)
+{
+	struct request r;
+	ssize_t n;
+
+	world_begin(w, &r);
+	n = h->node->ops->write(&r, h, text, strlen(text), offset);
+	world_end(&r);
+	return n;
+}
+
+int world_flush(struct world *w, struct handle *h)
+{
+	struct request r;
+	int rc = 0;
+
+	world_begin(w, &r);
+	if (h->node->ops->flush != NULL)
+		rc = h->node->ops->flush(&r, h);
+	world_end(&r);
+	return rc;
+}
+
+int world_fsync(struct world *w, struct handle *h)
+{
+	struct request r;
+	int rc;
+
+	world_begin(w, &r);
+	rc = h->node->ops->fsync(&r, h);
+	world_end(&r);
+	return rc;
+}
+
+void world_release(struct world *w, struct handle *h)
+{
+	struct request r;
+
+	world_begin(w, &r);
+	h->node->ops->release(&r, h);
+	world_end(&r);
+	node_table_unref(
+		w->session->nodes, handle_table_close(w->session->handles, h));
+}
+
+int world_close(struct world *w, struct handle *h)
+{
+	int rc = world_flush(w, h);
+
+	world_release(w, h);
+	return rc;
+}
+
+int world_fallocate(struct world *w, struct handle *h, int mode, int64_t offset,
+	int64_t length)
+{
+	struct request r;
+	int rc;
+
+	world_begin(w, &r);
+	rc = h->node->ops->fallocate(&r, h, mode, offset, length);
+	world_end(&r);
+	return rc;
+}
+
+int world_change(
+	struct world *w, const char *path, const struct node_change *change)
+{
+	struct node_attr attr;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = n->ops->setattr(&r, n, NULL, change, &attr);
+	world_end(&r);
+	world_forget(w, n);
+	return rc;
+}
+
+int world_truncate(struct world *w, const char *path, int64_t size)
+{
+	const struct node_change change = { .has_size = true, .size = size };
+
+	return world_change(w, path, &change);
+}
+
+int world_mkdir(struct world *w, const char *path)
+{
+	struct node_attr attr;
+	struct node *n = NULL;
+	struct request r;
+	int rc;
+	struct node *dir = walk_parent(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = dir->ops->mkdir(
+		&r, dir, path_basename(path), S_IFDIR | 0755, &n, &attr);
+	world_end(&r);
+	world_forget(w, dir);
+	if (rc == 0)
+		world_forget(w, n);
+	return rc;
+}
+
+static int remove_name(struct world *w, const char *path, bool is_directory)
+{
+	struct request r;
+	int rc;
+	struct node *dir = walk_parent(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = is_directory ? dir->ops->rmdir(&r, dir, path_basename(path))
+			  : dir->ops->unlink(&r, dir, path_basename(path));
+	world_end(&r);
+	world_forget(w, dir);
+	return rc;
+}
+
+int world_unlink(struct world *w, const char *path)
+{
+	return remove_name(w, path, false);
+}
+
+int world_rmdir(struct world *w, const char *path)
+{
+	return remove_name(w, path, true);
+}
+
+int world_rename(
+	struct world *w, const char *from, const char *to, unsigned flags)
+{
+	struct node *dir, *to_dir = NULL;
+	struct request r;
+	int rc;
+
+	dir = walk_parent(w, from, &rc);
+	if (rc == 0)
+		to_dir = walk_parent(w, to, &rc);
+	world_begin(w, &r);
+	if (rc == 0)
+		rc = dir->ops->rename(&r, dir, path_basename(from), to_dir,
+			path_basename(to), flags);
+	world_end(&r);
+	world_forget(w, dir);
+	world_forget(w, to_dir);
+	return rc;
+}
+
+static int add_names(struct world *w, struct handle *h, GString *names)
+{
+	struct node_dirent d;
+	struct request r;
+	uint64_t index;
+	int rc = 1;
+
+	for (index = 0; rc > 0; index++) {
+		world_begin(w, &r);
+		rc = h->node->ops->dirent(&r, h, index, index % 2 == 0, &d);
+		world_end(&r);
+		if (rc <= 0)
+			break;
+		if (index >= 2)
+			g_string_append_printf(names, "%s%s",
+				names->len > 0 ? " " : "", d.name);
+		world_forget(w, d.node);
+	}
+	return rc;
+}
+
+char *world_names(struct world *w, const char *path, int *ret_error)
+{
+	GString *names = g_string_new(NULL);
+	struct handle *h;
+	int rc = world_open(w, path, O_RDONLY, &h);
+
+	if (rc == 0) {
+		rc = add_names(w, h, names);
+		world_release(w, h);
+	}
+	*ret_error = rc;
+	return g_string_free(names, rc < 0);
+}
+
+char *world_getxattr(struct world *w, const char *path, const char *name)
+{
+	char *value = NULL;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, path, &rc);
+
+	if (rc < 0)
+		return NULL;
+	world_begin(w, &r);
+	if (n->ops->getxattr(&r, n, name, &value) < 0)
+		value = NULL;
+	world_end(&r);
+	world_forget(w, n);
+	return value;
+}
+
+/* --- whole files ---------------------------------------------------------- */
+
+char *world_cat(struct world *w, const char *path, int *ret_error)
+{
+	GString *text = g_string_new(NULL);
+	char piece[7]; /* small, so that there are several */
+	struct handle *h;
+	ssize_t n = 1;
+	int rc = world_open(w, path, O_RDONLY, &h);
+
+	while (rc == 0 && n > 0) {
+		n = world_read(w, h, piece, sizeof(piece), (int64_t)text->len);
+		if (n < 0)
+			rc = (int)n;
+		else
+			g_string_append_len(text, piece, n);
+		assert_true(text->len < TEXT_MAX);
+	}
+	if (rc == 0 || n < 0)
+		(void)world_close(w, h);
+	*ret_error = rc;
+	return g_string_free(text, rc < 0);
+}
+
+int world_save(struct world *w, const char *path, const char *text)
+{
+	struct handle *h;
+	int rc = world_open(w, path, O_WRONLY | O_CREAT | O_TRUNC, &h);
+	int closed;
+	ssize_t n;
+
+	if (rc < 0)
+		return rc;
+	n = world_write(w, h, text, 0);
+	closed = world_close(w, h);
+	return n < 0 ? (int)n : closed;
+}
+
+void assert_cat(struct world *w, const char *path, const char *expected)
+{
+	int rc;
+	g_autofree char *text = world_cat(w, path, &rc);
+
+	assert_int_equal(rc, 0);
+	assert_string_equal(text, expected);
+}
+
+void assert_remote(struct world *w, const char *path, const char *expected)
+{
+	g_autofree char *text = fake_remote_text(w->remote, path);
+
+	if (expected == NULL) {
+		assert_null(text);
+	} else {
+		assert_non_null(text);
+		assert_string_equal(text, expected);
+	}
+}
+
+void assert_changes(struct world *w, const char *expected)
+{
+	g_autofree char *changes = fake_remote_changes(w->remote);
+
+	assert_string_equal(changes, expected);
+}
+
+void assert_handle(struct world *w, struct handle *h, const char *expected)
+{
+	g_autofree char *text = g_malloc0(TEXT_MAX);
+	ssize_t n = world_read(w, h, text, TEXT_MAX - 1, 0);
+
+	assert_int_equal(n, (ssize_t)strlen(expected));
+	assert_string_equal(text, expected);
+}
+
+unsigned world_pending(struct world *w)
+{
+	return dirty_set_count(w->session->dirty);
+}

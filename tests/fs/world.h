@@ -1,0 +1,85 @@
+/*
+ * world.h - a session over fakes, and system calls upon it without a kernel.
+ *
+ * The functions named after system calls walk paths from the root as the
+ * kernel would: they look every component up, call the node ops, and forget
+ * again. They return what the system call would, -errno on failure.
+ */
+#ifndef PYCLOUD_TESTS_FS_WORLD_H
+#define PYCLOUD_TESTS_FS_WORLD_H
+
+#include "fake_executor.h"
+#include "fake_remote.h"
+#include "handle_table.h"
+#include "node_table.h"
+#include "scratch_place.h"
+#include "session.h"
+
+struct world {
+	struct remote *remote;
+	struct executor *executor;
+	struct session *session;
+	struct scratch_place scratch, rescue;
+};
+
+/* As cmocka wants its setup and teardown; *state is the struct world. */
+int world_setup(void **state);
+int world_teardown(void **state);
+/* Frees the session only: what does that leave? */
+void world_end_session(struct world *);
+
+/* A request of nobody's, and its end. */
+void world_begin(struct world *, struct request *);
+void world_end(struct request *);
+
+/* +1 ref and +1 lookup; world_forget() gives both back. NULL on failure, with
+ * *ret_error. */
+struct node *world_walk(struct world *, const char *path, int *ret_error);
+void world_forget(struct world *, struct node *);
+
+int world_stat(struct world *, const char *path, struct stat *ret);
+int world_exists(struct world *, const char *path); /* stat's errno */
+int64_t world_size(struct world *, const char *path);
+int world_open(
+	struct world *, const char *path, int flags, struct handle **ret);
+int world_open_mode(struct world *, const char *path, int flags, mode_t,
+	struct handle **ret);
+ssize_t world_read(
+	struct world *, struct handle *, char *buffer, size_t, int64_t offset);
+ssize_t world_write(
+	struct world *, struct handle *, const char *text, int64_t offset);
+int world_flush(struct world *, struct handle *);
+int world_fsync(struct world *, struct handle *);
+/* flush, then release; flush's result. */
+int world_close(struct world *, struct handle *);
+/* Without a flush before it. */
+void world_release(struct world *, struct handle *);
+int world_fallocate(
+	struct world *, struct handle *, int mode, int64_t offset, int64_t);
+int world_truncate(struct world *, const char *path, int64_t size);
+int world_change(struct world *, const char *path, const struct node_change *);
+int world_mkdir(struct world *, const char *path);
+int world_unlink(struct world *, const char *path);
+int world_rmdir(struct world *, const char *path);
+int world_rename(
+	struct world *, const char *from, const char *to, unsigned flags);
+/* "a b c", without "." and ".."; g_free; NULL and *ret_error on failure. */
+char *world_names(struct world *, const char *path, int *ret_error);
+char *world_getxattr(struct world *, const char *path, const char *name);
+
+/* --- whole files, for short tests ----------------------------------------- */
+
+/* Opens, reads all, closes; g_free; NULL and *ret_error on failure. */
+char *world_cat(struct world *, const char *path, int *ret_error);
+/* Creates or truncates, writes, closes; the first failure. */
+int world_save(struct world *, const char *path, const char *text);
+
+/* Fail the test unless so. */
+void assert_cat(struct world *, const char *path, const char *expected);
+void assert_remote(struct world *, const char *path, const char *expected);
+void assert_changes(struct world *, const char *expected);
+/* What the handle reads from its beginning. */
+void assert_handle(struct world *, struct handle *, const char *expected);
+unsigned world_pending(struct world *);
+
+#endif
