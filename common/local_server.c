@@ -81,6 +81,9 @@ static GString *settings_text(const char *root, const struct local_server *s,
 	const struct secret *token)
 {
 	GString *text = g_string_sized_new(4096);
+	g_autofree char *place = g_path_get_dirname(s->socket);
+	g_autofree char *checkpoints =
+		g_build_filename(place, "checkpoints", NULL);
 
 	g_string_append(text, "import os\n"
 			      "for app in (c.ServerApp, c.NotebookApp):\n"
@@ -100,6 +103,10 @@ static GString *settings_text(const char *root, const struct local_server *s,
 	append_path(text, root);
 	g_string_append(text, "c.NotebookApp.notebook_dir = ");
 	append_path(text, root);
+	/* Every delete and rename makes a directory for checkpoints beside the
+	 * file; hidden names are listed here, and `rm -r` would meet it. */
+	g_string_append(text, "c.FileCheckpoints.checkpoint_dir = ");
+	append_path(text, checkpoints);
 	g_string_append(text,
 		"c.ContentsManager.allow_hidden = True\n"
 		"c.FileContentsManager.delete_to_trash = False\n");

@@ -596,15 +596,46 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 	return rc;
 }
 
-int dir_prove_empty(struct request *r, const char *path)
+/* The server makes this directory beside whatever it deletes or renames, and
+ * takes an otherwise empty directory for empty. Where hidden names are listed
+ * `rm -r` meets it after its own last delete. */
+#define CHECKPOINTS ".ipynb_checkpoints"
+
+/* A fresh listing of the directory. */
+static int list_now(
+	struct request *r, const char *path, GPtrArray **ret_entries)
 {
 	struct session *s = r->session;
-	GPtrArray *entries;
-	int rc;
 
 	attr_cache_expire_dir(s->attrs, path);
-	rc = tree_list(
-		s->tree, path, REVALIDATE_MS, &r->cancel, &entries, NULL);
+	return tree_list(
+		s->tree, path, REVALIDATE_MS, &r->cancel, ret_entries, NULL);
+}
+
+static bool is_leftover(const GPtrArray *entries)
+{
+	const struct entry *only = entries->len == 1 ? entries->pdata[0] : NULL;
+
+	return only != NULL && only->type == ENTRY_DIRECTORY &&
+	       strcmp(only->name, CHECKPOINTS) == 0;
+}
+
+int dir_prove_empty(struct request *r, const char *path)
+{
+	g_autofree char *below = NULL;
+	GPtrArray *entries;
+	bool has_leftover;
+	int rc = list_now(r, path, &entries);
+
+	if (rc < 0)
+		return rc;
+	has_leftover = is_leftover(entries);
+	rc = entries->len > 0 ? -ENOTEMPTY : 0;
+	g_ptr_array_unref(entries);
+	if (!has_leftover)
+		return rc;
+	below = path_join(path, CHECKPOINTS);
+	rc = list_now(r, below, &entries);
 	if (rc < 0)
 		return rc;
 	rc = entries->len > 0 ? -ENOTEMPTY : 0;

@@ -134,6 +134,24 @@ static void files_and_directories_are_not_mixed_up(void **state)
 	assert_changes(w, "");
 }
 
+static void what_the_server_leaves_behind_does_not_fill_a_directory(
+	void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_set_capabilities(
+		w->remote, REMOTE_CAN_RANGE | REMOTE_CAN_HIDDEN);
+	fake_remote_put_directory(w->remote, "d");
+	fake_remote_put_directory(w->remote, "d/.ipynb_checkpoints");
+	fake_remote_put(w->remote, "d/.ipynb_checkpoints/a", "somebody's");
+	assert_int_equal(world_rmdir(w, "d"), -ENOTEMPTY);
+	fake_remote_drop(w->remote, "d/.ipynb_checkpoints/a");
+	fake_remote_put(w->remote, "d/mine", "x");
+	assert_int_equal(world_rmdir(w, "d"), -ENOTEMPTY);
+	fake_remote_drop(w->remote, "d/mine");
+	assert_int_equal(world_rmdir(w, "d"), 0);
+}
+
 static void an_empty_directory_can_be_removed(void **state)
 {
 	struct world *w = *state;
@@ -190,6 +208,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_world(a_removed_file_is_gone_at_once),
+		with_world(
+			what_the_server_leaves_behind_does_not_fill_a_directory),
 		with_world(an_open_file_keeps_its_bytes),
 		with_world(a_new_file_of_that_name_is_another),
 		with_world(a_local_file_costs_nothing),

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import signal
+import subprocess
 
 import pytest
 
@@ -34,6 +35,20 @@ def test_script_runs(local):
     (local.path / "main.py").write_text("import sys\nprint(sys.argv[1:])\n")
     (local.path / ".run").write_text("main.py a 'b c'\n")
     assert (local.path / ".run").read_text() == "['a', 'b c']\n"
+
+
+def test_rm_r_leaves_nothing(local):
+    """The server's own directories for checkpoints are not in the way."""
+    tree = local.path / "tree"
+    (tree / "below").mkdir(parents=True)
+    for name in ("a", "b", ".hidden"):
+        (tree / "below" / name).write_text(name)
+    (tree / "below" / "a").rename(tree / "c")
+    root = local.scratch / "data" / "pycloud" / "workspaces" / "demo"
+    names = {entry.name for entry in root.rglob("*")}
+    assert names == {"tree", "below", "b", ".hidden", "c"}
+    subprocess.run(["rm", "-r", tree], check=True)
+    assert list(root.iterdir()) == []
 
 
 def test_dot_names_are_real_files(local):
