@@ -25,8 +25,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define DEFAULT_FILE_MODE 0644
-
 int dir_child_path(struct request *r, struct node *dir, const char *name,
 	char **ret_dir_path, char **ret_path)
 {
@@ -73,6 +71,13 @@ void dir_leave(struct request *r, struct path_pass *pass)
 	path_gate_leave(r->session->gate, pass);
 }
 
+void dir_name_changed(struct session *s, const char *dir_path, const char *name,
+	const struct entry *now, bool is_local)
+{
+	attr_cache_changed(s->attrs, dir_path, name, now, is_local);
+	overlay_drop_mtime(s->overlay, dir_path);
+}
+
 struct node *dir_enter(struct session *s, struct node *dir,
 	const struct entry *entry, uint64_t lookups)
 {
@@ -81,6 +86,19 @@ struct node *dir_enter(struct session *s, struct node *dir,
 	if (entry->type == ENTRY_FILE)
 		template = file_template(s);
 	return node_table_enter(s->nodes, dir, entry->name, &template, lookups);
+}
+
+/* Whoever is in a removed directory, or has it open, may still look at it. */
+static int removed_getattr(
+	struct session *s, struct node *n, struct node_attr *ret)
+{
+	const struct entry entry = { .type = ENTRY_DIRECTORY,
+		.is_writable = true };
+
+	if (!node_table_was_removed(s->nodes, n))
+		return -ENOENT;
+	attr_fill(s, n, NULL, &entry, 0, ret);
+	return 0;
 }
 
 static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
@@ -92,7 +110,7 @@ static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
 	int rc;
 
 	if (path == NULL)
-		return -ENOENT;
+		return removed_getattr(s, n, ret);
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
 		&entry, &age_ms);
 	if (rc < 0)
@@ -117,8 +135,10 @@ static int dir_setattr(struct request *r, struct node *n, struct handle *h,
 	if ((change->has_uid && change->uid != s->options.uid) ||
 		(change->has_gid && change->gid != s->options.gid))
 		return -EPERM;
-	if (path == NULL)
-		return -ENOENT;
+	if (path == NULL) {
+		attr_change_nameless(s, n, change);
+		return removed_getattr(s, n, ret);
+	}
 	if (change->has_mode)
 		overlay_set_mode(s->overlay, path, change->mode);
 	if (change->has_mtime) {
@@ -377,7 +397,7 @@ static void undo_create(struct request *r, struct node *dir, struct node *n,
 {
 	struct session *s = r->session;
 
-	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	dir_name_changed(s, dir_path, name, NULL, false);
 	node_table_unlink(s->nodes, dir, name);
 	transfer_abandon(s, n);
 }
@@ -396,7 +416,7 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	overlay_removed(s->overlay, path);
 	if ((mode & 07777) != (DEFAULT_FILE_MODE & ~s->options.fmask))
 		overlay_set_mode(s->overlay, path, mode);
-	attr_cache_changed(s->attrs, dir_path, name, ret_entry, true);
+	dir_name_changed(s, dir_path, name, ret_entry, true);
 	n = node_table_enter(s->nodes, dir, name, &template, 0);
 	rc = content_truncate(n->content, 0, &r->cancel);
 	if (rc == 0)
@@ -497,7 +517,7 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	overlay_removed(s->overlay, path);
 	if ((mode & 07777) != (0755 & ~s->options.dmask))
 		overlay_set_mode(s->overlay, path, mode);
-	attr_cache_changed(s->attrs, dir_path, name, &entry, false);
+	dir_name_changed(s, dir_path, name, &entry, false);
 	*ret_node = dir_enter(s, dir, &entry, 1);
 	attr_fill(s, *ret_node, path, &entry, 0, ret_attr);
 	entry_clear(&entry);
@@ -537,7 +557,7 @@ static void forget_file(struct request *r, struct node *dir, struct node *n,
 {
 	struct session *s = r->session;
 
-	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	dir_name_changed(s, dir_path, name, NULL, false);
 	overlay_removed(s->overlay, path);
 	cache_removed(s->cache, path);
 	node_table_unlink(s->nodes, dir, name);
@@ -653,7 +673,7 @@ static int remove_directory(struct request *r, struct node *dir,
 		rc = remote_remove(s->remote, path, &r->cancel);
 	if (rc == 0 || rc == -ENOENT) {
 		attr_cache_removed(s->attrs, path);
-		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+		dir_name_changed(s, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
 		cache_removed(s->cache, path);
 		node_table_unlink(s->nodes, dir, name);

@@ -71,6 +71,16 @@ void file_let_go(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
+/* A change of the bytes ends what utimens set before it. */
+static void end_set_time(struct session *s, struct node *n)
+{
+	g_autofree char *path = node_table_path(s->nodes, n);
+
+	node_table_touch(s->nodes, n);
+	if (path != NULL)
+		overlay_drop_mtime(s->overlay, path);
+}
+
 int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
@@ -82,8 +92,10 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 		return rc;
 	if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY) {
 		rc = content_truncate(n->content, 0, &r->cancel);
-		if (rc == 0)
+		if (rc == 0) {
 			transfer_changed(s, n);
+			end_set_time(s, n);
+		}
 	}
 	if (rc < 0) {
 		transfer_close(s, n);
@@ -174,14 +186,20 @@ static ssize_t write_bytes(struct request *r, struct node *n, const char *bytes,
 	return done == -E2BIG ? -EIO : done;
 }
 
+/* The kernel sends a mapping's pages by whatever handle of the file it has:
+ * that one's O_APPEND does not speak of them. */
+static bool appends(const struct request *r, const struct handle *h)
+{
+	return (h->flags & O_APPEND) != 0 && !r->is_from_pages;
+}
+
 static ssize_t file_write(struct request *r, struct handle *h,
 	const char *bytes, size_t size, int64_t offset)
 {
 	struct session *s = r->session;
 	struct node *n = h->node;
-	g_autofree char *path = NULL;
-	ssize_t done = write_bytes(
-		r, n, bytes, size, (h->flags & O_APPEND) != 0 ? -1 : offset);
+	ssize_t done =
+		write_bytes(r, n, bytes, size, appends(r, h) ? -1 : offset);
 
 	if (done < 0) {
 		if (content_is_dirty(n->content)) /* part of it arrived */
@@ -189,9 +207,7 @@ static ssize_t file_write(struct request *r, struct handle *h,
 		return done;
 	}
 	transfer_changed(s, n);
-	path = node_table_path(s->nodes, n);
-	if (path != NULL)
-		overlay_drop_mtime(s->overlay, path);
+	end_set_time(s, n);
 	return done;
 }
 
@@ -211,6 +227,7 @@ static int file_fallocate(struct request *r, struct handle *h, int mode,
 	rc = fetch_prepare(r->session, h->node, &r->cancel);
 	if (rc < 0)
 		return rc;
+	end_set_time(r->session, h->node);
 	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
 		offset + length <= content_size(c))
 		return 0;
@@ -306,11 +323,13 @@ static int file_setattr(struct request *r, struct node *n, struct handle *h,
 		return -EPERM;
 	if (change->has_size) {
 		rc = change_size(r, n, h != NULL, change->size);
-		if (rc == 0 && path != NULL && !change->has_mtime)
-			overlay_drop_mtime(s->overlay, path);
+		if (rc == 0)
+			end_set_time(s, n);
 	}
 	if (rc == 0 && path != NULL)
 		rc = change_attributes(r, n, path, change);
+	else if (rc == 0)
+		attr_change_nameless(s, n, change);
 	return rc < 0 ? rc : file_getattr(r, n, ret);
 }
 

@@ -62,8 +62,8 @@ static void believe_moved(
 
 	if (m->source.type == ENTRY_DIRECTORY)
 		attr_cache_moved(s->attrs, m->from, m->to);
-	attr_cache_changed(s->attrs, m->dir_path, m->name, NULL, false);
-	attr_cache_changed(s->attrs, m->to_dir_path, m->to_name, now, is_local);
+	dir_name_changed(s, m->dir_path, m->name, NULL, false);
+	dir_name_changed(s, m->to_dir_path, m->to_name, now, is_local);
 	overlay_moved(s->overlay, m->from, m->to);
 	cache_moved(s->cache, m->from, m->to);
 	if (!is_local)
@@ -186,8 +186,7 @@ static int rename_directory(struct renaming *m)
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
 		attr_cache_removed(s->attrs, m->to);
-		attr_cache_changed(
-			s->attrs, m->to_dir_path, m->to_name, NULL, false);
+		dir_name_changed(s, m->to_dir_path, m->to_name, NULL, false);
 	}
 	rc = move_on_server(m);
 	return rc == -EEXIST ? -ENOTEMPTY : rc;
