@@ -433,27 +433,39 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	return 0;
 }
 
+/* -ENOENT: nobody has the name, -EEXIST, or the remote's error. The server's
+ * mkdir of an existing directory succeeds, and so does its write of a file that
+ * should be new: it is asked, now, unless we know of ourselves. */
+static int check_absent(struct request *r, const char *dir_path,
+	const char *name, const char *path)
+{
+	struct session *s = r->session;
+	struct entry entry;
+	int rc;
+
+	if (attr_cache_owns_absence(
+		    s->attrs, dir_path, name, s->options.attr_timeout_ms))
+		return -ENOENT;
+	rc = tree_stat(s->tree, path, 0, &r->cancel, &entry, NULL);
+	if (rc < 0)
+		return rc;
+	entry_clear(&entry);
+	return -EEXIST;
+}
+
 /* What stands at the path now: 0 a file, -ENOENT nothing, or why it cannot be
  * opened for creation. */
 static int check_existing(
-	struct request *r, const char *path, int flags, struct entry *ret_entry)
+	struct request *r, const char *path, struct entry *ret_entry)
 {
 	struct session *s = r->session;
-	int64_t max_age_ms =
-		(flags & O_EXCL) != 0
-			? MIN(s->options.attr_timeout_ms, REVALIDATE_MS)
-			: s->options.attr_timeout_ms;
-	int rc = tree_stat(
-		s->tree, path, max_age_ms, &r->cancel, ret_entry, NULL);
+	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, ret_entry, NULL);
 
-	if (rc < 0)
-		return rc;
-	if ((flags & O_EXCL) != 0)
-		rc = -EEXIST;
-	else if (ret_entry->type != ENTRY_FILE)
-		rc = -EISDIR;
-	if (rc < 0)
+	if (rc == 0 && ret_entry->type != ENTRY_FILE) {
 		entry_clear(ret_entry);
+		rc = -EISDIR;
+	}
 	return rc;
 }
 
@@ -468,8 +480,10 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 	struct node *n = NULL;
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
-	if (rc == 0)
-		rc = check_existing(r, path, flags, &entry);
+	if (rc < 0)
+		return rc;
+	rc = (flags & O_EXCL) != 0 ? check_absent(r, dir_path, name, path)
+				   : check_existing(r, path, &entry);
 	if (rc == -ENOENT) {
 		rc = create_new(r, dir, name, dir_path, path, mode, &entry, &n);
 		flags &= ~O_TRUNC; /* it is empty, and dirty already */
@@ -495,7 +509,6 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	mode_t mode, struct node **ret_node, struct node_attr *ret_attr)
 {
 	struct session *s = r->session;
-	int64_t max_age_ms = MIN(s->options.attr_timeout_ms, REVALIDATE_MS);
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
 	struct entry entry;
@@ -503,12 +516,7 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 
 	if (rc < 0)
 		return rc;
-	/* The server's mkdir of an existing directory succeeds. */
-	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
-	if (rc == 0) {
-		entry_clear(&entry);
-		return -EEXIST;
-	}
+	rc = check_absent(r, dir_path, name, path);
 	if (rc != -ENOENT)
 		return rc;
 	rc = remote_mkdir(s->remote, path, &r->cancel, &entry);
@@ -518,6 +526,7 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	if ((mode & 07777) != (0755 & ~s->options.dmask))
 		overlay_set_mode(s->overlay, path, mode);
 	dir_name_changed(s, dir_path, name, &entry, false);
+	attr_cache_made(s->attrs, path);
 	*ret_node = dir_enter(s, dir, &entry, 1);
 	attr_fill(s, *ret_node, path, &entry, 0, ret_attr);
 	entry_clear(&entry);
@@ -640,6 +649,32 @@ static bool is_leftover(const GPtrArray *entries)
 	       strcmp(only->name, CHECKPOINTS) == 0;
 }
 
+/* The server may hide a name and remove it with its directory all the same:
+ * those that we have met are asked for. */
+static int prove_unlisted_absent(struct request *r, const char *path)
+{
+	struct session *s = r->session;
+	GPtrArray *names = attr_cache_unlisted(s->attrs, path);
+	int rc = 0;
+
+	for (guint i = 0; rc == 0 && i < names->len; i++) {
+		g_autofree char *child = path_join(path, names->pdata[i]);
+		struct entry entry;
+
+		if (strcmp(names->pdata[i], CHECKPOINTS) == 0)
+			continue;
+		rc = tree_stat(s->tree, child, 0, &r->cancel, &entry, NULL);
+		if (rc == 0) {
+			entry_clear(&entry);
+			rc = -ENOTEMPTY;
+		} else if (rc == -ENOENT) {
+			rc = 0;
+		}
+	}
+	g_ptr_array_unref(names);
+	return rc;
+}
+
 int dir_prove_empty(struct request *r, const char *path)
 {
 	g_autofree char *below = NULL;
@@ -649,6 +684,12 @@ int dir_prove_empty(struct request *r, const char *path)
 
 	if (rc < 0)
 		return rc;
+	if (entries->len == 0)
+		rc = prove_unlisted_absent(r, path);
+	if (rc < 0) {
+		g_ptr_array_unref(entries);
+		return rc;
+	}
 	has_leftover = is_leftover(entries);
 	rc = entries->len > 0 ? -ENOTEMPTY : 0;
 	g_ptr_array_unref(entries);

@@ -90,7 +90,8 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 
 	if (rc < 0)
 		return rc;
-	if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY) {
+	/* Of a handle that only reads too, as elsewhere on Linux. */
+	if ((flags & O_TRUNC) != 0) {
 		rc = content_truncate(n->content, 0, &r->cancel);
 		if (rc == 0) {
 			transfer_changed(s, n);
