@@ -18,7 +18,8 @@ FILES_MAX = 30
 HANDLES_MAX = 8
 DEPTH_MAX = 4
 NAMES = ["a", "b", "c.txt", "with space", "50%", "%41", "a#b", "what?",
-         "q?x=1", "na\u00efve", "\u6587\u4ef6", "\U0001f40d.py", "new\nline", "tab\t",
+         "q?x=1", "na\u00efve", "\u6587\u4ef6", "\U0001f40d.py", "new\nline",
+         "tab\t",
          "back\\slash", "\"quoted\"", "'", "&amp;", "checkpoints", "trust",
          "files", "api", ".hidden", ".git", ".a.b", "-", "--help", "~",
          "~tilde", "Makefile", "n.ipynb", "m.pyc", "lib.so", "__pycache__",

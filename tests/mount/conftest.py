@@ -85,6 +85,20 @@ def own_server(generation):
 
 
 @pytest.fixture
+def make_server(generation):
+    """Makes servers of the test's own with these arguments."""
+    made = []
+
+    def make(arguments):
+        made.append(harness.Server(generation, arguments).start())
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
 def plain_user_server(generation):
     """A server whose user is not root, so that permissions count."""
     server = harness.Server(generation, unprivileged=True).start()
