@@ -476,6 +476,21 @@ bool attr_cache_owns_absence(struct attr_cache *c, const char *dir,
 	return owns;
 }
 
+void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
+{
+	struct directory *d;
+	struct belief *b;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
+	if (b != NULL)
+		b->learnt_ms = 0;
+	else if (d != NULL)
+		d->listed_ms = 0;
+	mutex_unlock(&c->lock);
+}
+
 bool attr_cache_is_local(
 	struct attr_cache *c, const char *dir, const char *name)
 {

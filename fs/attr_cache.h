@@ -83,6 +83,10 @@ void attr_cache_moved(struct attr_cache *, const char *from, const char *to);
 /* The directory and all below it are gone. */
 void attr_cache_removed(struct attr_cache *, const char *path);
 
+/* What we tried to change may or may not be changed: ask before it is believed
+ * again. What is local stays. */
+void attr_cache_doubt(struct attr_cache *, const char *dir, const char *name);
+
 /* Believe nothing any more (local names stay). */
 void attr_cache_expire(struct attr_cache *);
 void attr_cache_expire_dir(struct attr_cache *, const char *dir);

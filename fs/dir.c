@@ -520,8 +520,10 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	if (rc != -ENOENT)
 		return rc;
 	rc = remote_mkdir(s->remote, path, &r->cancel, &entry);
-	if (rc < 0)
+	if (rc < 0) {
+		attr_cache_doubt(s->attrs, dir_path, name);
 		return rc;
+	}
 	overlay_removed(s->overlay, path);
 	if ((mode & 07777) != (0755 & ~s->options.dmask))
 		overlay_set_mode(s->overlay, path, mode);
@@ -583,6 +585,8 @@ static int remove_file(struct request *r, struct node *dir, struct node *n,
 		rc = remove_on_server(r, n, dir_path, name, path);
 	if (rc == 0 || rc == -ENOENT)
 		forget_file(r, dir, n, name, dir_path, path);
+	else
+		attr_cache_doubt(r->session->attrs, dir_path, name);
 	return rc;
 }
 
@@ -718,6 +722,8 @@ static int remove_directory(struct request *r, struct node *dir,
 		overlay_removed(s->overlay, path);
 		cache_removed(s->cache, path);
 		node_table_unlink(s->nodes, dir, name);
+	} else if (rc != -ENOTEMPTY) {
+		attr_cache_doubt(s->attrs, dir_path, name);
 	}
 	return rc;
 }

@@ -11,6 +11,7 @@
 #include "handle_table.h"
 #include "log.h"
 #include "names.h"
+#include "notifier.h"
 #include "overlay.h"
 #include "prefetch.h"
 #include "session.h"
@@ -115,6 +116,27 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 	return 0;
 }
 
+/* The kernel reads no further than to the size it believes, and open() asks
+ * the server about younger beliefs than the kernel's: what is new is told
+ * before the open is answered. */
+static void tell_kernel(struct session *s, struct node *n, const char *path,
+	const struct entry *entry)
+{
+	struct node_attr now;
+	struct stat told;
+
+	if (s->notifier == NULL || content_is_dirty(n->content) ||
+		!node_table_recall(s->nodes, n, &told))
+		return;
+	attr_fill(s, n, path, entry, 0, &now);
+	if (now.st.st_size == told.st_size &&
+		now.st.st_mtim.tv_sec == told.st_mtim.tv_sec &&
+		now.st.st_mtim.tv_nsec == told.st_mtim.tv_nsec)
+		return;
+	notifier_invalidate_attr(s->notifier, n->ino);
+	(void)notifier_wait(s->notifier, NULL, NOTIFY_WAIT_MS);
+}
+
 static int file_open(
 	struct request *r, struct node *n, int flags, struct open_result *ret)
 {
@@ -137,6 +159,8 @@ static int file_open(
 		rc = -EISDIR;
 	else
 		rc = file_open_entry(r, n, flags, &entry, ret);
+	if (rc == 0)
+		tell_kernel(s, n, path, &entry);
 	if (rc == 0 && (flags & O_ACCMODE) == O_RDONLY)
 		prefetch_file(s->prefetch, path);
 	entry_clear(&entry);

@@ -266,6 +266,7 @@ void node_table_remember(
 	mutex_lock(&t->lock);
 	n->has_last = true;
 	n->last_mode = st->st_mode;
+	n->last_size = st->st_size;
 	n->last_mtime = st->st_mtim;
 	mutex_unlock(&t->lock);
 }
@@ -285,6 +286,7 @@ bool node_table_recall(struct node_table *t, struct node *n, struct stat *ret)
 	has_last = n->has_last;
 	if (has_last) {
 		ret->st_mode = n->last_mode;
+		ret->st_size = n->last_size;
 		ret->st_mtim = ret->st_ctim = n->last_mtime;
 	}
 	mutex_unlock(&t->lock);

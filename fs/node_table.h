@@ -83,9 +83,9 @@ bool node_table_keeps_pages(struct node_table *, struct node *,
  * with one did not reach it. */
 void node_table_forget_pages(struct node_table *, struct node *);
 
-/* What has no name any more has the mode and the time it had last: kept here,
- * because all else that is known of a file is kept by path. False: nothing was
- * remembered. */
+/* The mode, size and time that the kernel was told last. What has no name any
+ * more goes on having them: all else that is known of a file is kept by path.
+ * False: nothing was remembered. */
 void node_table_remember(
 	struct node_table *, struct node *, const struct stat *);
 /* It was written to just now. */

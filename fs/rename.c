@@ -277,6 +277,13 @@ static int enter_alone(struct renaming *m, struct path_pass *pass)
 	}
 }
 
+/* It failed, but the server may have done some of it. */
+static void doubt(struct renaming *m)
+{
+	attr_cache_doubt(m->session->attrs, m->dir_path, m->name);
+	attr_cache_doubt(m->session->attrs, m->to_dir_path, m->to_name);
+}
+
 int dir_rename(struct request *r, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags)
 {
@@ -294,6 +301,8 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 	rc = enter_alone(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
+		if (rc < 0)
+			doubt(&m);
 		path_gate_leave(r->session->gate, &pass);
 	}
 	renaming_clear(&m);

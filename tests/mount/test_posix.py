@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from conftest import mount_server
+from harness import wait_until
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 MIB = 1024 * 1024
@@ -369,3 +370,24 @@ def test_rmdir_keeps_what_we_know_though_the_server_hides_it(
     os.unlink(mount.path / "d" / "backup~")
     os.rmdir(mount.path / "d")
     assert not (server.root / "d").exists()
+
+
+# --- beside others -----------------------------------------------------------
+
+@pytest.mark.options("attr_timeout=30")
+def test_open_never_gives_a_piece_of_a_version(server, tree):
+    versions = [b"short", b"a longer version\n" * 1000, b"brief"]
+    for version in versions:
+        server.write("a", version)
+        assert (tree / "a").stat().st_size > 0
+        # Opening asks about what is older than a second.
+        wait_until(lambda: read_whole(tree / "a", versions) == version,
+                   "the new version")
+        assert (tree / "a").stat().st_size == len(version)
+
+
+def read_whole(path, versions):
+    """A file's bytes, which must be those of one version."""
+    content = path.read_bytes()
+    assert content in versions, content[:100]
+    return content
