@@ -28,7 +28,7 @@ static struct content *make_content(void *arg)
 {
 	const struct session *s = arg;
 
-	return content_new(s->scratch_fd);
+	return content_new(s->cache_fd);
 }
 
 struct node_template file_template(struct session *s)

@@ -27,8 +27,10 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->options = p->options;
 	s->remote = p->remote;
 	s->executor = p->executor;
-	s->scratch_fd = p->scratch_fd;
-	s->rescue_fd = p->rescue_fd;
+	s->state = p->state;
+	s->cache_fd = p->cache_fd;
+	s->spool_fd = p->spool_fd;
+	s->names_fd = p->names_fd;
 	s->describe = p->describe;
 	s->describe_arg = p->describe_arg;
 	(void)clock_gettime(CLOCK_REALTIME, &s->mounted_at);

@@ -29,6 +29,7 @@ struct overlay;
 struct path_gate;
 struct prefetch;
 struct run_table;
+struct state;
 struct tree;
 struct workers;
 
@@ -47,9 +48,10 @@ struct session_params {
 	struct session_options options;
 	struct remote *remote;
 	struct executor *executor; /* NULL: a mount without runs */
-	int cache_fd;		   /* directory of cached bytes; borrowed */
-	int scratch_fd;		   /* directory of temporary files; borrowed */
-	int rescue_fd; /* directory of bytes that found no place; borrowed */
+	struct state *state;	   /* between mounts; borrowed */
+	int cache_fd;		   /* directories (local_dirs.h); borrowed */
+	int spool_fd;
+	int names_fd;
 	/* Appends "key: value" lines about endpoint and transport. */
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
@@ -60,8 +62,10 @@ struct session {
 	struct session_options options;
 	struct remote *remote;
 	struct executor *executor;
-	int scratch_fd;
-	int rescue_fd;
+	struct state *state;
+	int cache_fd; /* unnamed temporary files are made here, too */
+	int spool_fd;
+	int names_fd;
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
 	struct timespec mounted_at;
@@ -85,7 +89,7 @@ int session_new(const struct session_params *, struct session **ret);
 void session_free(struct session *);
 
 /* Uploads what is not on the server; then gives what found no place a name in
- * the rescue directory. Returns how many files that were. */
+ * the spool. Returns how many files that were. */
 unsigned session_drain(struct session *);
 
 /* Believe nothing any more, and have the kernel ask again. Waits until the

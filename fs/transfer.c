@@ -295,14 +295,14 @@ static bool rescue_one(struct session *s, struct node *n)
 		!content_is_dirty(n->content))
 		return false;
 	name = rescue_name(path);
-	rc = content_link(n->content, s->rescue_fd, name);
+	rc = content_link(n->content, s->spool_fd, name);
 	if (rc < 0)
 		log_error("'%s' is not on the server, and its bytes could "
 			  "not be kept here either: %s",
 			path, g_strerror(-rc));
 	else
 		log_error("'%s' is not on the server; its bytes are kept "
-			  "here as lost+found/%s",
+			  "here as spool/%s",
 			path, name);
 	return true;
 }

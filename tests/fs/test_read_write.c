@@ -346,7 +346,7 @@ static void the_end_rescues_what_found_no_place(void **state)
 	assert_int_equal(world_save(w, "saved later", "one"), -EIO);
 	assert_int_equal(session_drain(w->session), 0);
 	assert_remote(w, "saved later", "one");
-	assert_int_equal(scratch_place_count(&w->rescue), 0);
+	assert_int_equal(scratch_place_count(&w->spool), 0);
 
 	fake_remote_put_directory(w->remote, "d");
 	attr_cache_expire(w->session->attrs);
@@ -354,8 +354,8 @@ static void the_end_rescues_what_found_no_place(void **state)
 	assert_int_equal(world_save(w, "d/precious", "two"), -EIO);
 	fake_remote_drop(w->remote, "d");
 	assert_int_equal(session_drain(w->session), 1);
-	assert_int_equal(scratch_place_count(&w->rescue), 1);
-	kept = scratch_place_read(&w->rescue, "d%2Fprecious");
+	assert_int_equal(scratch_place_count(&w->spool), 1);
+	kept = scratch_place_read(&w->spool, "d%2Fprecious");
 	assert_string_equal(kept, "two");
 }
 
