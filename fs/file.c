@@ -6,6 +6,7 @@
 #include "attr.h"
 #include "attr_cache.h"
 #include "content.h"
+#include "dirty_set.h"
 #include "fetch.h"
 #include "fs_limits.h"
 #include "handle_table.h"
@@ -71,6 +72,23 @@ void file_let_go(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
+static bool is_truncating(int flags)
+{
+	return (flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static bool may_write(const struct handle *h)
+{
+	return (h->flags & O_ACCMODE) != O_RDONLY;
+}
+
+/* What was written through this handle went beside the file, because somebody
+ * else had saved it meanwhile: no more can follow. */
+static bool lost_its_file(const struct handle *h)
+{
+	return may_write(h) && h->epoch != content_epoch(h->node->content);
+}
+
 int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
@@ -80,10 +98,13 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 
 	if (rc < 0)
 		return rc;
-	if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY) {
+	if (is_truncating(flags)) {
+		content_set_base(n->content, entry);
 		rc = content_truncate(n->content, 0, &r->cancel);
+		/* Into the spool it comes with the first write: what was only
+		 * emptied so far must not replace anything after a crash. */
 		if (rc == 0)
-			transfer_changed(s, n);
+			dirty_set_add(s->dirty, n);
 	}
 	if (rc < 0) {
 		transfer_close(s, n);
@@ -99,6 +120,9 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 		.keeps_cache = keeps,
 	};
 	ret->handle->readahead = readahead_new();
+	ret->handle->epoch = content_epoch(n->content);
+	if (may_write(ret->handle))
+		content_add_writer(n->content);
 	return 0;
 }
 
@@ -151,26 +175,43 @@ static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
 	return n;
 }
 
-/* Bytes may be written to a file whose rest is not here; only when the set of
- * ranges grows too long the rest is fetched. */
-static ssize_t write_bytes(struct request *r, struct node *n, const char *bytes,
-	size_t size, int64_t offset)
+/* Bytes may be written to a large file whose rest is not here; only when the
+ * set of ranges grows too long the rest is fetched. Of a small one the rest is
+ * fetched now: the save needs it anyway, and a version that the server loses
+ * meanwhile is here then. */
+static int prepare_write(
+	struct request *r, struct node *n, size_t size, int64_t offset)
 {
+	struct session *s = r->session;
+	int rc = fetch_prepare(s, n, &r->cancel);
+	int64_t held = content_size(n->content);
+
+	if (rc < 0 || held > SMALL_FILE_BYTES ||
+		(offset == 0 && (int64_t)size >= held))
+		return rc;
+	return fetch_whole(s, n, &r->cancel);
+}
+
+static ssize_t write_bytes(struct request *r, struct handle *h,
+	const char *bytes, size_t size, int64_t offset)
+{
+	struct node *n = h->node;
 	ssize_t done = -ESTALE;
 	int attempts;
 
 	for (attempts = 0; attempts < STALE_ATTEMPTS; attempts++) {
-		int rc = done == -E2BIG
-				 ? fetch_whole(r->session, n, &r->cancel)
-				 : fetch_prepare(r->session, n, &r->cancel);
+		int rc = done == -E2BIG ? fetch_whole(r->session, n, &r->cancel)
+					: prepare_write(r, n, size, offset);
 
 		if (rc < 0)
 			return rc;
 		done = content_write(
-			n->content, bytes, size, offset, &r->cancel);
+			n->content, bytes, size, offset, h->epoch, &r->cancel);
 		if (done != -ESTALE && done != -E2BIG)
 			break;
 	}
+	if (done == -EREMCHG)
+		return -ESTALE;
 	return done == -E2BIG ? -EIO : done;
 }
 
@@ -181,14 +222,13 @@ static ssize_t file_write(struct request *r, struct handle *h,
 	struct node *n = h->node;
 	g_autofree char *path = NULL;
 	ssize_t done = write_bytes(
-		r, n, bytes, size, (h->flags & O_APPEND) != 0 ? -1 : offset);
+		r, h, bytes, size, (h->flags & O_APPEND) != 0 ? -1 : offset);
+	int rc = 0;
 
-	if (done < 0) {
-		if (content_is_dirty(n->content)) /* part of it arrived */
-			transfer_changed(s, n);
-		return done;
-	}
-	transfer_changed(s, n);
+	if (done >= 0 || content_is_dirty(n->content)) /* a part arrived */
+		rc = transfer_changed(s, n);
+	if (done < 0 || rc < 0)
+		return done < 0 ? done : rc;
 	path = node_table_path(s->nodes, n);
 	if (path != NULL)
 		overlay_drop_mtime(s->overlay, path);
@@ -197,6 +237,15 @@ static ssize_t file_write(struct request *r, struct handle *h,
 
 static int file_flush(struct request *r, struct handle *h)
 {
+	if (lost_its_file(h))
+		return -ESTALE;
+	return transfer_save(r->session, h->node, &r->cancel);
+}
+
+static int file_fsync(struct request *r, struct handle *h)
+{
+	if (lost_its_file(h))
+		return -ESTALE;
 	return transfer_upload(r->session, h->node, &r->cancel);
 }
 
@@ -214,10 +263,10 @@ static int file_fallocate(struct request *r, struct handle *h, int mode,
 	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
 		offset + length <= content_size(c))
 		return 0;
+	if (lost_its_file(h))
+		return -ESTALE;
 	rc = content_truncate(c, offset + length, &r->cancel);
-	if (rc == 0)
-		transfer_changed(r->session, h->node);
-	return rc;
+	return rc < 0 ? rc : transfer_changed(r->session, h->node);
 }
 
 /* Bytes written through a mapping after the last close(2) come here without a
@@ -243,6 +292,8 @@ static void file_release(struct request *r, struct handle *h)
 {
 	upload_late(r->session, h->node);
 	readahead_free(h->readahead);
+	if (may_write(h))
+		content_remove_writer(h->node->content);
 	transfer_close(r->session, h->node);
 	file_let_go(r->session, h->node);
 }
@@ -250,21 +301,21 @@ static void file_release(struct request *r, struct handle *h)
 /* Without an open handle of its own (truncate(2)) the change must be on the
  * server before we say that it is done. */
 static int change_size(
-	struct request *r, struct node *n, bool has_handle, int64_t size)
+	struct request *r, struct node *n, struct handle *h, int64_t size)
 {
 	struct session *s = r->session;
-	int rc = 0;
+	int rc;
 
+	if (h != NULL && lost_its_file(h))
+		return -ESTALE;
 	content_open(n->content);
-	if (size > 0)
-		rc = fetch_prepare(s, n, &r->cancel);
+	rc = fetch_prepare(s, n, &r->cancel);
 	if (rc == 0)
 		rc = content_truncate(n->content, size, &r->cancel);
-	if (rc == 0) {
-		transfer_changed(s, n);
-		if (!has_handle)
-			rc = transfer_upload(s, n, &r->cancel);
-	}
+	if (rc == 0)
+		rc = transfer_changed(s, n);
+	if (rc == 0 && h == NULL)
+		rc = transfer_save(s, n, &r->cancel);
 	transfer_close(s, n);
 	file_let_go(s, n);
 	return rc;
@@ -305,7 +356,7 @@ static int file_setattr(struct request *r, struct node *n, struct handle *h,
 		(change->has_gid && change->gid != s->options.gid))
 		return -EPERM;
 	if (change->has_size) {
-		rc = change_size(r, n, h != NULL, change->size);
+		rc = change_size(r, n, h, change->size);
 		if (rc == 0 && path != NULL && !change->has_mtime)
 			overlay_drop_mtime(s->overlay, path);
 	}
@@ -323,7 +374,7 @@ const struct node_ops file_ops = {
 	.read = file_read,
 	.write = file_write,
 	.flush = file_flush,
-	.fsync = file_flush,
+	.fsync = file_fsync,
 	.fallocate = file_fallocate,
 	.release = file_release,
 };

@@ -24,6 +24,7 @@
 #include "mountpoint.h"
 #include "notifier.h"
 #include "options.h"
+#include "replay.h"
 #include "run_remote.h"
 #include "run_table.h"
 #include "secret.h"
@@ -297,6 +298,7 @@ static int make_session(struct mount *m)
 			.is_read_only = m->options.is_read_only,
 			.cache_bytes = m->options.cache_bytes,
 			.has_prefetch = m->options.has_prefetch,
+			.writeback_ms = m->options.writeback_ms,
 		},
 		.remote = m->remote,
 		.executor = m->executor,
@@ -315,6 +317,8 @@ static int make_session(struct mount *m)
 			m->session->tree, "", 0, &m->cancel, &entries, NULL);
 	if (entries != NULL)
 		g_ptr_array_unref(entries);
+	if (rc == 0 && !m->options.is_read_only)
+		(void)replay_spool(m->session);
 	if (rc < 0)
 		m->why = explain(m, rc);
 	return rc;

@@ -6,7 +6,9 @@
 #include "attr_cache.h"
 #include "cache.h"
 #include "cancel.h"
+#include "conflict.h"
 #include "dir.h"
+#include "dirty_set.h"
 #include "fs_limits.h"
 #include "handle_table.h"
 #include "node_table.h"
@@ -18,6 +20,7 @@
 #include "transfer.h"
 #include "tree.h"
 #include "workers.h"
+#include "writeback.h"
 
 int session_new(const struct session_params *p, struct session **ret)
 {
@@ -36,15 +39,18 @@ int session_new(const struct session_params *p, struct session **ret)
 	(void)clock_gettime(CLOCK_REALTIME, &s->mounted_at);
 	s->attrs = attr_cache_new();
 	s->cache = cache_new(p->cache_fd, p->options.cache_bytes);
-	s->dirty = dirty_set_new();
+	s->conflicts = conflicts_new(s->state);
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);
+	s->dirty = dirty_set_new(s->nodes);
 	s->overlay = overlay_new();
 	s->gate = path_gate_new();
 	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
 	s->tree = tree_new(s->remote, s->attrs);
 	rc = workers_new(WORKER_THREADS, WORKER_QUEUE_MAX, &s->workers);
+	if (rc == 0)
+		rc = writeback_new(s, &s->writeback);
 	if (rc < 0) {
 		session_free(s);
 		return rc;
@@ -75,7 +81,8 @@ void session_free(struct session *s)
 	if (s == NULL)
 		return;
 	release_handles(s);
-	run_table_free(s->runs);  /* first: its callbacks use the rest */
+	writeback_free(s->writeback);
+	run_table_free(s->runs);  /* its callbacks use the rest */
 	workers_free(s->workers); /* and so do its jobs */
 	tree_free(s->tree);
 	prefetch_free(s->prefetch);
@@ -85,6 +92,7 @@ void session_free(struct session *s)
 	dirty_set_free(s->dirty);
 	node_table_free(s->nodes);
 	cache_free(s->cache);
+	conflicts_free(s->conflicts);
 	attr_cache_free(s->attrs);
 	g_free(s);
 }
@@ -94,9 +102,9 @@ unsigned session_drain(struct session *s)
 	struct cancel cancel;
 
 	cancel_init(&cancel, DRAIN_MS);
-	(void)transfer_upload_all(s, &cancel);
+	(void)writeback_flush(s->writeback, true, &cancel);
 	cancel_fini(&cancel);
-	return transfer_rescue(s);
+	return transfer_keep_all(s);
 }
 
 void session_drop_beliefs(struct session *s)

@@ -20,6 +20,7 @@
 
 struct attr_cache;
 struct cache;
+struct conflicts;
 struct dirty_set;
 struct handle_table;
 struct node;
@@ -32,6 +33,7 @@ struct run_table;
 struct state;
 struct tree;
 struct workers;
+struct writeback;
 
 struct session_options {
 	int64_t attr_timeout_ms; /* 0: always ask */
@@ -42,6 +44,7 @@ struct session_options {
 	bool is_read_only;
 	int64_t cache_bytes; /* budget of clean bytes kept on disk */
 	bool has_prefetch;
+	int64_t writeback_ms; /* 0: close waits for the upload */
 };
 
 struct session_params {
@@ -73,6 +76,7 @@ struct session {
 	/* each locks itself */
 	struct attr_cache *attrs;
 	struct cache *cache;
+	struct conflicts *conflicts;
 	struct dirty_set *dirty;
 	struct handle_table *handles;
 	struct node_table *nodes;
@@ -83,6 +87,7 @@ struct session {
 	struct run_table *runs;
 	struct tree *tree;
 	struct workers *workers;
+	struct writeback *writeback;
 };
 
 int session_new(const struct session_params *, struct session **ret);

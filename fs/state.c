@@ -30,15 +30,6 @@
 /* migrations[n] makes version n + 1 of version n. Those that were released
  * never change; a new one is added at the end. */
 static const char *const migrations[] = {
-	"CREATE TABLE spool (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" path BLOB NOT NULL, file BLOB NOT NULL, is_new INTEGER NOT NULL,"
-	" has_base INTEGER NOT NULL, base_size INTEGER NOT NULL,"
-	" base_s INTEGER NOT NULL, base_ns INTEGER NOT NULL,"
-	" size INTEGER NOT NULL, dirty BLOB NOT NULL,"
-	" attempts INTEGER NOT NULL, last_error INTEGER NOT NULL,"
-	" since_s INTEGER NOT NULL);"
-	"CREATE INDEX spool_by_path ON spool (path);"
-
 	"CREATE TABLE cache (path BLOB NOT NULL UNIQUE,"
 	" size INTEGER NOT NULL, mtime_s INTEGER NOT NULL,"
 	" mtime_ns INTEGER NOT NULL, file BLOB NOT NULL,"

@@ -3,6 +3,7 @@
 
 #include "world.h"
 
+#include "dirty_set.h"
 #include "names.h"
 #include "state.h"
 #include "test.h"

@@ -52,11 +52,14 @@ static struct state *open_quietly(const struct scratch_place *p)
 
 static int put_one(struct state *s, size_t length)
 {
-	g_autofree char *path = g_strnfill(length, 'x');
+	static _Atomic unsigned number;
+	g_autofree char *fill = g_strnfill(length, 'x');
+	g_autofree char *path =
+		g_strdup_printf("%d-%u%s", (int)getpid(), number++, fill);
 	char file[] = "f";
-	struct state_spool r = { .path = path, .file = file };
+	struct state_cache r = { .path = path, .file = file };
 
-	return state_spool_put(s, &r);
+	return state_cache_put(s, &r);
 }
 
 static unsigned count(struct state *s)
@@ -64,7 +67,7 @@ static unsigned count(struct state *s)
 	GPtrArray *list = NULL;
 	unsigned length;
 
-	assert_int_equal(state_spool_list(s, &list), 0);
+	assert_int_equal(state_cache_list(s, &list), 0);
 	length = list->len;
 	g_ptr_array_unref(list);
 	return length;
