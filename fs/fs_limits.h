@@ -32,7 +32,7 @@
 /* How far out of order the kernel's own read-ahead asks. */
 #define READ_SLACK ((int64_t)512 << 10)
 
-/* Clean bytes kept on the local disk. */
+/* Clean bytes kept on the local disk, between mounts too. */
 #define CACHE_BYTES ((int64_t)1 << 30)
 
 /* Work that nobody waits for: read-ahead and prefetch. */

@@ -304,6 +304,7 @@ static int make_session(struct mount *m)
 		.executor = m->executor,
 		.state = m->state,
 		.cache_fd = m->dirs.cache_fd,
+		.keeps_cache = m->dirs.keeps_cache,
 		.spool_fd = m->dirs.spool_fd,
 		.names_fd = m->dirs.names_fd,
 		.describe = describe,

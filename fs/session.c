@@ -38,7 +38,8 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->describe_arg = p->describe_arg;
 	(void)clock_gettime(CLOCK_REALTIME, &s->mounted_at);
 	s->attrs = attr_cache_new();
-	s->cache = cache_new(p->cache_fd, p->options.cache_bytes);
+	s->cache = cache_new(p->cache_fd, p->options.cache_bytes,
+		p->keeps_cache ? p->state : NULL);
 	s->conflicts = conflicts_new(s->state);
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);

@@ -53,6 +53,7 @@ struct session_params {
 	struct executor *executor; /* NULL: a mount without runs */
 	struct state *state;	   /* between mounts; borrowed */
 	int cache_fd;		   /* directories (local_dirs.h); borrowed */
+	bool keeps_cache;	   /* it is for the next mount, too */
 	int spool_fd;
 	int names_fd;
 	/* Appends "key: value" lines about endpoint and transport. */

@@ -5,7 +5,7 @@
  * belongs to us and has mode 0700. Four tables, four families of calls:
  *
  *   run     the run numbers, and the runs that are remembered      durable
- *   cache   which bytes of which version the disk cache holds      lazy
+ *   cache   which bytes of which version the disk cache holds      durable
  *   attr    modes, times and symlinks the server cannot hold       lazy
  *   fact    what was learnt about the endpoint, key and value      lazy
  *
@@ -58,32 +58,21 @@ struct state_version {
 /* --- cache: what the disk cache holds ------------------------------------- */
 
 /*
- * A lazy record may reach the disk before the bytes it speaks of: sync those
- * first, or do not believe a record after an unclean end of the computer.
+ * Written as a whole when a mount ends well, and taken away when the next one
+ * begins: while the bytes are in use no record speaks of them.
  */
 struct state_cache {
 	char *path;
 	struct state_version version;
 	char *file;
 	char *present; /* extents_to_text() */
-	int64_t bytes; /* of disk */
-	int64_t used_ms;
 };
 
 void state_cache_free(struct state_cache *);
-/* Inserts, or replaces the record of that path. */
-int state_cache_put(struct state *, const struct state_cache *);
-/* -ENOENT. */
-int state_cache_get(struct state *, const char *path, struct state_cache **ret);
-/* It was used just now. -ENOENT. */
-int state_cache_touch(struct state *, const char *path, int64_t used_ms);
-/* The path and everything below it. */
-int state_cache_remove(struct state *, const char *path);
-/* What was at `to` and below it is forgotten. */
-int state_cache_moved(struct state *, const char *from, const char *to);
-/* At most `limit`, those that were not used for longest first. */
-int state_cache_oldest(struct state *, unsigned limit, GPtrArray **ret);
-int state_cache_total(struct state *, int64_t *ret_bytes);
+/* These (of struct state_cache *) instead of what there was, in their order;
+ * durable. NULL: none. */
+int state_cache_replace(struct state *, const GPtrArray *or_null);
+/* In the order they were given in. */
 int state_cache_list(struct state *, GPtrArray **ret);
 
 /* --- attr: attributes that the server cannot hold ------------------------- */

@@ -104,29 +104,13 @@ static void put_attr_tree(struct state *s)
 	}
 }
 
-static void put_cache_tree(struct state *s)
-{
-	size_t i;
-
-	for (i = 0; i < G_N_ELEMENTS(tree); i++) {
-		g_autofree char *path = g_strdup(tree[i]);
-		struct state_cache r = { .path = path, .file = text_file };
-
-		assert_int_equal(state_cache_put(s, &r), 0);
-	}
-}
-
 static void a_move_takes_the_subtree_and_nothing_beside_it(void **state)
 {
 	struct world *w = *state;
 
 	put_attr_tree(w->state);
-	put_cache_tree(w->state);
 	assert_int_equal(state_attr_moved(w->state, "a", "m/n"), 0);
-	assert_int_equal(state_cache_moved(w->state, "a", "m/n"), 0);
 	assert_paths(attr_paths(w->state),
-		"a.txt a0 ab ab/c a\xff m/n m/n/b m/n/b/c x/a ");
-	assert_paths(cache_paths(w->state),
 		"a.txt a0 ab ab/c a\xff m/n m/n/b m/n/b/c x/a ");
 	reopen(w);
 	assert_int_equal(state_attr_moved(w->state, "m/n", "a"), 0);
@@ -139,11 +123,8 @@ static void a_move_replaces_what_was_there(void **state)
 	struct world *w = *state;
 
 	put_attr_tree(w->state);
-	put_cache_tree(w->state);
 	assert_int_equal(state_attr_moved(w->state, "a/b", "ab"), 0);
-	assert_int_equal(state_cache_moved(w->state, "a/b", "ab"), 0);
 	assert_paths(attr_paths(w->state), "a a.txt a0 ab ab/c a\xff x/a ");
-	assert_paths(cache_paths(w->state), "a a.txt a0 ab ab/c a\xff x/a ");
 }
 
 static void impossible_moves_are_refused(void **state)
@@ -152,7 +133,6 @@ static void impossible_moves_are_refused(void **state)
 
 	put_attr_tree(w->state);
 	assert_int_equal(state_attr_moved(w->state, "a", "a/b"), -EINVAL);
-	assert_int_equal(state_cache_moved(w->state, "a/b", "a"), -EINVAL);
 	assert_int_equal(state_attr_moved(w->state, "a", "a"), 0);
 	assert_paths(attr_paths(w->state),
 		"a a.txt a/b a/b/c a0 ab ab/c a\xff x/a ");
@@ -163,54 +143,43 @@ static void a_removal_takes_the_subtree(void **state)
 	struct world *w = *state;
 
 	put_attr_tree(w->state);
-	put_cache_tree(w->state);
 	assert_int_equal(state_attr_remove(w->state, "a"), 0);
-	assert_int_equal(state_cache_remove(w->state, "a"), 0);
-	assert_int_equal(state_cache_remove(w->state, "none"), 0);
 	assert_paths(attr_paths(w->state), "a.txt a0 ab ab/c a\xff x/a ");
-	assert_paths(cache_paths(w->state), "a.txt a0 ab ab/c a\xff x/a ");
 	assert_int_equal(state_attr_remove(w->state, ""), 0);
 	assert_paths(attr_paths(w->state), "");
 }
 
-static void the_cache_knows_what_was_not_used_for_longest(void **state)
+static void the_caches_index_is_replaced_as_a_whole(void **state)
 {
 	struct world *w = *state;
-	struct state_cache *got = NULL;
-	struct state_cache r = { .path = text_a,
+	struct state_cache one = { .path = text_file,
 		.version = { 5, { 6, 7 } },
-		.file = text_file,
-		.present = text_dirty,
-		.bytes = 4096,
-		.used_ms = 1 };
+		.file = text_a,
+		.present = text_dirty };
+	struct state_cache other = {
+		.path = text_a, .file = text_file, .present = text_dirty
+	};
+	GPtrArray *records = g_ptr_array_new();
+	const struct state_cache *got;
 	GPtrArray *list = NULL;
-	int64_t total = -1;
 
-	assert_int_equal(state_cache_total(w->state, &total), 0);
-	assert_int_equal(total, 0);
-	assert_int_equal(state_cache_get(w->state, "a", &got), -ENOENT);
-	assert_int_equal(state_cache_put(w->state, &r), 0);
-	assert_int_equal(state_cache_put(w->state, &r), 0);
-	r.path = text_file;
-	r.used_ms = 2;
-	assert_int_equal(state_cache_put(w->state, &r), 0);
-	assert_int_equal(state_cache_touch(w->state, "a", 3), 0);
-	assert_int_equal(state_cache_touch(w->state, "none", 3), -ENOENT);
-	assert_int_equal(state_cache_total(w->state, &total), 0);
-	assert_int_equal(total, 8192);
-	assert_int_equal(state_cache_oldest(w->state, 1, &list), 0);
-	assert_int_equal(list->len, 1);
-	assert_string_equal(
-		((struct state_cache *)g_ptr_array_index(list, 0))->path,
-		text_file);
-	g_ptr_array_unref(list);
-	assert_int_equal(state_cache_get(w->state, "a", &got), 0);
+	g_ptr_array_add(records, &one);
+	assert_int_equal(state_cache_replace(w->state, records), 0);
+	g_ptr_array_add(records, &other);
+	assert_int_equal(state_cache_replace(w->state, records), 0);
+	reopen(w);
+	assert_paths(cache_paths(w->state), "f00d a ");
+	assert_int_equal(state_cache_list(w->state, &list), 0);
+	got = g_ptr_array_index(list, 0);
 	assert_int_equal(got->version.size, 5);
 	assert_int_equal(got->version.mtime.tv_sec, 6);
 	assert_int_equal(got->version.mtime.tv_nsec, 7);
+	assert_string_equal(got->file, text_a);
 	assert_string_equal(got->present, text_dirty);
-	assert_int_equal(got->used_ms, 3);
-	state_cache_free(got);
+	g_ptr_array_unref(list);
+	assert_int_equal(state_cache_replace(w->state, NULL), 0);
+	assert_paths(cache_paths(w->state), "");
+	g_ptr_array_unref(records);
 }
 
 static void attributes_come_back_whole(void **state)
@@ -337,7 +306,7 @@ int main(void)
 		case_of(a_move_replaces_what_was_there),
 		case_of(impossible_moves_are_refused),
 		case_of(a_removal_takes_the_subtree),
-		case_of(the_cache_knows_what_was_not_used_for_longest),
+		case_of(the_caches_index_is_replaced_as_a_whole),
 		case_of(attributes_come_back_whole),
 		case_of(ten_thousand_attributes_are_no_ten_thousand_syncs),
 		case_of(runs_have_numbers_for_ever),
