@@ -40,13 +40,25 @@ struct cache {
 	GQueue by_age;	      /* oldest first */
 	GHashTable *expected; /* path -> struct entry * being prefetched */
 	struct waitlist changed;
-	uint64_t next_id;
 	int64_t total;
 };
 
 static void file_name(uint64_t id, char name[static FILE_NAME_MAX])
 {
 	(void)snprintf(name, FILE_NAME_MAX, "%" PRIu64, id);
+}
+
+void cache_name_choose(int directory_fd, struct cache_name *ret)
+{
+	uint64_t high = g_random_int();
+
+	ret->directory_fd = directory_fd;
+	ret->id = MAX(1, ((high << 32) | g_random_int()) & INT64_MAX);
+}
+
+char *cache_name_text(const struct cache_name *n)
+{
+	return g_strdup_printf("%" PRIu64, n->id);
 }
 
 void cache_name_clear(struct cache_name *n)
@@ -184,15 +196,16 @@ static int name_locked(struct cache *c, struct cached_bytes *bytes)
 	REQUIRES(c->lock)
 {
 	char name[FILE_NAME_MAX];
+	struct cache_name chosen;
 	int rc;
 
 	if (bytes->name.id != 0)
 		return 0;
-	file_name(c->next_id, name);
+	cache_name_choose(c->directory_fd, &chosen);
+	file_name(chosen.id, name);
 	rc = scratch_name(bytes->fd, c->directory_fd, name);
 	if (rc == 0)
-		bytes->name =
-			(struct cache_name){ c->directory_fd, c->next_id++ };
+		bytes->name = chosen;
 	return rc;
 }
 
@@ -303,7 +316,6 @@ static struct cache *new_cache(int directory_fd, int64_t budget_bytes)
 	c->expected = g_hash_table_new_full(
 		g_str_hash, g_str_equal, g_free, entry_free_func);
 	g_queue_init(&c->by_age);
-	c->next_id = 1;
 	return c;
 }
 
@@ -344,7 +356,6 @@ static void load_one_locked(struct cache *c, const struct state_cache *r)
 	g_hash_table_insert(c->items, item->path, item);
 	g_queue_push_tail_link(&c->by_age, &item->link);
 	c->total += item->cost;
-	c->next_id = MAX(c->next_id, id + 1);
 }
 
 /* What the index does not speak of was in use when a mount was killed. */

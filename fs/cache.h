@@ -53,6 +53,9 @@ struct cached_bytes {
 
 void cached_bytes_init(struct cached_bytes *);
 void cached_bytes_clear(struct cached_bytes *);
+/* A name that nobody has: random, so that whoever needs one needs no table. */
+void cache_name_choose(int directory_fd, struct cache_name *ret);
+char *cache_name_text(const struct cache_name *); /* g_free */
 /* Takes the name away; the file lives as long as it is open. */
 void cache_name_clear(struct cache_name *);
 

@@ -83,9 +83,20 @@ void content_log_sent_locked(struct content *c)
 		(void)spool_log_sent(c->log);
 }
 
+/* Clean bytes are worth keeping, so their file goes on to have a name. */
 void content_unlog_locked(struct content *c)
 {
-	spool_remove(c->log);
+	struct cache_name name;
+	g_autofree char *text = NULL;
+
+	if (c->log == NULL)
+		return;
+	cache_name_choose(c->directory_fd, &name);
+	text = cache_name_text(&name);
+	if (c->name.id != 0)
+		spool_remove(c->log);
+	else if (spool_release(c->log, c->directory_fd, text))
+		c->name = name;
 	c->log = NULL;
 }
 

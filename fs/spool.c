@@ -290,6 +290,21 @@ void spool_remove(struct spool_log *log)
 	spool_close(log);
 }
 
+bool spool_release(
+	struct spool_log *log, int to_directory_fd, const char *to_name)
+{
+	bool is_renamed;
+
+	/* First, so that the log never speaks of a file that is elsewhere. */
+	(void)unlinkat(log->directory_fd, log->log_name, 0);
+	is_renamed = renameat(log->directory_fd, log->data_name,
+			     to_directory_fd, to_name) == 0;
+	if (!is_renamed)
+		(void)unlinkat(log->directory_fd, log->data_name, 0);
+	spool_close(log);
+	return is_renamed;
+}
+
 /* --- reading what was left behind ----------------------------------------- */
 
 static int read_all(int fd, void *buffer, size_t size, int64_t offset)

@@ -29,6 +29,7 @@
 
 #include "extent.h"
 
+#include <stdbool.h>
 #include <time.h>
 
 /* What an edit began from. */
@@ -80,6 +81,10 @@ int spool_sync_end(struct spool_sync *);
 
 /* The bytes are on the server, or nobody wants them: the names go. */
 void spool_remove(struct spool_log *);
+/* The same, but the bytes' file has another name from now on, which a file
+ * without any could not be given again. False: it has none. */
+bool spool_release(
+	struct spool_log *, int to_directory_fd, const char *to_name);
 /* The names stay, for the next mount. */
 void spool_close(struct spool_log *);
 

@@ -366,9 +366,12 @@ int transfer_upload_all(struct session *s, const struct cancel *cancel)
 	int first = 0;
 
 	for (guint i = 0; i < nodes->len; i++) {
-		int rc = transfer_upload(s, nodes->pdata[i], cancel);
+		struct dirty_info info = { 0 };
+		int rc;
 
-		if (rc < 0 && first == 0)
+		(void)dirty_set_info(s->dirty, nodes->pdata[i], &info);
+		rc = transfer_upload(s, nodes->pdata[i], cancel);
+		if (rc < 0 && first == 0 && info.attempts == 0)
 			first = rc;
 		node_table_unref(s->nodes, nodes->pdata[i]);
 	}

@@ -171,7 +171,9 @@ static void close_tells_a_failed_upload_and_keeps_the_bytes(void **state)
 	assert_int_equal(world_save(w, "a", "precious"), -ENOSPC);
 	assert_remote(w, "a", "old");
 	assert_int_equal(world_pending(w), 1);
-	assert_cat(w, "a", "precious"); /* whose close uploads it */
+	assert_cat(w, "a", "precious");
+	assert_remote(w, "a", "old"); /* a reader's close is no save */
+	assert_int_equal(transfer_upload_all(w->session, NULL), 0);
 	assert_remote(w, "a", "precious");
 	assert_int_equal(world_pending(w), 0);
 
