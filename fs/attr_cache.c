@@ -15,6 +15,7 @@ struct belief {
 	struct entry entry; /* its name is the key in directory.names */
 	bool is_absent;
 	bool is_local;
+	bool is_own; /* learnt from what we did ourselves */
 	int64_t learnt_ms;
 	uint64_t changed; /* ticket number of our own last change; 0: none */
 };
@@ -22,6 +23,7 @@ struct belief {
 struct directory {
 	GHashTable *names; /* name -> struct belief * */
 	int64_t listed_ms; /* 0: never, or not believed any more */
+	bool is_own;	   /* not listed but made by us */
 	int last_count;	   /* -1: never listed */
 	unsigned singles;
 	unsigned locals; /* names that are is_local: never make room of them */
@@ -167,6 +169,7 @@ static struct belief *believe_locked(struct attr_cache *c, struct directory *d,
 		c->names++;
 	}
 	b->is_absent = e == NULL;
+	b->is_own = false;
 	if (e != NULL) {
 		char *own_name = b->entry.name;
 
@@ -201,7 +204,7 @@ static enum attr_answer answer_locked(struct attr_cache *c, struct directory *d,
 	}
 	if (b == NULL && is_fresh(d->listed_ms, max_age_ms)) {
 		*ret_learnt_ms = d->listed_ms;
-		return ATTR_UNLISTED;
+		return d->is_own ? ATTR_ABSENT : ATTR_UNLISTED;
 	}
 	return ATTR_UNKNOWN;
 }
@@ -272,6 +275,28 @@ GPtrArray *attr_cache_listing(struct attr_cache *c, const char *dir,
 	if (entries != NULL)
 		g_ptr_array_sort(entries, compare_names);
 	return entries;
+}
+
+GPtrArray *attr_cache_unlisted(struct attr_cache *c, const char *dir)
+{
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter iter;
+	struct directory *d;
+	gpointer key, value;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	if (d != NULL) {
+		g_hash_table_iter_init(&iter, d->names);
+		while (g_hash_table_iter_next(&iter, &key, &value)) {
+			const struct belief *b = value;
+
+			if (!b->is_absent && name_may_be_unlisted(key, false))
+				g_ptr_array_add(names, g_strdup(key));
+		}
+	}
+	mutex_unlock(&c->lock);
+	return names;
 }
 
 int attr_cache_count_single(
@@ -358,6 +383,7 @@ void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
 			(void)believe_locked(c, d, e->name, e);
 	}
 	d->listed_ms = d->used_ms = clock_now_ms();
+	d->is_own = false;
 	d->last_count = (int)entries->len;
 	d->singles = 0;
 	make_room_locked(c);
@@ -411,9 +437,57 @@ void attr_cache_changed(struct attr_cache *c, const char *dir, const char *name,
 	b = believe_locked(c, d, name, or_absent);
 	d->locals += (unsigned)is_local - (unsigned)b->is_local;
 	b->is_local = is_local;
+	b->is_own = true;
 	b->changed = c->ticket++;
 	if (was_there != (or_absent != NULL))
 		touch_parent_locked(c, dir);
+	mutex_unlock(&c->lock);
+}
+
+void attr_cache_made(struct attr_cache *c, const char *path)
+{
+	struct directory *d;
+
+	mutex_lock(&c->lock);
+	remove_directory_locked(c, path);
+	d = get_locked(c, path);
+	d->listed_ms = d->used_ms;
+	d->is_own = true;
+	d->last_count = 0;
+	mutex_unlock(&c->lock);
+}
+
+bool attr_cache_owns_absence(struct attr_cache *c, const char *dir,
+	const char *name, int64_t max_age_ms)
+{
+	struct directory *d;
+	struct belief *b;
+	bool owns = false;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
+	if (b != NULL)
+		owns = b->is_absent && b->is_own &&
+		       is_fresh(b->learnt_ms, MIN(max_age_ms, REVALIDATE_MS));
+	else if (d != NULL)
+		owns = d->is_own && is_fresh(d->listed_ms, max_age_ms);
+	mutex_unlock(&c->lock);
+	return owns;
+}
+
+void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
+{
+	struct directory *d;
+	struct belief *b;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
+	if (b != NULL)
+		b->learnt_ms = 0;
+	else if (d != NULL)
+		d->listed_ms = 0;
 	mutex_unlock(&c->lock);
 }
 

@@ -27,8 +27,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-#define DEFAULT_FILE_MODE 0644
-
 int dir_child_path(struct request *r, struct node *dir, const char *name,
 	char **ret_dir_path, char **ret_path)
 {
@@ -75,6 +73,13 @@ void dir_leave(struct request *r, struct path_pass *pass)
 	path_gate_leave(r->session->gate, pass);
 }
 
+void dir_name_changed(struct session *s, const char *dir_path, const char *name,
+	const struct entry *now, bool is_local)
+{
+	attr_cache_changed(s->attrs, dir_path, name, now, is_local);
+	overlay_drop_mtime(s->overlay, dir_path);
+}
+
 struct node *dir_enter(struct session *s, struct node *dir,
 	const struct entry *entry, uint64_t lookups)
 {
@@ -83,6 +88,19 @@ struct node *dir_enter(struct session *s, struct node *dir,
 	if (entry->type == ENTRY_FILE)
 		template = file_template(s);
 	return node_table_enter(s->nodes, dir, entry->name, &template, lookups);
+}
+
+/* Whoever is in a removed directory, or has it open, may still look at it. */
+static int removed_getattr(
+	struct session *s, struct node *n, struct node_attr *ret)
+{
+	const struct entry entry = { .type = ENTRY_DIRECTORY,
+		.is_writable = true };
+
+	if (!node_table_was_removed(s->nodes, n))
+		return -ENOENT;
+	attr_fill(s, n, NULL, &entry, 0, ret);
+	return 0;
 }
 
 static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
@@ -94,7 +112,7 @@ static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
 	int rc;
 
 	if (path == NULL)
-		return -ENOENT;
+		return removed_getattr(s, n, ret);
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
 		&entry, &age_ms);
 	if (rc < 0)
@@ -119,8 +137,10 @@ static int dir_setattr(struct request *r, struct node *n, struct handle *h,
 	if ((change->has_uid && change->uid != s->options.uid) ||
 		(change->has_gid && change->gid != s->options.gid))
 		return -EPERM;
-	if (path == NULL)
-		return -ENOENT;
+	if (path == NULL) {
+		attr_change_nameless(s, n, change);
+		return removed_getattr(s, n, ret);
+	}
 	if (change->has_mode)
 		overlay_set_mode(s->overlay, path, change->mode);
 	if (change->has_mtime) {
@@ -379,7 +399,7 @@ static void undo_create(struct request *r, struct node *dir, struct node *n,
 {
 	struct session *s = r->session;
 
-	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	dir_name_changed(s, dir_path, name, NULL, false);
 	node_table_unlink(s->nodes, dir, name);
 	transfer_abandon(s, n);
 }
@@ -398,7 +418,7 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	overlay_removed(s->overlay, path);
 	if ((mode & 07777) != (DEFAULT_FILE_MODE & ~s->options.fmask))
 		overlay_set_mode(s->overlay, path, mode);
-	attr_cache_changed(s->attrs, dir_path, name, ret_entry, true);
+	dir_name_changed(s, dir_path, name, ret_entry, true);
 	n = node_table_enter(s->nodes, dir, name, &template, 0);
 	content_set_base(n->content, NULL);
 	rc = content_truncate(n->content, 0, &r->cancel);
@@ -416,27 +436,39 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	return 0;
 }
 
+/* -ENOENT: nobody has the name, -EEXIST, or the remote's error. The server's
+ * mkdir of an existing directory succeeds, and so does its write of a file that
+ * should be new: it is asked, now, unless we know of ourselves. */
+static int check_absent(struct request *r, const char *dir_path,
+	const char *name, const char *path)
+{
+	struct session *s = r->session;
+	struct entry entry;
+	int rc;
+
+	if (attr_cache_owns_absence(
+		    s->attrs, dir_path, name, s->options.attr_timeout_ms))
+		return -ENOENT;
+	rc = tree_stat(s->tree, path, 0, &r->cancel, &entry, NULL);
+	if (rc < 0)
+		return rc;
+	entry_clear(&entry);
+	return -EEXIST;
+}
+
 /* What stands at the path now: 0 a file, -ENOENT nothing, or why it cannot be
  * opened for creation. */
 static int check_existing(
-	struct request *r, const char *path, int flags, struct entry *ret_entry)
+	struct request *r, const char *path, struct entry *ret_entry)
 {
 	struct session *s = r->session;
-	int64_t max_age_ms =
-		(flags & O_EXCL) != 0
-			? MIN(s->options.attr_timeout_ms, REVALIDATE_MS)
-			: s->options.attr_timeout_ms;
-	int rc = tree_stat(
-		s->tree, path, max_age_ms, &r->cancel, ret_entry, NULL);
+	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, ret_entry, NULL);
 
-	if (rc < 0)
-		return rc;
-	if ((flags & O_EXCL) != 0)
-		rc = -EEXIST;
-	else if (ret_entry->type != ENTRY_FILE)
-		rc = -EISDIR;
-	if (rc < 0)
+	if (rc == 0 && ret_entry->type != ENTRY_FILE) {
 		entry_clear(ret_entry);
+		rc = -EISDIR;
+	}
 	return rc;
 }
 
@@ -451,8 +483,10 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 	struct node *n = NULL;
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
-	if (rc == 0)
-		rc = check_existing(r, path, flags, &entry);
+	if (rc < 0)
+		return rc;
+	rc = (flags & O_EXCL) != 0 ? check_absent(r, dir_path, name, path)
+				   : check_existing(r, path, &entry);
 	if (rc == -ENOENT) {
 		rc = create_new(r, dir, name, dir_path, path, mode, &entry, &n);
 		flags &= ~O_TRUNC; /* it is empty, and dirty already */
@@ -478,7 +512,6 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	mode_t mode, struct node **ret_node, struct node_attr *ret_attr)
 {
 	struct session *s = r->session;
-	int64_t max_age_ms = MIN(s->options.attr_timeout_ms, REVALIDATE_MS);
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
 	struct entry entry;
@@ -486,21 +519,19 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 
 	if (rc < 0)
 		return rc;
-	/* The server's mkdir of an existing directory succeeds. */
-	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
-	if (rc == 0) {
-		entry_clear(&entry);
-		return -EEXIST;
-	}
+	rc = check_absent(r, dir_path, name, path);
 	if (rc != -ENOENT)
 		return rc;
 	rc = remote_mkdir(s->remote, path, &r->cancel, &entry);
-	if (rc < 0)
+	if (rc < 0) {
+		attr_cache_doubt(s->attrs, dir_path, name);
 		return rc;
+	}
 	overlay_removed(s->overlay, path);
 	if ((mode & 07777) != (0755 & ~s->options.dmask))
 		overlay_set_mode(s->overlay, path, mode);
-	attr_cache_changed(s->attrs, dir_path, name, &entry, false);
+	dir_name_changed(s, dir_path, name, &entry, false);
+	attr_cache_made(s->attrs, path);
 	*ret_node = dir_enter(s, dir, &entry, 1);
 	attr_fill(s, *ret_node, path, &entry, 0, ret_attr);
 	entry_clear(&entry);
@@ -550,7 +581,7 @@ static void forget_file(struct request *r, struct node *dir, struct node *n,
 {
 	struct session *s = r->session;
 
-	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	dir_name_changed(s, dir_path, name, NULL, false);
 	overlay_removed(s->overlay, path);
 	cache_removed(s->cache, path);
 	node_table_unlink(s->nodes, dir, name);
@@ -567,6 +598,8 @@ static int remove_file(struct request *r, struct node *dir, struct node *n,
 		rc = remove_on_server(r, n, dir_path, name, path);
 	if (rc == 0 || rc == -ENOENT)
 		forget_file(r, dir, n, name, dir_path, path);
+	else
+		attr_cache_doubt(r->session->attrs, dir_path, name);
 	return rc;
 }
 
@@ -633,6 +666,32 @@ static bool is_leftover(const GPtrArray *entries)
 	       strcmp(only->name, CHECKPOINTS) == 0;
 }
 
+/* The server may hide a name and remove it with its directory all the same:
+ * those that we have met are asked for. */
+static int prove_unlisted_absent(struct request *r, const char *path)
+{
+	struct session *s = r->session;
+	GPtrArray *names = attr_cache_unlisted(s->attrs, path);
+	int rc = 0;
+
+	for (guint i = 0; rc == 0 && i < names->len; i++) {
+		g_autofree char *child = path_join(path, names->pdata[i]);
+		struct entry entry;
+
+		if (strcmp(names->pdata[i], CHECKPOINTS) == 0)
+			continue;
+		rc = tree_stat(s->tree, child, 0, &r->cancel, &entry, NULL);
+		if (rc == 0) {
+			entry_clear(&entry);
+			rc = -ENOTEMPTY;
+		} else if (rc == -ENOENT) {
+			rc = 0;
+		}
+	}
+	g_ptr_array_unref(names);
+	return rc;
+}
+
 int dir_prove_empty(struct request *r, const char *path)
 {
 	g_autofree char *below = NULL;
@@ -642,6 +701,12 @@ int dir_prove_empty(struct request *r, const char *path)
 
 	if (rc < 0)
 		return rc;
+	if (entries->len == 0)
+		rc = prove_unlisted_absent(r, path);
+	if (rc < 0) {
+		g_ptr_array_unref(entries);
+		return rc;
+	}
 	has_leftover = is_leftover(entries);
 	rc = entries->len > 0 ? -ENOTEMPTY : 0;
 	g_ptr_array_unref(entries);
@@ -666,10 +731,12 @@ static int remove_directory(struct request *r, struct node *dir,
 		rc = remote_remove(s->remote, path, &r->cancel);
 	if (rc == 0 || rc == -ENOENT) {
 		attr_cache_removed(s->attrs, path);
-		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+		dir_name_changed(s, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
 		cache_removed(s->cache, path);
 		node_table_unlink(s->nodes, dir, name);
+	} else if (rc != -ENOTEMPTY) {
+		attr_cache_doubt(s->attrs, dir_path, name);
 	}
 	return rc;
 }

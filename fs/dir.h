@@ -35,6 +35,11 @@ void dir_leave(struct request *, struct path_pass *);
 struct node *dir_enter(struct session *, struct node *dir, const struct entry *,
 	uint64_t lookups);
 
+/* We made, removed or replaced dir/name: it is `now` (NULL: gone), and what
+ * was set as the directory's time has ended. */
+void dir_name_changed(struct session *, const char *dir_path, const char *name,
+	const struct entry *now, bool is_local);
+
 /* -ENOTEMPTY unless a fresh listing proves that the directory is empty. The
  * caller is alone inside the gate. */
 int dir_prove_empty(struct request *, const char *path);

@@ -12,6 +12,7 @@
 #include "handle_table.h"
 #include "log.h"
 #include "names.h"
+#include "notifier.h"
 #include "overlay.h"
 #include "prefetch.h"
 #include "session.h"
@@ -72,14 +73,10 @@ void file_let_go(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
-static bool is_truncating(int flags)
-{
-	return (flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY;
-}
-
+/* Truncation by a handle that only reads is done too, as elsewhere on Linux. */
 static bool may_write(const struct handle *h)
 {
-	return (h->flags & O_ACCMODE) != O_RDONLY;
+	return (h->flags & O_ACCMODE) != O_RDONLY || (h->flags & O_TRUNC) != 0;
 }
 
 /* What was written through this handle went beside the file, because somebody
@@ -87,6 +84,16 @@ static bool may_write(const struct handle *h)
 static bool lost_its_file(const struct handle *h)
 {
 	return may_write(h) && h->epoch != content_epoch(h->node->content);
+}
+
+/* A change of the bytes ends what utimens set before it. */
+static void end_set_time(struct session *s, struct node *n)
+{
+	g_autofree char *path = node_table_path(s->nodes, n);
+
+	node_table_touch(s->nodes, n);
+	if (path != NULL)
+		overlay_drop_mtime(s->overlay, path);
 }
 
 int file_open_entry(struct request *r, struct node *n, int flags,
@@ -98,13 +105,15 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 
 	if (rc < 0)
 		return rc;
-	if (is_truncating(flags)) {
+	if ((flags & O_TRUNC) != 0) {
 		content_set_base(n->content, entry);
 		rc = content_truncate(n->content, 0, &r->cancel);
 		/* Into the spool it comes with the first write: what was only
 		 * emptied so far must not replace anything after a crash. */
-		if (rc == 0)
+		if (rc == 0) {
 			dirty_set_add(s->dirty, n);
+			end_set_time(s, n);
+		}
 	}
 	if (rc < 0) {
 		transfer_close(s, n);
@@ -124,6 +133,27 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 	if (may_write(ret->handle))
 		content_add_writer(n->content);
 	return 0;
+}
+
+/* The kernel reads no further than to the size it believes, and open() asks
+ * the server about younger beliefs than the kernel's: what is new is told
+ * before the open is answered. */
+static void tell_kernel(struct session *s, struct node *n, const char *path,
+	const struct entry *entry)
+{
+	struct node_attr now;
+	struct stat told;
+
+	if (s->notifier == NULL || content_is_dirty(n->content) ||
+		!node_table_recall(s->nodes, n, &told))
+		return;
+	attr_fill(s, n, path, entry, 0, &now);
+	if (now.st.st_size == told.st_size &&
+		now.st.st_mtim.tv_sec == told.st_mtim.tv_sec &&
+		now.st.st_mtim.tv_nsec == told.st_mtim.tv_nsec)
+		return;
+	notifier_invalidate_attr(s->notifier, n->ino);
+	(void)notifier_wait(s->notifier, NULL, NOTIFY_WAIT_MS);
 }
 
 static int file_open(
@@ -148,6 +178,8 @@ static int file_open(
 		rc = -EISDIR;
 	else
 		rc = file_open_entry(r, n, flags, &entry, ret);
+	if (rc == 0)
+		tell_kernel(s, n, path, &entry);
 	if (rc == 0 && (flags & O_ACCMODE) == O_RDONLY)
 		prefetch_file(s->prefetch, path);
 	entry_clear(&entry);
@@ -215,23 +247,27 @@ static ssize_t write_bytes(struct request *r, struct handle *h,
 	return done == -E2BIG ? -EIO : done;
 }
 
+/* The kernel sends a mapping's pages by whatever handle of the file it has:
+ * that one's O_APPEND does not speak of them. */
+static bool appends(const struct request *r, const struct handle *h)
+{
+	return (h->flags & O_APPEND) != 0 && !r->is_from_pages;
+}
+
 static ssize_t file_write(struct request *r, struct handle *h,
 	const char *bytes, size_t size, int64_t offset)
 {
 	struct session *s = r->session;
 	struct node *n = h->node;
-	g_autofree char *path = NULL;
-	ssize_t done = write_bytes(
-		r, h, bytes, size, (h->flags & O_APPEND) != 0 ? -1 : offset);
+	ssize_t done =
+		write_bytes(r, h, bytes, size, appends(r, h) ? -1 : offset);
 	int rc = 0;
 
 	if (done >= 0 || content_is_dirty(n->content)) /* a part arrived */
 		rc = transfer_changed(s, n);
 	if (done < 0 || rc < 0)
 		return done < 0 ? done : rc;
-	path = node_table_path(s->nodes, n);
-	if (path != NULL)
-		overlay_drop_mtime(s->overlay, path);
+	end_set_time(s, n);
 	return done;
 }
 
@@ -263,6 +299,7 @@ static int file_fallocate(struct request *r, struct handle *h, int mode,
 	rc = fetch_prepare(r->session, h->node, &r->cancel);
 	if (rc < 0)
 		return rc;
+	end_set_time(r->session, h->node);
 	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
 		offset + length <= content_size(c))
 		return 0;
@@ -360,11 +397,13 @@ static int file_setattr(struct request *r, struct node *n, struct handle *h,
 		return -EPERM;
 	if (change->has_size) {
 		rc = change_size(r, n, h, change->size);
-		if (rc == 0 && path != NULL && !change->has_mtime)
-			overlay_drop_mtime(s->overlay, path);
+		if (rc == 0)
+			end_set_time(s, n);
 	}
 	if (rc == 0 && path != NULL)
 		rc = change_attributes(r, n, path, change);
+	else if (rc == 0)
+		attr_change_nameless(s, n, change);
 	return rc < 0 ? rc : file_getattr(r, n, ret);
 }
 

@@ -18,6 +18,9 @@
  * removing need. */
 #define REVALIDATE_MS 1000
 
+/* What a file's mode is as long as nobody said otherwise. */
+#define DEFAULT_FILE_MODE 0644
+
 /* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
  * and at most 160 KiB of text in the state. */
 #define EXTENTS_MAX 4096

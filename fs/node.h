@@ -122,6 +122,10 @@ struct node {
 	bool has_page_version;
 	struct timespec page_mtime; /* the version the kernel's pages are of */
 	int64_t page_size;
+	bool has_last; /* what stat said last */
+	mode_t last_mode;
+	int64_t last_size;
+	struct timespec last_mtime;
 };
 
 #endif

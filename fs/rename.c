@@ -64,8 +64,8 @@ static void believe_moved(
 
 	if (m->source.type == ENTRY_DIRECTORY)
 		attr_cache_moved(s->attrs, m->from, m->to);
-	attr_cache_changed(s->attrs, m->dir_path, m->name, NULL, false);
-	attr_cache_changed(s->attrs, m->to_dir_path, m->to_name, now, is_local);
+	dir_name_changed(s, m->dir_path, m->name, NULL, false);
+	dir_name_changed(s, m->to_dir_path, m->to_name, now, is_local);
 	overlay_moved(s->overlay, m->from, m->to);
 	cache_moved(s->cache, m->from, m->to);
 	if (!is_local)
@@ -184,8 +184,7 @@ static int rename_directory(struct renaming *m)
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
 		attr_cache_removed(s->attrs, m->to);
-		attr_cache_changed(
-			s->attrs, m->to_dir_path, m->to_name, NULL, false);
+		dir_name_changed(s, m->to_dir_path, m->to_name, NULL, false);
 	}
 	rc = move_on_server(m);
 	return rc == -EEXIST ? -ENOTEMPTY : rc;
@@ -276,6 +275,13 @@ static int enter_alone(struct renaming *m, struct path_pass *pass)
 	}
 }
 
+/* It failed, but the server may have done some of it. */
+static void doubt(struct renaming *m)
+{
+	attr_cache_doubt(m->session->attrs, m->dir_path, m->name);
+	attr_cache_doubt(m->session->attrs, m->to_dir_path, m->to_name);
+}
+
 int dir_rename(struct request *r, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags)
 {
@@ -293,6 +299,8 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 	rc = enter_alone(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
+		if (rc < 0)
+			doubt(&m);
 		path_gate_leave(r->session->gate, &pass);
 	}
 	renaming_clear(&m);

@@ -34,6 +34,12 @@ PROGRAMS = {"notebook": "/usr/bin/jupyter-notebook",
             "server": "/usr/bin/jupyter-server"}
 SECTIONS = {"notebook": ("NotebookApp", "notebook_dir"),
             "server": ("ServerApp", "root_dir")}
+# As a local workspace's server is set up; {scratch} is the server's own.
+WORKSPACE_ARGUMENTS = ["--ContentsManager.allow_hidden=True",
+                       "--FileContentsManager.delete_to_trash=False",
+                       "--ContentsManager.hide_globs=[]",
+                       "--FileCheckpoints.checkpoint_dir={scratch}/saved",
+                       "--Application.log_level=50"]
 
 
 LIBC = ctypes.CDLL(None)
@@ -144,8 +150,9 @@ class Server:
 
     def __init__(self, generation, arguments=(), unprivileged=False):
         self.generation = generation
-        self.arguments = list(arguments)
         self.scratch = make_scratch()
+        self.arguments = [argument.format(scratch=self.scratch)
+                          for argument in arguments]
         self.root = self.scratch / "ws"
         self.home = self.scratch / "home"
         self.token = secrets.token_hex(16)
