@@ -6,8 +6,10 @@
 #include "attr.h"
 #include "attr_cache.h"
 #include "cache.h"
+#include "conflict.h"
 #include "content.h"
 #include "control.h"
+#include "dirty_set.h"
 #include "fetch.h"
 #include "file.h"
 #include "fs_limits.h"
@@ -418,9 +420,10 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 		overlay_set_mode(s->overlay, path, mode);
 	dir_name_changed(s, dir_path, name, ret_entry, true);
 	n = node_table_enter(s->nodes, dir, name, &template, 0);
+	content_set_base(n->content, NULL);
 	rc = content_truncate(n->content, 0, &r->cancel);
 	if (rc == 0)
-		transfer_changed(s, n);
+		dirty_set_add(s->dirty, n);
 	if (rc == 0 && is_doubtful(s, name))
 		rc = create_now(r, n, ret_entry);
 	if (rc < 0) {
@@ -563,6 +566,16 @@ static int remove_on_server(struct request *r, struct node *n,
 	return is_local && rc == -ENOENT ? 0 : rc;
 }
 
+void dir_forget_bytes(struct session *s, struct node *n)
+{
+	if (n == NULL || n->content == NULL)
+		return;
+	if (content_is_open(n->content))
+		content_unjournal(n->content);
+	else
+		transfer_abandon(s, n);
+}
+
 static void forget_file(struct request *r, struct node *dir, struct node *n,
 	const char *name, const char *dir_path, const char *path)
 {
@@ -572,8 +585,8 @@ static void forget_file(struct request *r, struct node *dir, struct node *n,
 	overlay_removed(s->overlay, path);
 	cache_removed(s->cache, path);
 	node_table_unlink(s->nodes, dir, name);
-	if (n != NULL && n->content != NULL && !content_is_open(n->content))
-		transfer_abandon(s, n);
+	conflicts_forget(s->conflicts, path);
+	dir_forget_bytes(s, n);
 }
 
 static int remove_file(struct request *r, struct node *dir, struct node *n,

@@ -6,6 +6,7 @@
 #include "attr.h"
 #include "attr_cache.h"
 #include "content.h"
+#include "dirty_set.h"
 #include "fetch.h"
 #include "fs_limits.h"
 #include "handle_table.h"
@@ -29,7 +30,7 @@ static struct content *make_content(void *arg)
 {
 	const struct session *s = arg;
 
-	return content_new(s->scratch_fd);
+	return content_new(s->cache_fd);
 }
 
 struct node_template file_template(struct session *s)
@@ -72,6 +73,19 @@ void file_let_go(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
+/* Truncation by a handle that only reads is done too, as elsewhere on Linux. */
+static bool may_write(const struct handle *h)
+{
+	return (h->flags & O_ACCMODE) != O_RDONLY || (h->flags & O_TRUNC) != 0;
+}
+
+/* What was written through this handle went beside the file, because somebody
+ * else had saved it meanwhile: no more can follow. */
+static bool lost_its_file(const struct handle *h)
+{
+	return may_write(h) && h->epoch != content_epoch(h->node->content);
+}
+
 /* A change of the bytes ends what utimens set before it. */
 static void end_set_time(struct session *s, struct node *n)
 {
@@ -91,11 +105,13 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 
 	if (rc < 0)
 		return rc;
-	/* Of a handle that only reads too, as elsewhere on Linux. */
 	if ((flags & O_TRUNC) != 0) {
+		content_set_base(n->content, entry);
 		rc = content_truncate(n->content, 0, &r->cancel);
+		/* Into the spool it comes with the first write: what was only
+		 * emptied so far must not replace anything after a crash. */
 		if (rc == 0) {
-			transfer_changed(s, n);
+			dirty_set_add(s->dirty, n);
 			end_set_time(s, n);
 		}
 	}
@@ -113,6 +129,9 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 		.keeps_cache = keeps,
 	};
 	ret->handle->readahead = readahead_new();
+	ret->handle->epoch = content_epoch(n->content);
+	if (may_write(ret->handle))
+		content_add_writer(n->content);
 	return 0;
 }
 
@@ -188,26 +207,43 @@ static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
 	return n;
 }
 
-/* Bytes may be written to a file whose rest is not here; only when the set of
- * ranges grows too long the rest is fetched. */
-static ssize_t write_bytes(struct request *r, struct node *n, const char *bytes,
-	size_t size, int64_t offset)
+/* Bytes may be written to a large file whose rest is not here; only when the
+ * set of ranges grows too long the rest is fetched. Of a small one the rest is
+ * fetched now: the save needs it anyway, and a version that the server loses
+ * meanwhile is here then. */
+static int prepare_write(
+	struct request *r, struct node *n, size_t size, int64_t offset)
 {
+	struct session *s = r->session;
+	int rc = fetch_prepare(s, n, &r->cancel);
+	int64_t held = content_size(n->content);
+
+	if (rc < 0 || held > SMALL_FILE_BYTES ||
+		(offset == 0 && (int64_t)size >= held))
+		return rc;
+	return fetch_whole(s, n, &r->cancel);
+}
+
+static ssize_t write_bytes(struct request *r, struct handle *h,
+	const char *bytes, size_t size, int64_t offset)
+{
+	struct node *n = h->node;
 	ssize_t done = -ESTALE;
 	int attempts;
 
 	for (attempts = 0; attempts < STALE_ATTEMPTS; attempts++) {
-		int rc = done == -E2BIG
-				 ? fetch_whole(r->session, n, &r->cancel)
-				 : fetch_prepare(r->session, n, &r->cancel);
+		int rc = done == -E2BIG ? fetch_whole(r->session, n, &r->cancel)
+					: prepare_write(r, n, size, offset);
 
 		if (rc < 0)
 			return rc;
 		done = content_write(
-			n->content, bytes, size, offset, &r->cancel);
+			n->content, bytes, size, offset, h->epoch, &r->cancel);
 		if (done != -ESTALE && done != -E2BIG)
 			break;
 	}
+	if (done == -EREMCHG)
+		return -ESTALE;
 	return done == -E2BIG ? -EIO : done;
 }
 
@@ -224,20 +260,31 @@ static ssize_t file_write(struct request *r, struct handle *h,
 	struct session *s = r->session;
 	struct node *n = h->node;
 	ssize_t done =
-		write_bytes(r, n, bytes, size, appends(r, h) ? -1 : offset);
+		write_bytes(r, h, bytes, size, appends(r, h) ? -1 : offset);
+	int rc = 0;
 
-	if (done < 0) {
-		if (content_is_dirty(n->content)) /* part of it arrived */
-			transfer_changed(s, n);
-		return done;
-	}
-	transfer_changed(s, n);
+	if (done >= 0 || content_is_dirty(n->content)) /* a part arrived */
+		rc = transfer_changed(s, n);
+	if (done < 0 || rc < 0)
+		return done < 0 ? done : rc;
 	end_set_time(s, n);
 	return done;
 }
 
+/* A reader's close says nothing of what others write. */
 static int file_flush(struct request *r, struct handle *h)
 {
+	if (!may_write(h))
+		return 0;
+	if (lost_its_file(h))
+		return -ESTALE;
+	return transfer_save(r->session, h->node, &r->cancel);
+}
+
+static int file_fsync(struct request *r, struct handle *h)
+{
+	if (lost_its_file(h))
+		return -ESTALE;
 	return transfer_upload(r->session, h->node, &r->cancel);
 }
 
@@ -256,10 +303,10 @@ static int file_fallocate(struct request *r, struct handle *h, int mode,
 	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
 		offset + length <= content_size(c))
 		return 0;
+	if (lost_its_file(h))
+		return -ESTALE;
 	rc = content_truncate(c, offset + length, &r->cancel);
-	if (rc == 0)
-		transfer_changed(r->session, h->node);
-	return rc;
+	return rc < 0 ? rc : transfer_changed(r->session, h->node);
 }
 
 /* Bytes written through a mapping after the last close(2) come here without a
@@ -285,6 +332,8 @@ static void file_release(struct request *r, struct handle *h)
 {
 	upload_late(r->session, h->node);
 	readahead_free(h->readahead);
+	if (may_write(h))
+		content_remove_writer(h->node->content);
 	transfer_close(r->session, h->node);
 	file_let_go(r->session, h->node);
 }
@@ -292,21 +341,21 @@ static void file_release(struct request *r, struct handle *h)
 /* Without an open handle of its own (truncate(2)) the change must be on the
  * server before we say that it is done. */
 static int change_size(
-	struct request *r, struct node *n, bool has_handle, int64_t size)
+	struct request *r, struct node *n, struct handle *h, int64_t size)
 {
 	struct session *s = r->session;
-	int rc = 0;
+	int rc;
 
+	if (h != NULL && lost_its_file(h))
+		return -ESTALE;
 	content_open(n->content);
-	if (size > 0)
-		rc = fetch_prepare(s, n, &r->cancel);
+	rc = fetch_prepare(s, n, &r->cancel);
 	if (rc == 0)
 		rc = content_truncate(n->content, size, &r->cancel);
-	if (rc == 0) {
-		transfer_changed(s, n);
-		if (!has_handle)
-			rc = transfer_upload(s, n, &r->cancel);
-	}
+	if (rc == 0)
+		rc = transfer_changed(s, n);
+	if (rc == 0 && h == NULL)
+		rc = transfer_save(s, n, &r->cancel);
 	transfer_close(s, n);
 	file_let_go(s, n);
 	return rc;
@@ -347,7 +396,7 @@ static int file_setattr(struct request *r, struct node *n, struct handle *h,
 		(change->has_gid && change->gid != s->options.gid))
 		return -EPERM;
 	if (change->has_size) {
-		rc = change_size(r, n, h != NULL, change->size);
+		rc = change_size(r, n, h, change->size);
 		if (rc == 0)
 			end_set_time(s, n);
 	}
@@ -367,7 +416,7 @@ const struct node_ops file_ops = {
 	.read = file_read,
 	.write = file_write,
 	.flush = file_flush,
-	.fsync = file_flush,
+	.fsync = file_fsync,
 	.fallocate = file_fallocate,
 	.release = file_release,
 };

@@ -35,7 +35,7 @@
 /* How far out of order the kernel's own read-ahead asks. */
 #define READ_SLACK ((int64_t)512 << 10)
 
-/* Clean bytes kept on the local disk. */
+/* Clean bytes kept on the local disk, between mounts too. */
 #define CACHE_BYTES ((int64_t)1 << 30)
 
 /* Work that nobody waits for: read-ahead and prefetch. */
@@ -68,6 +68,24 @@
 #define RUNS_ACTIVE_MAX 16
 /* Output kept of one run on this computer. */
 #define RUN_OUTPUT_MAX ((int64_t)1 << 30)
+
+/* A copy beside a file that somebody else saved: the longest name, extension
+ * and host in it, and how many such copies of one second there may be. */
+#define CONFLICT_NAME_MAX   245
+#define CONFLICT_SUFFIX_MAX 32
+#define CONFLICT_HOST_MAX   32
+#define CONFLICT_TRIES	    9
+
+/* Bytes that are dirty for so long are made to survive a power cut. */
+#define SPOOL_SYNC_MS 1000
+/* Uploads that nobody waits for, at once. */
+#define WRITEBACK_THREADS 4
+/* After a failed upload: the first wait, which doubles, and the longest. What
+ * the server refused is likely to be refused again. */
+#define RETRY_FAULT_MS	     1000
+#define RETRY_FAULT_MAX_MS   60000
+#define RETRY_REFUSED_MS     60000
+#define RETRY_REFUSED_MAX_MS 3600000
 
 /* How long unmounting goes on trying to place what is not on the server. */
 #define DRAIN_MS 30000

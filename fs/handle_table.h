@@ -26,6 +26,7 @@ struct handle {
 
 	/* files: what this handle's reads look like (fetch.h) */
 	struct readahead *readahead;
+	uint64_t epoch; /* of the content when it was opened (content.h) */
 
 	/* directories: the snapshot that readdir walks (of struct entry *),
 	 * replaced when reading starts again at 0; guarded by the kernel,

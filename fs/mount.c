@@ -19,15 +19,17 @@
 #include "fs_limits.h"
 #include "fuse_ops.h"
 #include "http_pool.h"
+#include "local_dirs.h"
 #include "log.h"
 #include "mountpoint.h"
 #include "notifier.h"
 #include "options.h"
+#include "replay.h"
 #include "run_remote.h"
 #include "run_table.h"
-#include "scratch_dirs.h"
 #include "secret.h"
 #include "session.h"
+#include "state.h"
 #include "status.h"
 #include "transfer.h"
 #include "tree.h"
@@ -48,8 +50,9 @@ struct mount {
 	struct options options;
 	struct daemonise daemonise;
 	struct cancel cancel; /* of the start; fired by SIGTERM and SIGINT */
-	struct scratch_dirs dirs;
 	struct workspace *workspace;
+	struct local_dirs dirs;
+	struct state *state;
 	struct endpoint *endpoint;
 	struct http_pool *pool;
 	char *server_version;
@@ -174,17 +177,37 @@ static void install_signals(void)
 
 /* --- the steps of a start; each returns 0 or -errno with m->why ----------- */
 
-static int open_workspace(struct mount *m)
+static int name_workspace(struct mount *m)
 {
 	const struct workspace_options options = {
 		.ca_file = m->options.ca_file,
 		.is_insecure = m->options.is_insecure,
 	};
-	int rc = workspace_parse(
+
+	return workspace_parse(
 		m->options.spec, &options, &m->workspace, &m->why);
+}
+
+/* What this computer remembers of it. */
+static int open_state(struct mount *m)
+{
+	g_autofree char *note = NULL;
+	int rc = local_dirs_open(&m->dirs, m->workspace->name, &m->why);
 
 	if (rc < 0)
 		return rc;
+	rc = state_open(m->dirs.state_path, &m->state, &note);
+	if (rc == 0 && note != NULL)
+		log_warning("%s", note);
+	if (rc < 0)
+		m->why =
+			g_strdup_printf("cannot use %s: %s", m->dirs.state_path,
+				note != NULL ? note : g_strerror(-rc));
+	return rc;
+}
+
+static int open_workspace(struct mount *m)
+{
 	/* The local server's life hangs on the thread that forked it, which
 	 * must therefore be this one; it must not inherit a blocked mask. */
 	return workspace_open(m->workspace, &m->cancel, &m->endpoint, &m->why);
@@ -275,12 +298,15 @@ static int make_session(struct mount *m)
 			.is_read_only = m->options.is_read_only,
 			.cache_bytes = m->options.cache_bytes,
 			.has_prefetch = m->options.has_prefetch,
+			.writeback_ms = m->options.writeback_ms,
 		},
 		.remote = m->remote,
 		.executor = m->executor,
-		.scratch_fd = m->dirs.scratch_fd,
+		.state = m->state,
 		.cache_fd = m->dirs.cache_fd,
-		.rescue_fd = m->dirs.rescue_fd,
+		.keeps_cache = m->dirs.keeps_cache,
+		.spool_fd = m->dirs.spool_fd,
+		.names_fd = m->dirs.names_fd,
 		.describe = describe,
 		.describe_arg = m,
 	};
@@ -292,6 +318,8 @@ static int make_session(struct mount *m)
 			m->session->tree, "", 0, &m->cancel, &entries, NULL);
 	if (entries != NULL)
 		g_ptr_array_unref(entries);
+	if (rc == 0 && !m->options.is_read_only)
+		(void)replay_spool(m->session);
 	if (rc < 0)
 		m->why = explain(m, rc);
 	return rc;
@@ -427,8 +455,9 @@ static void take_down(struct mount *m)
 	remote_free(m->remote);
 	http_pool_free(m->pool);
 	endpoint_unref(m->endpoint);
+	state_close(m->state);
+	local_dirs_close(&m->dirs);
 	workspace_free(m->workspace);
-	scratch_dirs_close(&m->dirs);
 	cancel_fini(&m->cancel);
 	g_free(m->server_version);
 	g_free(m->why);
@@ -449,8 +478,10 @@ static void raise_descriptor_limit(void)
 
 static int start(struct mount *m)
 {
-	int rc = scratch_dirs_open(&m->dirs, &m->why);
+	int rc = name_workspace(m);
 
+	if (rc == 0)
+		rc = open_state(m);
 	if (rc == 0)
 		rc = open_workspace(m);
 	raise_descriptor_limit();
@@ -512,7 +543,7 @@ static int usage_error(struct mount *m, char *why)
 
 int main(int argc, char **argv)
 {
-	struct mount m = { .dirs = SCRATCH_DIRS_INIT };
+	struct mount m = { .dirs = LOCAL_DIRS_INIT };
 	char *why = NULL;
 
 	secret_hide_environment();

@@ -46,6 +46,7 @@ static const struct {
 	{ "dmask", KIND_MASK, offsetof(struct options, dmask) },
 	{ "cache_size", KIND_SIZE, offsetof(struct options, cache_bytes) },
 	{ "prefetch", KIND_SWITCH, offsetof(struct options, has_prefetch) },
+	{ "writeback", KIND_SECONDS, offsetof(struct options, writeback_ms) },
 	{ "insecure", KIND_FLAG, offsetof(struct options, is_insecure) },
 	{ "nonempty", KIND_FLAG, offsetof(struct options, allows_nonempty) },
 	{ "debug", KIND_FLAG, offsetof(struct options, is_debug) },
@@ -388,6 +389,7 @@ void options_print_help(void)
 		"octal\n"
 		"  -o cache_size=BYTES      of files kept on the local disk (1G)\n"
 		"  -o prefetch=off          ask for nothing before it is asked for\n"
+		"  -o writeback=SECONDS     upload so long after close (0: before)\n"
 		"  -o ro                    read only\n"
 		"  -o allow_other           other users may enter too\n"
 		"  -o nonempty              mount over a directory that has files\n"

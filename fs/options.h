@@ -50,6 +50,7 @@ struct options {
 	bool is_read_only;
 	int64_t cache_bytes;
 	bool has_prefetch;
+	int64_t writeback_ms; /* 0: close waits for the upload */
 	bool is_insecure;
 	bool allows_nonempty;
 	char *ca_file;

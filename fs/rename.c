@@ -20,7 +20,9 @@
 
 #include "attr_cache.h"
 #include "cache.h"
+#include "conflict.h"
 #include "content.h"
+#include "dirty_set.h"
 #include "fetch.h"
 #include "names.h"
 #include "overlay.h"
@@ -69,6 +71,9 @@ static void believe_moved(
 	if (!is_local)
 		overlay_uploaded(s->overlay, m->to, now);
 	node_table_move(s->nodes, m->dir, m->name, m->to_dir, m->to_name);
+	conflicts_forget(s->conflicts, m->from);
+	if (dirty_set_count(s->dirty) > 0)
+		transfer_moved(s);
 }
 
 /* The file that is about to be replaced may be open: its readers keep the old
@@ -79,13 +84,6 @@ static int keep_target_bytes(struct renaming *m, struct node *target)
 		!content_is_open(target->content))
 		return 0;
 	return fetch_whole_at(m->session, target, m->to, &m->request->cancel);
-}
-
-static void forget_target(struct renaming *m, struct node *target)
-{
-	if (target != NULL && target->content != NULL &&
-		!content_is_open(target->content))
-		transfer_abandon(m->session, target);
 }
 
 /* One PUT to the target, then the source goes. */
@@ -112,7 +110,7 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 		 * program hears that the old name is still there. What the
 		 * server has under it may be older than ours. */
 		content_touch(n->content);
-		transfer_changed(s, n);
+		(void)transfer_changed(s, n);
 		entry_clear(&now);
 		return rc;
 	}
@@ -165,7 +163,7 @@ static int rename_file(struct renaming *m, unsigned flags)
 		rc = replace_by_upload(m, n);
 	}
 	if (rc == 0)
-		forget_target(m, target);
+		dir_forget_bytes(s, target);
 	node_table_unref(s->nodes, target);
 	node_table_unref(s->nodes, n);
 	return rc;

@@ -20,6 +20,7 @@
 
 struct attr_cache;
 struct cache;
+struct conflicts;
 struct dirty_set;
 struct handle_table;
 struct node;
@@ -29,8 +30,10 @@ struct overlay;
 struct path_gate;
 struct prefetch;
 struct run_table;
+struct state;
 struct tree;
 struct workers;
+struct writeback;
 
 struct session_options {
 	int64_t attr_timeout_ms; /* 0: always ask */
@@ -41,15 +44,18 @@ struct session_options {
 	bool is_read_only;
 	int64_t cache_bytes; /* budget of clean bytes kept on disk */
 	bool has_prefetch;
+	int64_t writeback_ms; /* 0: close waits for the upload */
 };
 
 struct session_params {
 	struct session_options options;
 	struct remote *remote;
 	struct executor *executor; /* NULL: a mount without runs */
-	int cache_fd;		   /* directory of cached bytes; borrowed */
-	int scratch_fd;		   /* directory of temporary files; borrowed */
-	int rescue_fd; /* directory of bytes that found no place; borrowed */
+	struct state *state;	   /* between mounts; borrowed */
+	int cache_fd;		   /* directories (local_dirs.h); borrowed */
+	bool keeps_cache;	   /* it is for the next mount, too */
+	int spool_fd;
+	int names_fd;
 	/* Appends "key: value" lines about endpoint and transport. */
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
@@ -60,8 +66,10 @@ struct session {
 	struct session_options options;
 	struct remote *remote;
 	struct executor *executor;
-	int scratch_fd;
-	int rescue_fd;
+	struct state *state;
+	int cache_fd; /* unnamed temporary files are made here, too */
+	int spool_fd;
+	int names_fd;
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
 	struct timespec mounted_at;
@@ -69,6 +77,7 @@ struct session {
 	/* each locks itself */
 	struct attr_cache *attrs;
 	struct cache *cache;
+	struct conflicts *conflicts;
 	struct dirty_set *dirty;
 	struct handle_table *handles;
 	struct node_table *nodes;
@@ -79,13 +88,14 @@ struct session {
 	struct run_table *runs;
 	struct tree *tree;
 	struct workers *workers;
+	struct writeback *writeback;
 };
 
 int session_new(const struct session_params *, struct session **ret);
 void session_free(struct session *);
 
 /* Uploads what is not on the server; then gives what found no place a name in
- * the rescue directory. Returns how many files that were. */
+ * the spool. Returns how many files that were. */
 unsigned session_drain(struct session *);
 
 /* Believe nothing any more, and have the kernel ask again. Waits until the

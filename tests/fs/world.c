@@ -3,7 +3,9 @@
 
 #include "world.h"
 
+#include "dirty_set.h"
 #include "names.h"
+#include "state.h"
 #include "test.h"
 #include "transfer.h"
 
@@ -28,15 +30,22 @@ int world_setup(void **state)
 			.gid = 1000 },
 		.describe = describe,
 	};
+	char *note = NULL;
 
-	scratch_place_make(&w->scratch);
-	scratch_place_make(&w->rescue);
+	scratch_place_make(&w->cache);
+	scratch_place_make(&w->spool);
+	scratch_place_make(&w->names);
+	scratch_place_make(&w->state);
+	assert_int_equal(state_open(w->state.path, &w->state_db, &note), 0);
+	assert_null(note);
 	w->remote = fake_remote_new();
 	w->executor = fake_executor_new();
 	params.remote = w->remote;
 	params.executor = w->executor;
-	params.scratch_fd = w->scratch.fd;
-	params.rescue_fd = w->rescue.fd;
+	params.state = w->state_db;
+	params.cache_fd = w->cache.fd;
+	params.spool_fd = w->spool.fd;
+	params.names_fd = w->names.fd;
 	*state = w;
 	return session_new(&params, &w->session);
 }
@@ -54,8 +63,11 @@ int world_teardown(void **state)
 	world_end_session(w);
 	executor_free(w->executor);
 	remote_free(w->remote);
-	scratch_place_remove(&w->scratch);
-	scratch_place_remove(&w->rescue);
+	state_close(w->state_db);
+	scratch_place_remove(&w->cache);
+	scratch_place_remove(&w->spool);
+	scratch_place_remove(&w->names);
+	scratch_place_remove(&w->state);
 	g_free(w);
 	return 0;
 }

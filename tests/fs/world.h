@@ -19,7 +19,8 @@ struct world {
 	struct remote *remote;
 	struct executor *executor;
 	struct session *session;
-	struct scratch_place scratch, rescue;
+	struct state *state_db;
+	struct scratch_place cache, spool, names, state;
 };
 
 /* As cmocka wants its setup and teardown; *state is the struct world. */
