@@ -27,6 +27,10 @@
 
 struct attr_cache;
 
+/* As a max_age_ms: whatever was learnt and not disproved, dropped beliefs too.
+ * For those who cannot ask. */
+#define ATTR_ANY_AGE INT64_MAX
+
 enum attr_answer {
 	ATTR_UNKNOWN,  /* ask the server */
 	ATTR_UNLISTED, /* not in the listing, which is all that is known */
@@ -72,7 +76,7 @@ void attr_cache_moved(struct attr_cache *, const char *from, const char *to);
 /* The directory and all below it are gone. */
 void attr_cache_removed(struct attr_cache *, const char *path);
 
-/* Believe nothing any more (local names stay). */
+/* Believe nothing any more (local names stay). It stays known: ATTR_ANY_AGE. */
 void attr_cache_expire(struct attr_cache *);
 void attr_cache_expire_dir(struct attr_cache *, const char *dir);
 
