@@ -93,8 +93,8 @@ static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
 
 	if (path == NULL)
 		return -ENOENT;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, &age_ms);
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, &age_ms);
 	if (rc < 0)
 		return rc;
 	if (entry.type != ENTRY_DIRECTORY)
@@ -167,8 +167,8 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	rc = dir_child_path(r, dir, name, &dir_path, &path);
 	if (rc < 0)
 		return rc;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, &age_ms);
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, &age_ms);
 	if (rc == -ENOENT)
 		rc = lost_entry(s, dir, name, &entry);
 	if (rc < 0)
@@ -187,7 +187,7 @@ static int take_snapshot(
 	struct session *s = r->session;
 	GPtrArray *entries;
 	int64_t age_ms;
-	int rc = tree_list(s->tree, path, s->options.attr_timeout_ms,
+	int rc = tree_recall_list(s->tree, path, s->options.attr_timeout_ms,
 		&r->cancel, &entries, &age_ms);
 
 	if (rc < 0)
@@ -247,8 +247,8 @@ static bool entry_of_now(struct session *s, const struct handle *h,
 	const char *dir_path, const struct entry *listed, struct entry *ret,
 	int64_t *ret_age_ms)
 {
-	switch (attr_cache_lookup(
-		s->attrs, dir_path, listed->name, INT64_MAX, ret, ret_age_ms)) {
+	switch (attr_cache_lookup(s->attrs, dir_path, listed->name,
+		ATTR_ANY_AGE, ret, ret_age_ms)) {
 	case ATTR_PRESENT:
 		return true;
 	case ATTR_ABSENT:
@@ -423,7 +423,7 @@ static int check_existing(
 		(flags & O_EXCL) != 0
 			? MIN(s->options.attr_timeout_ms, REVALIDATE_MS)
 			: s->options.attr_timeout_ms;
-	int rc = tree_stat(
+	int rc = tree_recall_stat(
 		s->tree, path, max_age_ms, &r->cancel, ret_entry, NULL);
 
 	if (rc < 0)
