@@ -42,4 +42,10 @@ int contents_new(struct http_pool *, const struct contents_limits *,
 int contents_probe(struct http_pool *, int timeout_ms, const struct cancel *,
 	char **ret_version);
 
+/* Is anybody there? The same question, asked once and on a connection of its
+ * own, so that neither a busy pool nor a connection that died unseen stands in
+ * its way. 0 when a server answers, whatever it says; the transport's error,
+ * or -EPROTO. */
+int contents_ping(struct endpoint *, int timeout_ms, const struct cancel *);
+
 #endif

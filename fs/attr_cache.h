@@ -27,6 +27,10 @@
 
 struct attr_cache;
 
+/* As a max_age_ms: whatever was learnt and not disproved, dropped beliefs too.
+ * For those who cannot ask. */
+#define ATTR_ANY_AGE INT64_MAX
+
 enum attr_answer {
 	ATTR_UNKNOWN,  /* ask the server */
 	ATTR_UNLISTED, /* not in the listing, which is all that is known */
@@ -87,7 +91,7 @@ void attr_cache_removed(struct attr_cache *, const char *path);
  * again. What is local stays. */
 void attr_cache_doubt(struct attr_cache *, const char *dir, const char *name);
 
-/* Believe nothing any more (local names stay). */
+/* Believe nothing any more (local names stay). It stays known: ATTR_ANY_AGE. */
 void attr_cache_expire(struct attr_cache *);
 void attr_cache_expire_dir(struct attr_cache *, const char *dir);
 

@@ -5,6 +5,7 @@
 
 #include "attr.h"
 #include "attr_cache.h"
+#include "availability.h"
 #include "cache.h"
 #include "conflict.h"
 #include "content.h"
@@ -113,8 +114,8 @@ static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
 
 	if (path == NULL)
 		return removed_getattr(s, n, ret);
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, &age_ms);
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, &age_ms);
 	if (rc < 0)
 		return rc;
 	if (entry.type != ENTRY_DIRECTORY)
@@ -189,8 +190,8 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	rc = dir_child_path(r, dir, name, &dir_path, &path);
 	if (rc < 0)
 		return rc;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, &age_ms);
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, &age_ms);
 	if (rc == -ENOENT)
 		rc = lost_entry(s, dir, name, &entry);
 	if (rc < 0)
@@ -209,7 +210,7 @@ static int take_snapshot(
 	struct session *s = r->session;
 	GPtrArray *entries;
 	int64_t age_ms;
-	int rc = tree_list(s->tree, path, s->options.attr_timeout_ms,
+	int rc = tree_recall_list(s->tree, path, s->options.attr_timeout_ms,
 		&r->cancel, &entries, &age_ms);
 
 	if (rc < 0)
@@ -269,8 +270,8 @@ static bool entry_of_now(struct session *s, const struct handle *h,
 	const char *dir_path, const struct entry *listed, struct entry *ret,
 	int64_t *ret_age_ms)
 {
-	switch (attr_cache_lookup(
-		s->attrs, dir_path, listed->name, INT64_MAX, ret, ret_age_ms)) {
+	switch (attr_cache_lookup(s->attrs, dir_path, listed->name,
+		ATTR_ANY_AGE, ret, ret_age_ms)) {
 	case ATTR_PRESENT:
 		return true;
 	case ATTR_ABSENT:
@@ -456,13 +457,32 @@ static int check_absent(struct request *r, const char *dir_path,
 	return -EEXIST;
 }
 
+/* For a file. Without the server what was known last must do: the upload finds
+ * out (conflict.h). */
+static int check_new(struct request *r, const char *dir_path, const char *name,
+	const char *path)
+{
+	struct session *s = r->session;
+	struct entry entry;
+	int rc = check_absent(r, dir_path, name, path);
+
+	if (!availability_is_failure(rc))
+		return rc;
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, NULL);
+	if (rc < 0)
+		return rc;
+	entry_clear(&entry);
+	return -EEXIST;
+}
+
 /* What stands at the path now: 0 a file, -ENOENT nothing, or why it cannot be
  * opened for creation. */
 static int check_existing(
 	struct request *r, const char *path, struct entry *ret_entry)
 {
 	struct session *s = r->session;
-	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+	int rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
 		&r->cancel, ret_entry, NULL);
 
 	if (rc == 0 && ret_entry->type != ENTRY_FILE) {
@@ -485,7 +505,7 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 
 	if (rc < 0)
 		return rc;
-	rc = (flags & O_EXCL) != 0 ? check_absent(r, dir_path, name, path)
+	rc = (flags & O_EXCL) != 0 ? check_new(r, dir_path, name, path)
 				   : check_existing(r, path, &entry);
 	if (rc == -ENOENT) {
 		rc = create_new(r, dir, name, dir_path, path, mode, &entry, &n);

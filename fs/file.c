@@ -52,7 +52,7 @@ static int file_getattr(
 	int rc = 0;
 
 	if (path != NULL)
-		rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+		rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
 			&r->cancel, &entry, &age_ms);
 	/* Gone on the server while bytes are unsaved here: they still are. */
 	if (rc == -ENOENT && content_is_dirty(n->content))
@@ -169,7 +169,8 @@ static int file_open(
 	 * nobody meets a moment without the file. */
 	if (path == NULL)
 		return -ESTALE;
-	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
+	rc = tree_recall_stat(
+		s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
 	if (rc == -ENOENT && content_is_dirty(n->content))
 		rc = 0;
 	if (rc < 0)

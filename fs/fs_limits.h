@@ -20,6 +20,20 @@
 
 /* What a file's mode is as long as nobody said otherwise. */
 #define DEFAULT_FILE_MODE 0644
+/* A server that was not found is looked for again, when somebody asks for
+ * something, after the first of these, then twice that, up to the second. */
+#define OFFLINE_DELAY_FIRST_MS 1000
+#define OFFLINE_DELAY_MAX_MS   30000
+/* How long whoever asked may be held up by that. */
+#define OFFLINE_PROBE_MS 5000
+/* How long the kernel believes what is answered without the server. */
+#define OFFLINE_VALID_MS 1000
+/* A root that had this many names does not lose all of them at once, unless it
+ * says so for this long. */
+#define ROOT_NAMES_GUARDED 3
+#define ROOT_EMPTY_MS	   60000
+/* When a directory is gone, the root is looked at if that was longer ago. */
+#define ROOT_SEEN_MS 1000
 
 /* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
  * and at most 160 KiB of text in the state. */

@@ -14,6 +14,7 @@
  */
 #include "config.h"
 
+#include "availability.h"
 #include "contents.h"
 #include "daemonise.h"
 #include "fs_limits.h"
@@ -31,6 +32,7 @@
 #include "session.h"
 #include "state.h"
 #include "status.h"
+#include "timefmt.h"
 #include "transfer.h"
 #include "tree.h"
 #include "workspace.h"
@@ -242,6 +244,39 @@ static char *explain(const struct mount *m, int rc)
 	}
 }
 
+static int ping(void *arg, const struct cancel *cancel)
+{
+	const struct mount *m = arg;
+
+	return contents_ping(m->endpoint,
+		(int)MIN(m->options.timeout_ms, OFFLINE_PROBE_MS), cancel);
+}
+
+static void on_availability(void *arg, bool is_online)
+{
+	const struct mount *m = arg;
+
+	if (is_online && m->session != NULL)
+		session_hurry(m->session);
+}
+
+/* What the session gets: the contents service, and whether it is there. */
+static int make_remote(struct mount *m, const struct contents_limits *limits)
+{
+	const struct availability_params params = {
+		.probe = ping,
+		.probe_arg = m,
+		.on_change = on_availability,
+		.on_change_arg = m,
+	};
+	struct remote *contents;
+	int rc = contents_new(m->pool, limits, &contents);
+
+	if (rc == 0)
+		m->remote = availability_new(contents, &params);
+	return rc;
+}
+
 /* Who is there, and may we? The first listing answers the second question,
  * and the first `ls` for free. */
 static int greet_server(struct mount *m)
@@ -256,12 +291,26 @@ static int greet_server(struct mount *m)
 		rc = contents_probe(m->pool, limits.timeout_ms, &m->cancel,
 			&m->server_version);
 	if (rc == 0)
-		rc = contents_new(m->pool, &limits, &m->remote);
+		rc = make_remote(m, &limits);
 	if (rc == 0)
 		rc = run_remote_new(m->pool, &m->executor);
 	if (rc < 0)
 		m->why = explain(m, rc);
 	return rc;
+}
+
+static void describe_availability(const struct mount *m, GString *text)
+{
+	struct availability_state state;
+	char since[32];
+
+	availability_state(m->remote, &state);
+	time_format_iso8601(&state.since, since);
+	g_string_append_printf(text, "state: %s\nsince: %s\n",
+		state.is_online ? "online" : "offline", since);
+	if (state.why != NULL)
+		g_string_append_printf(text, "why: %s\n", state.why);
+	g_free(state.why);
 }
 
 static void describe(void *arg, GString *text)
@@ -284,6 +333,7 @@ static void describe(void *arg, GString *text)
 		m->server_version, stats.requests, stats.failures,
 		stats.connects, stats.bytes_in, stats.bytes_out,
 		stats.latency_us);
+	describe_availability(m, text);
 }
 
 static int make_session(struct mount *m)

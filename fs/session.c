@@ -98,6 +98,11 @@ void session_free(struct session *s)
 	g_free(s);
 }
 
+void session_hurry(struct session *s)
+{
+	dirty_set_hurry(s->dirty, false);
+}
+
 unsigned session_drain(struct session *s)
 {
 	struct cancel cancel;

@@ -94,6 +94,9 @@ struct session {
 int session_new(const struct session_params *, struct session **ret);
 void session_free(struct session *);
 
+/* The server is back: what could not be uploaded is tried again now. */
+void session_hurry(struct session *);
+
 /* Uploads what is not on the server; then gives what found no place a name in
  * the spool. Returns how many files that were. */
 unsigned session_drain(struct session *);

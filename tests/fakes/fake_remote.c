@@ -28,6 +28,7 @@ struct fake {
 	struct fake_tree *tree;
 	unsigned capabilities;
 	struct script scripts[FAKE_OPS];
+	int error; /* of all calls; 0: none */
 	int64_t missing_bytes;
 	GString *changes;
 	struct waitlist changed;
@@ -58,6 +59,8 @@ static int begin_locked(struct fake *f, enum fake_op op,
 	}
 	if (rc == 0 && s->fails_in > 0 && --s->fails_in == 0)
 		rc = -s->error;
+	if (rc == 0)
+		rc = -f->error;
 	return rc;
 }
 
@@ -69,6 +72,15 @@ void fake_remote_fail(
 	mutex_lock(&f->lock);
 	f->scripts[op].fails_in = nth;
 	f->scripts[op].error = error;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_fail_all(struct remote *r, int error)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->error = error;
 	mutex_unlock(&f->lock);
 }
 

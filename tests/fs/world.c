@@ -21,6 +21,31 @@ static void describe(void *arg, GString *text)
 	g_string_append(text, "workspace: fake\n");
 }
 
+void world_make_places(struct world *w, struct session_params *params)
+{
+	char *note = NULL;
+
+	scratch_place_make(&w->cache);
+	scratch_place_make(&w->spool);
+	scratch_place_make(&w->names);
+	scratch_place_make(&w->state);
+	assert_int_equal(state_open(w->state.path, &w->state_db, &note), 0);
+	assert_null(note);
+	params->state = w->state_db;
+	params->cache_fd = w->cache.fd;
+	params->spool_fd = w->spool.fd;
+	params->names_fd = w->names.fd;
+}
+
+void world_remove_places(struct world *w)
+{
+	state_close(w->state_db);
+	scratch_place_remove(&w->cache);
+	scratch_place_remove(&w->spool);
+	scratch_place_remove(&w->names);
+	scratch_place_remove(&w->state);
+}
+
 int world_setup(void **state)
 {
 	struct world *w = g_new0(struct world, 1);
@@ -30,22 +55,12 @@ int world_setup(void **state)
 			.gid = 1000 },
 		.describe = describe,
 	};
-	char *note = NULL;
 
-	scratch_place_make(&w->cache);
-	scratch_place_make(&w->spool);
-	scratch_place_make(&w->names);
-	scratch_place_make(&w->state);
-	assert_int_equal(state_open(w->state.path, &w->state_db, &note), 0);
-	assert_null(note);
+	world_make_places(w, &params);
 	w->remote = fake_remote_new();
 	w->executor = fake_executor_new();
 	params.remote = w->remote;
 	params.executor = w->executor;
-	params.state = w->state_db;
-	params.cache_fd = w->cache.fd;
-	params.spool_fd = w->spool.fd;
-	params.names_fd = w->names.fd;
 	*state = w;
 	return session_new(&params, &w->session);
 }
@@ -63,11 +78,7 @@ int world_teardown(void **state)
 	world_end_session(w);
 	executor_free(w->executor);
 	remote_free(w->remote);
-	state_close(w->state_db);
-	scratch_place_remove(&w->cache);
-	scratch_place_remove(&w->spool);
-	scratch_place_remove(&w->names);
-	scratch_place_remove(&w->state);
+	world_remove_places(w);
 	g_free(w);
 	return 0;
 }

@@ -26,6 +26,9 @@ struct world {
 /* As cmocka wants its setup and teardown; *state is the struct world. */
 int world_setup(void **state);
 int world_teardown(void **state);
+/* The directories and the state of a world that is set up otherwise. */
+void world_make_places(struct world *, struct session_params *);
+void world_remove_places(struct world *);
 /* Frees the session only: what does that leave? */
 void world_end_session(struct world *);
 

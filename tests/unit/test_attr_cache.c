@@ -423,6 +423,30 @@ static void the_oldest_parting_makes_room_by_voiding_more(void **state)
 	assert_listing(c, "other", "b");
 }
 
+static void what_is_not_believed_any_more_is_still_known(void **state)
+{
+	struct attr_cache *c = *state;
+	GPtrArray *known;
+
+	assert_null(attr_cache_listing(c, "d", ATTR_ANY_AGE, NULL));
+	assert_int_equal(look(c, "d", "a", ATTR_ANY_AGE), -2);
+	list(c, "d", "a b");
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "x~", NULL);
+	attr_cache_expire(c);
+	assert_null(attr_cache_listing(c, "d", LONG_MS, NULL));
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	known = attr_cache_listing(c, "d", ATTR_ANY_AGE, NULL);
+	assert_non_null(known);
+	assert_int_equal(known->len, 2);
+	g_ptr_array_unref(known);
+	assert_int_equal(look(c, "d", "a", ATTR_ANY_AGE), 1);
+	assert_int_equal(look(c, "d", "x~", ATTR_ANY_AGE), -1);
+	/* What is learnt anew is believed anew. */
+	list(c, "d", "b");
+	assert_listing(c, "d", "b");
+	assert_int_equal(look(c, "d", "a", ATTR_ANY_AGE), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +463,7 @@ int main(void)
 		with_cache(the_oldest_parting_makes_room_by_voiding_more),
 		with_cache(a_listing_asked_before_expiry_is_worth_nothing),
 		with_cache(expiring_one_directory_leaves_the_others),
+		with_cache(what_is_not_believed_any_more_is_still_known),
 		with_cache(a_directorys_time_moves_when_its_entries_do),
 		with_cache(singles_are_counted_between_listings),
 		with_cache(the_longest_unused_listing_makes_room),
