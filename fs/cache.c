@@ -260,15 +260,20 @@ static GPtrArray *items_below_locked(struct cache *c, const char *top)
 	return items;
 }
 
-void cache_removed(struct cache *c, const char *path)
+static void remove_below_locked(struct cache *c, const char *top)
+	REQUIRES(c->lock)
 {
-	GPtrArray *items;
+	GPtrArray *items = items_below_locked(c, top);
 
-	mutex_lock(&c->lock);
-	items = items_below_locked(c, path);
 	for (guint i = 0; i < items->len; i++)
 		remove_locked(c, items->pdata[i]);
 	g_ptr_array_unref(items);
+}
+
+void cache_removed(struct cache *c, const char *path)
+{
+	mutex_lock(&c->lock);
+	remove_below_locked(c, path);
 	mutex_unlock(&c->lock);
 }
 
@@ -276,8 +281,9 @@ void cache_moved(struct cache *c, const char *from, const char *to)
 {
 	GPtrArray *items;
 
-	cache_removed(c, to);
 	mutex_lock(&c->lock);
+	/* A late cache_give() must not come between: two items of one path. */
+	remove_below_locked(c, to);
 	items = items_below_locked(c, from);
 	for (guint i = 0; i < items->len; i++) {
 		struct item *item = items->pdata[i];

@@ -416,15 +416,23 @@ class Mount:
         return subprocess.run([*tool, str(self.directory)], check=False,
                               capture_output=True, text=True, timeout=LIMIT)
 
-    def kill(self):
-        """kill -9, and clear the dead mount away."""
+    def crash(self):
+        """kill -9; whoever is in the mount hears of it."""
         if self.pid is not None and self.status_code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             with contextlib.suppress(AssertionError):
                 self.wait_end(10)
+
+    def clear_away(self):
+        """Unmount what a dead daemon left."""
         if is_mounted(self.directory):
             self.unmount()
+
+    def kill(self):
+        """Both, whatever is left."""
+        self.crash()
+        self.clear_away()
 
     def sanitizer_reports(self):
         """What a sanitizer wrote, if anything."""

@@ -1,16 +1,19 @@
 """A load of writes and reads that knows at every moment what each file may
 hold: what fsync or close acknowledged, and what was written since.
 
-Each Worker has files of its own, so what it reads has one right answer, or, after
-an error, a few.
+Each Worker has files of its own, so what it reads has one right answer, or,
+after an error, a few.
 """
 
 import contextlib
+import errno
 import os
 import random
 import time
 
 PIECE = 100_000
+# What calls fail with in the mount of a dead daemon.
+DEAD = {errno.ENOTCONN, errno.ECONNABORTED, errno.ENODEV}
 NAMES = 4
 
 
@@ -37,11 +40,22 @@ class Ledger:
         """Everything that it may hold."""
         return [self.acknowledged, *self.since]
 
-    def taken(self):
-        """What it must hold if nothing is lost that a call accepted."""
-        accepted = self.since[:-1] if self.is_under_way else self.since
-        first = accepted[-1] if accepted else self.acknowledged
-        return [first, self.since[-1]] if self.is_under_way else [first]
+    def accepted(self):
+        """What it holds if nothing is lost that a call accepted."""
+        done = self.since[:-1] if self.is_under_way else self.since
+        return done[-1] if done else self.acknowledged
+
+    def keeps(self, content):
+        """This is what was accepted; a call that was under way may have been
+        carried out, or a part of its write."""
+        accepted = self.accepted()
+        if content == accepted or not self.is_under_way:
+            return content == accepted
+        wanted = self.since[-1]
+        is_part = (content is not None and wanted is not None
+                   and wanted.startswith(content)
+                   and content.startswith(accepted or b""))
+        return content == wanted or is_part
 
     def is_sure(self):
         """Nothing was begun since the last acknowledgement."""
@@ -81,6 +95,7 @@ class Worker:
         self.directory = None
         self.slowest = 0.0
         self.done = {"ok": 0, "failed": 0}
+        self.is_over = False  # the daemon is dead
 
     def ledger(self, name):
         """The ledger of a file."""
@@ -112,8 +127,9 @@ class Worker:
         try:
             operation(self.random.choice(self.names()))
             self.done["ok"] += 1
-        except OSError:
+        except OSError as error:
             self.done["failed"] += 1
+            self.is_over = error.errno in DEAD
         took = time.monotonic() - began
         self.slowest = max(self.slowest, took)
         if took > self.deadline:
@@ -229,7 +245,7 @@ def work(workers, directory, stop):
     def run(worker):
         worker.directory = directory
         try:
-            while not stop.is_set():
+            while not stop.is_set() and not worker.is_over:
                 worker.step()
         except BaseException as error:  # a thread's own would be lost
             wrong.append(error)

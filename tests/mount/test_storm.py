@@ -94,17 +94,23 @@ class Reader(load.Worker):
         return sorted(self.files)
 
     def read(self, name):
-        """A piece somewhere."""
-        wanted = self.files[name]
-        offset = self.random.randrange(len(wanted))
+        """A piece somewhere; read on where a call ends early, as an error in
+        the middle of a long one makes it do."""
+        offset = self.random.randrange(len(self.files[name]))
         size = self.random.choice([1000, 100_000, MIB])
+        wanted = self.files[name][offset:offset + size]
         fd = os.open(self.path(name), os.O_RDONLY)
         try:
-            got = os.pread(fd, size, offset)
+            while wanted:
+                got = os.pread(fd, len(wanted), offset)
+                if not got or not wanted.startswith(got):
+                    raise load.Wrong(
+                        f"{name} at {offset}: {load.name_of(got)}, not "
+                        f"{load.name_of(wanted)}")
+                offset += len(got)
+                wanted = wanted[len(got):]
         finally:
             os.close(fd)
-        if got != wanted[offset:offset + size]:
-            raise load.Wrong(f"{name} at {offset}: {load.name_of(got)}")
 
     save = save_synced = append = replace = remove = read
 
