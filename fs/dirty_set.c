@@ -10,6 +10,8 @@
 #include "waitlist.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <time.h>
 
 struct item {
 	struct node *node;
@@ -28,14 +30,24 @@ struct dirty_set {
 	unsigned busy;
 	bool is_ending;
 	bool is_forced;
-	struct waitlist changed;
+	/* When the thread that keeps the time will look again; the others
+	 * sleep until they are signalled. INT64_MAX: nobody keeps it. */
+	int64_t timer_ms;
+	pthread_cond_t work;
+	struct waitlist idle; /* of dirty_set_wait_idle() */
 };
 
 struct dirty_set *dirty_set_new(struct node_table *nodes)
 {
 	struct dirty_set *s = g_new0(struct dirty_set, 1);
+	pthread_condattr_t attributes;
 
 	mutex_init(&s->lock);
+	(void)pthread_condattr_init(&attributes);
+	(void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&s->work, &attributes);
+	(void)pthread_condattr_destroy(&attributes);
+	s->timer_ms = INT64_MAX;
 	s->nodes = nodes;
 	s->items = g_hash_table_new_full(
 		g_direct_hash, g_direct_equal, NULL, g_free);
@@ -47,6 +59,7 @@ void dirty_set_free(struct dirty_set *s)
 	if (s == NULL)
 		return;
 	g_hash_table_destroy(s->items);
+	(void)pthread_cond_destroy(&s->work);
 	mutex_fini(&s->lock);
 	g_free(s);
 }
@@ -57,12 +70,19 @@ static struct item *find_locked(struct dirty_set *s, struct node *n)
 	return g_hash_table_lookup(s->items, n);
 }
 
-/* Those who wait look again: what is next may be earlier now. */
+/* There will be something to do at that time. Saves come and go by the
+ * thousand: nobody is woken who would look at that time anyway. */
+static void expect_locked(struct dirty_set *s, int64_t at_ms) REQUIRES(s->lock)
+{
+	if (at_ms < s->timer_ms)
+		(void)pthread_cond_signal(&s->work);
+}
+
 static void set_due_locked(struct dirty_set *s, struct item *item,
 	int64_t due_ms) REQUIRES(s->lock)
 {
 	item->due_ms = due_ms;
-	waitlist_wake(&s->changed);
+	expect_locked(s, due_ms);
 }
 
 void dirty_set_add(struct dirty_set *s, struct node *n)
@@ -81,7 +101,7 @@ void dirty_set_add(struct dirty_set *s, struct node *n)
 	}
 	if (item->unsynced_ms == 0) {
 		item->unsynced_ms = clock_now_ms();
-		waitlist_wake(&s->changed);
+		expect_locked(s, item->unsynced_ms + SPOOL_SYNC_MS);
 	}
 	mutex_unlock(&s->lock);
 	if (!is_new)
@@ -96,7 +116,7 @@ void dirty_set_settle(struct dirty_set *s, struct node *n)
 	mutex_lock(&s->lock);
 	if (!content_is_dirty(n->content)) {
 		was_there = g_hash_table_remove(s->items, n);
-		waitlist_wake(&s->changed);
+		waitlist_wake(&s->idle);
 	}
 	mutex_unlock(&s->lock);
 	if (was_there)
@@ -178,7 +198,7 @@ void dirty_set_hurry(struct dirty_set *s, bool all)
 		if (item->due_ms != 0 || may_upload_locked(s, item))
 			item->due_ms = 1;
 	}
-	waitlist_wake(&s->changed);
+	(void)pthread_cond_broadcast(&s->work);
 	mutex_unlock(&s->lock);
 }
 
@@ -268,6 +288,31 @@ static void take_locked(struct dirty_set *s, struct item *item,
 		item->unsynced_ms = 0;
 }
 
+/* Until something is signalled, or as the one who keeps the time until next_ms.
+ * That is of CLOCK_BOOTTIME, which condition variables do not know: a sleeping
+ * computer makes it late, not wrong. */
+static void sleep_locked(struct dirty_set *s, int64_t next_ms) REQUIRES(s->lock)
+{
+	struct timespec until;
+	int64_t left_ms;
+
+	if (next_ms >= s->timer_ms) {
+		(void)pthread_cond_wait(&s->work, &s->lock.raw);
+		return;
+	}
+	left_ms = MAX(next_ms - clock_now_ms(), 1);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += left_ms / 1000;
+	until.tv_nsec += left_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	s->timer_ms = next_ms;
+	(void)pthread_cond_timedwait(&s->work, &s->lock.raw, &until);
+	s->timer_ms = INT64_MAX;
+}
+
 enum dirty_duty dirty_set_wait(struct dirty_set *s, struct node **ret_node)
 {
 	enum dirty_duty duty = DUTY_END;
@@ -279,10 +324,7 @@ enum dirty_duty dirty_set_wait(struct dirty_set *s, struct node **ret_node)
 		duty = look_locked(s, &item, &next_ms);
 		if (duty != DUTY_END)
 			break;
-		(void)waitlist_wait(&s->changed, &s->lock, NULL,
-			next_ms == INT64_MAX
-				? -1
-				: MAX(next_ms - clock_now_ms(), 1));
+		sleep_locked(s, next_ms);
 	}
 	if (s->is_ending)
 		duty = DUTY_END;
@@ -290,6 +332,8 @@ enum dirty_duty dirty_set_wait(struct dirty_set *s, struct node **ret_node)
 		take_locked(s, item, duty);
 		*ret_node = item->node;
 		node_table_ref(s->nodes, item->node);
+		/* There may be more, and a time to be kept. */
+		(void)pthread_cond_signal(&s->work);
 	}
 	mutex_unlock(&s->lock);
 	return duty;
@@ -304,7 +348,8 @@ void dirty_set_done(struct dirty_set *s, struct node *n)
 	item = find_locked(s, n);
 	if (item != NULL)
 		item->is_busy = false;
-	waitlist_wake(&s->changed);
+	(void)pthread_cond_signal(&s->work);
+	waitlist_wake(&s->idle);
 	mutex_unlock(&s->lock);
 	node_table_unref(s->nodes, n);
 }
@@ -313,7 +358,7 @@ void dirty_set_end(struct dirty_set *s)
 {
 	mutex_lock(&s->lock);
 	s->is_ending = true;
-	waitlist_wake(&s->changed);
+	(void)pthread_cond_broadcast(&s->work);
 	mutex_unlock(&s->lock);
 }
 
@@ -341,7 +386,7 @@ int dirty_set_wait_idle(struct dirty_set *s, const struct cancel *cancel)
 
 	mutex_lock(&s->lock);
 	while (rc == 0 && !is_idle_locked(s))
-		rc = waitlist_wait(&s->changed, &s->lock, cancel, -1);
+		rc = waitlist_wait(&s->idle, &s->lock, cancel, -1);
 	mutex_unlock(&s->lock);
 	return rc;
 }
