@@ -5,6 +5,7 @@ Each Worker has files of its own, so what it reads has one right answer, or,
 after an error, a few.
 """
 
+import collections
 import contextlib
 import errno
 import os
@@ -25,7 +26,8 @@ def name_of(content):
     """A content as a few words; its first line tells its version."""
     if content is None:
         return "no file"
-    return f"{content[:40]!r}... ({len(content)} bytes)"
+    first = content.split(b"\n")[0].decode(errors="replace")[:40]
+    return f"'{first}' ({len(content)} bytes)"
 
 
 class Ledger:
@@ -79,8 +81,19 @@ class Ledger:
     def check(self, content, what):
         """It must be one of the possible ones."""
         if content not in self.possible():
-            wanted = "; ".join(name_of(x) for x in self.possible())
-            raise Wrong(f"{what} is {name_of(content)}, not: {wanted}")
+            raise Wrong(f"{what} is {name_of(content)}, not {self}")
+
+    def __str__(self):
+        """What was acknowledged, and since then the last state of each call's
+        series of writes."""
+        told = [name_of(self.acknowledged)]
+        for place, (content, is_accepted) in enumerate(self.since):
+            rest = self.since[place + 1:place + 2]
+            if not rest or not (content and rest[0][0]
+                                and rest[0][0].startswith(content)):
+                told.append(("" if is_accepted else "tried ")
+                            + name_of(content))
+        return "; then ".join(told)
 
 
 class Worker:
@@ -95,7 +108,7 @@ class Worker:
         self.version = 0
         self.directory = None
         self.slowest = 0.0
-        self.done = {"ok": 0, "failed": 0}
+        self.done = collections.Counter()
         self.is_over = False  # the daemon is dead
 
     def ledger(self, name):
@@ -129,7 +142,8 @@ class Worker:
             operation(self.random.choice(self.names()))
             self.done["ok"] += 1
         except OSError as error:
-            self.done["failed"] += 1
+            self.done[f"{operation.__name__} "
+                      f"{errno.errorcode.get(error.errno)}"] += 1
             self.is_over = error.errno in DEAD
         took = time.monotonic() - began
         self.slowest = max(self.slowest, took)
