@@ -39,7 +39,7 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->dirty = dirty_set_new();
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);
-	s->overlay = overlay_new();
+	s->overlay = overlay_new(s->state);
 	s->gate = path_gate_new();
 	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
