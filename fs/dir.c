@@ -13,6 +13,9 @@
 #include "fs_limits.h"
 #include "handle_table.h"
 #include "limits.h"
+#include "local.h"
+#include "local_names.h"
+#include "local_node.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -165,8 +168,10 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	rc = dir_child_path(r, dir, name, &dir_path, &path);
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = local_lookup(r, dir, dir_path, name, ret_node, ret_attr);
+	if (rc != 0)
+		return MIN(rc, 0);
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
 		&entry, &age_ms);
 	if (rc == -ENOENT)
@@ -202,6 +207,7 @@ static int take_snapshot(
 		g_ptr_array_unref(h->entries);
 	h->entries = entries;
 	h->listed_ms = clock_now_ms() - age_ms;
+	local_take_snapshot(s, path, h);
 	return 0;
 }
 
@@ -273,7 +279,8 @@ static int listed_entry(struct request *r, struct handle *h, guint index,
 	int64_t age_ms;
 
 	if (index >= h->entries->len)
-		return 0;
+		return local_dirent(
+			r, h, index - h->entries->len, wants_node, ret);
 	listed = h->entries->pdata[index];
 	dir_path = node_table_path(s->nodes, h->node);
 	if (dir_path == NULL ||
@@ -298,6 +305,7 @@ static int begin_again(struct request *r, struct handle *h)
 
 	if (path == NULL) {
 		g_ptr_array_set_size(h->entries, 0); /* removed: empty */
+		g_ptr_array_set_size(h->locals, 0);
 		return 0;
 	}
 	return take_snapshot(r, h->node, path, h);
@@ -449,7 +457,11 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
 	if (rc == 0)
-		rc = check_existing(r, path, flags, &entry);
+		rc = local_create(r, dir, dir_path, name, mode, flags, ret_node,
+			ret_attr, ret_open);
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = check_existing(r, path, flags, &entry);
 	if (rc == -ENOENT) {
 		rc = create_new(r, dir, name, dir_path, path, mode, &entry, &n);
 		flags &= ~O_TRUNC; /* it is empty, and dirty already */
@@ -481,8 +493,11 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	struct entry entry;
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = local_mkdir(
+			r, dir, dir_path, name, mode, ret_node, ret_attr);
+	if (rc != 0)
+		return MIN(rc, 0);
 	/* The server's mkdir of an existing directory succeeds. */
 	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
 	if (rc == 0) {
@@ -532,7 +547,7 @@ static int remove_on_server(struct request *r, struct node *n,
 	return is_local && rc == -ENOENT ? 0 : rc;
 }
 
-static void forget_file(struct request *r, struct node *dir, struct node *n,
+void dir_forget_file(struct request *r, struct node *dir, struct node *n,
 	const char *name, const char *dir_path, const char *path)
 {
 	struct session *s = r->session;
@@ -545,7 +560,7 @@ static void forget_file(struct request *r, struct node *dir, struct node *n,
 		transfer_abandon(s, n);
 }
 
-static int remove_file(struct request *r, struct node *dir, struct node *n,
+int dir_remove_file(struct request *r, struct node *dir, struct node *n,
 	const char *name, const char *dir_path, const char *path)
 {
 	int rc = keep_open_bytes(r, n, path);
@@ -553,7 +568,7 @@ static int remove_file(struct request *r, struct node *dir, struct node *n,
 	if (rc == 0)
 		rc = remove_on_server(r, n, dir_path, name, path);
 	if (rc == 0 || rc == -ENOENT)
-		forget_file(r, dir, n, name, dir_path, path);
+		dir_forget_file(r, dir, n, name, dir_path, path);
 	return rc;
 }
 
@@ -571,11 +586,11 @@ static int unlink_inside_gate(struct request *r, struct node *dir,
 	if (rc == 0) {
 		rc = entry.type == ENTRY_DIRECTORY
 			     ? -EISDIR
-			     : remove_file(r, dir, n, name, dir_path, path);
+			     : dir_remove_file(r, dir, n, name, dir_path, path);
 		entry_clear(&entry);
 	} else if (rc == -ENOENT && n != NULL && n->content != NULL &&
 		   content_is_dirty(n->content)) {
-		forget_file(r, dir, n, name, dir_path, path);
+		dir_forget_file(r, dir, n, name, dir_path, path);
 		rc = 0;
 	}
 	node_table_unref(s->nodes, n);
@@ -591,9 +606,11 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 
 	if (rc < 0)
 		return rc;
-	rc = unlink_inside_gate(r, dir, name, dir_path, path);
+	rc = local_unlink(r, dir, name, path);
+	if (rc == 0)
+		rc = unlink_inside_gate(r, dir, name, dir_path, path);
 	dir_leave(r, &pass);
-	return rc;
+	return MIN(rc, 0);
 }
 
 /* The server makes this directory beside whatever it deletes or renames, and
@@ -625,8 +642,11 @@ int dir_prove_empty(struct request *r, const char *path)
 	g_autofree char *below = NULL;
 	GPtrArray *entries;
 	bool has_leftover;
-	int rc = list_now(r, path, &entries);
+	int rc;
 
+	if (local_has_names(r->session, path))
+		return -ENOTEMPTY;
+	rc = list_now(r, path, &entries);
 	if (rc < 0)
 		return rc;
 	has_leftover = is_leftover(entries);
@@ -656,30 +676,42 @@ static int remove_directory(struct request *r, struct node *dir,
 		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
 		cache_removed(s->cache, path);
+		local_names_directory_removed(local_names(s), path);
 		node_table_unlink(s->nodes, dir, name);
 	}
 	return rc;
 }
 
-static int dir_rmdir(struct request *r, struct node *dir, const char *name)
+static int rmdir_inside_gate(struct request *r, struct node *dir,
+	const char *name, const char *dir_path, const char *path)
 {
 	struct session *s = r->session;
+	struct entry entry;
+	int rc = local_rmdir(r, dir, name, path);
+
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, NULL);
+	if (rc < 0)
+		return rc;
+	rc = entry.type != ENTRY_DIRECTORY
+		     ? -ENOTDIR
+		     : remove_directory(r, dir, name, dir_path, path);
+	entry_clear(&entry);
+	return rc;
+}
+
+static int dir_rmdir(struct request *r, struct node *dir, const char *name)
+{
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
 	struct path_pass pass;
-	struct entry entry;
 	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
 	if (rc < 0)
 		return rc;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, NULL);
-	if (rc == 0) {
-		rc = entry.type != ENTRY_DIRECTORY
-			     ? -ENOTDIR
-			     : remove_directory(r, dir, name, dir_path, path);
-		entry_clear(&entry);
-	}
+	rc = rmdir_inside_gate(r, dir, name, dir_path, path);
 	dir_leave(r, &pass);
 	return rc;
 }
@@ -692,10 +724,29 @@ const struct node_ops dir_ops = {
 	.lookup = dir_lookup,
 	.create = dir_create,
 	.mkdir = dir_mkdir,
+	.symlink = local_symlink,
 	.unlink = dir_unlink,
 	.rmdir = dir_rmdir,
 	.rename = dir_rename,
 	.opendir = dir_opendir,
 	.dirent = dir_dirent,
+	.release = dir_release,
+};
+
+/* Its names are here, which every operation of ours asks about first. */
+const struct node_ops local_dir_ops = {
+	.kind = "local directory",
+	.type = S_IFDIR,
+	.getattr = local_getattr,
+	.setattr = local_setattr,
+	.lookup = dir_lookup,
+	.create = dir_create,
+	.mkdir = dir_mkdir,
+	.symlink = local_symlink,
+	.unlink = dir_unlink,
+	.rmdir = dir_rmdir,
+	.rename = dir_rename,
+	.opendir = local_dir_opendir,
+	.dirent = local_dir_dirent,
 	.release = dir_release,
 };

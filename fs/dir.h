@@ -39,6 +39,13 @@ struct node *dir_enter(struct session *, struct node *dir, const struct entry *,
  * caller is alone inside the gate. */
 int dir_prove_empty(struct request *, const char *path);
 
+/* The file goes, on the server and here; who has it open keeps its bytes. The
+ * node may be NULL. The second: the server's is gone already. */
+int dir_remove_file(struct request *, struct node *dir, struct node *,
+	const char *name, const char *dir_path, const char *path);
+void dir_forget_file(struct request *, struct node *dir, struct node *,
+	const char *name, const char *dir_path, const char *path);
+
 /* rename.c */
 int dir_rename(struct request *, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags);

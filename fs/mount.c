@@ -297,6 +297,8 @@ static int make_session(struct mount *m)
 			.is_read_only = m->options.is_read_only,
 			.cache_bytes = m->options.cache_bytes,
 			.has_prefetch = m->options.has_prefetch,
+			.overlay_patterns = m->options.overlay_patterns,
+			.refuses_hidden = m->options.refuses_hidden,
 		},
 		.remote = m->remote,
 		.executor = m->executor,

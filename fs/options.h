@@ -50,6 +50,8 @@ struct options {
 	bool is_read_only;
 	int64_t cache_bytes;
 	bool has_prefetch;
+	char *overlay_patterns; /* names that stay here, besides editors' */
+	bool refuses_hidden;	/* dot names that the server refuses */
 	bool is_insecure;
 	bool allows_nonempty;
 	char *ca_file;

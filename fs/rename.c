@@ -22,6 +22,9 @@
 #include "cache.h"
 #include "content.h"
 #include "fetch.h"
+#include "local.h"
+#include "local_names.h"
+#include "local_node.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -60,8 +63,10 @@ static void believe_moved(
 {
 	struct session *s = m->session;
 
-	if (m->source.type == ENTRY_DIRECTORY)
+	if (m->source.type == ENTRY_DIRECTORY) {
 		attr_cache_moved(s->attrs, m->from, m->to);
+		local_names_directory_moved(local_names(s), m->from, m->to);
+	}
 	attr_cache_changed(s->attrs, m->dir_path, m->name, NULL, false);
 	attr_cache_changed(s->attrs, m->to_dir_path, m->to_name, now, is_local);
 	overlay_moved(s->overlay, m->from, m->to);
@@ -221,8 +226,14 @@ static int look(struct renaming *m, unsigned flags)
 
 static int rename_inside_gate(struct renaming *m, unsigned flags)
 {
-	int rc = look(m, flags);
+	const struct local_move move = { m->request, m->dir, m->to_dir, m->name,
+		m->to_name, m->dir_path, m->to_dir_path, m->from, m->to,
+		flags };
+	int rc = local_rename(&move);
 
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = look(m, flags);
 	if (rc < 0)
 		return rc;
 	if (strcmp(m->from, m->to) == 0)

@@ -9,6 +9,8 @@
 #include "dir.h"
 #include "fs_limits.h"
 #include "handle_table.h"
+#include "late_remote.h"
+#include "local.h"
 #include "node_table.h"
 #include "notifier.h"
 #include "overlay.h"
@@ -25,7 +27,8 @@ int session_new(const struct session_params *p, struct session **ret)
 	int rc;
 
 	s->options = p->options;
-	s->remote = p->remote;
+	s->late = late_remote_new(p->remote);
+	s->remote = late_remote_of(s->late);
 	s->executor = p->executor;
 	s->state = p->state;
 	s->cache_fd = p->cache_fd;
@@ -39,6 +42,7 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->dirty = dirty_set_new();
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);
+	s->local = local_new(s);
 	s->overlay = overlay_new(s->state);
 	s->gate = path_gate_new();
 	s->prefetch = prefetch_new(s);
@@ -81,11 +85,13 @@ void session_free(struct session *s)
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);
 	overlay_free(s->overlay);
+	local_free(s->local);
 	handle_table_free(s->handles);
 	dirty_set_free(s->dirty);
 	node_table_free(s->nodes);
 	cache_free(s->cache);
 	attr_cache_free(s->attrs);
+	late_remote_free(s->late);
 	g_free(s);
 }
 

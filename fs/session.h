@@ -22,6 +22,8 @@ struct attr_cache;
 struct cache;
 struct dirty_set;
 struct handle_table;
+struct late_remote;
+struct local;
 struct node;
 struct node_table;
 struct notifier;
@@ -42,6 +44,9 @@ struct session_options {
 	bool is_read_only;
 	int64_t cache_bytes; /* budget of clean bytes kept on disk */
 	bool has_prefetch;
+	/* names that stay here (name_policy.h, local.h); borrowed */
+	const char *overlay_patterns;
+	bool refuses_hidden;
 };
 
 struct session_params {
@@ -60,7 +65,7 @@ struct session_params {
 struct session {
 	/* immutable */
 	struct session_options options;
-	struct remote *remote;
+	struct remote *remote; /* the one given, with late removals */
 	struct executor *executor;
 	struct state *state;
 	int cache_fd; /* unnamed temporary files are made here, too */
@@ -75,6 +80,8 @@ struct session {
 	struct cache *cache;
 	struct dirty_set *dirty;
 	struct handle_table *handles;
+	struct late_remote *late;
+	struct local *local;
 	struct node_table *nodes;
 	struct notifier *notifier; /* set by the adapter before the loop */
 	struct overlay *overlay;

@@ -4,6 +4,7 @@
 #include "status.h"
 
 #include "handle_table.h"
+#include "local.h"
 #include "node_table.h"
 #include "run_table.h"
 #include "timefmt.h"
@@ -28,6 +29,7 @@ void status_mount(struct session *s, uint64_t run, GString *text)
 		text, "open: %u\n", handle_table_count(s->handles));
 	g_string_append_printf(
 		text, "pending: %u\n", dirty_set_count(s->dirty));
+	g_string_append_printf(text, "hidden: %s\n", local_hidden_text(s));
 	g_string_append_printf(text, "runs: %" G_GUINT64_FORMAT "\n",
 		run_table_newest(s->runs));
 }

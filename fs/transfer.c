@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "content.h"
 #include "fetch.h"
+#include "late_remote.h"
 #include "log.h"
 #include "mutex.h"
 #include "names.h"
@@ -261,6 +262,7 @@ int transfer_upload(
 int transfer_upload_all(struct session *s, const struct cancel *cancel)
 {
 	GPtrArray *nodes = dirty_set_nodes(s);
+	int settled;
 	int first = 0;
 
 	for (guint i = 0; i < nodes->len; i++) {
@@ -271,7 +273,8 @@ int transfer_upload_all(struct session *s, const struct cancel *cancel)
 		node_table_unref(s->nodes, nodes->pdata[i]);
 	}
 	g_ptr_array_unref(nodes);
-	return first;
+	settled = late_remote_settle(s->late, cancel);
+	return first != 0 ? first : settled;
 }
 
 /* "a/b.py" -> "a%2Fb.py-<seconds>", which no two files share for long. */

@@ -63,7 +63,8 @@ int transfer_upload(struct session *, struct node *, const struct cancel *);
 int transfer_upload_to(struct session *, struct node *, const char *path,
 	const struct cancel *, struct entry *ret_entry);
 
-/* Uploads everything dirty; the first error, after trying all. */
+/* Uploads everything dirty, and removes what waits to be (late_remote.h); the
+ * first error, after trying all. */
 int transfer_upload_all(struct session *, const struct cancel *);
 
 /* Gives what is still dirty a name in the rescue directory; how many. */
