@@ -28,6 +28,7 @@ static const struct remote_ops contents_ops = {
 	.rename = contents_rename,
 	.remove = contents_remove,
 	.capabilities = contents_capabilities,
+	.probe_hidden = contents_probe_hidden,
 	.free = contents_free,
 };
 

@@ -47,6 +47,7 @@ int contents_mkdir(struct remote *, const char *path, const struct cancel *,
 int contents_rename(struct remote *, const char *from, const char *to,
 	const struct cancel *, struct entry *ret_entry);
 int contents_remove(struct remote *, const char *path, const struct cancel *);
+int contents_probe_hidden(struct remote *, const struct cancel *);
 
 struct contents *contents_of(struct remote *);
 

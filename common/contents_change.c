@@ -238,3 +238,43 @@ int contents_remove(
 			return rc;
 	}
 }
+
+/* --- dot names ------------------------------------------------------------ */
+
+/* No name that anybody has. */
+static char *unheard_of_name(void)
+{
+	g_autofree char *uuid = g_uuid_string_random();
+
+	return g_strconcat(".pycloud-", uuid, NULL);
+}
+
+int contents_probe_hidden(struct remote *remote, const struct cancel *cancel)
+{
+	struct contents *c = contents_of(remote);
+	g_autofree char *name = unheard_of_name();
+	g_autofree char *target = contents_target(name, NULL);
+	struct http_call call = { .request = HTTP_REQUEST_INIT,
+		.is_idempotent = true };
+	struct http_response r;
+	int rc;
+
+	call.request.method = "DELETE";
+	call.request.target = target;
+	call.request.body_max = CONTENTS_MODEL_MAX;
+	call.request.timeout_ms = c->limits.timeout_ms;
+	http_response_init(&r);
+	rc = contents_call(c, HTTP_OP_REMOVE, name, &call, cancel, &r);
+	if (rc == -ENOENT && r.status == 404) {
+		contents_note_accepted(c, name);
+		rc = 0;
+	} else if (r.status == 400) {
+		(void)atomic_fetch_or(
+			&c->capabilities, (unsigned)REMOTE_NO_HIDDEN);
+		rc = 0;
+	} else if (r.error == 0 && r.status / 100 != 5) {
+		rc = -EOPNOTSUPP;
+	}
+	http_response_clear(&r);
+	return rc;
+}

@@ -465,6 +465,17 @@ static void availability_free(struct remote *remote)
 	g_free(a);
 }
 
+static int availability_probe_hidden(
+	struct remote *remote, const struct cancel *cancel)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(a, remote_probe_hidden(a->inner, cancel));
+}
+
 static const struct remote_ops availability_ops = {
 	.stat = availability_stat,
 	.list = availability_list,
@@ -474,6 +485,7 @@ static const struct remote_ops availability_ops = {
 	.rename = availability_rename,
 	.remove = availability_remove,
 	.capabilities = availability_capabilities,
+	.probe_hidden = availability_probe_hidden,
 	.free = availability_free,
 };
 

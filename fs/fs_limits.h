@@ -65,6 +65,14 @@
 /* How long a use of the state waits for the other daemon of the endpoint. */
 #define STATE_BUSY_MS 5000
 
+/* How long a file that was renamed to an editor's backup name stays on the
+ * server, for it may be written again; and how often its removal is tried. */
+#define LATE_REMOVE_MS	     2000
+#define LATE_REMOVE_ATTEMPTS 3
+
+/* How long the kernel may believe what is said of names that stay here. */
+#define LOCAL_ATTR_MS 1000
+
 /* Worker threads of the FUSE loop: handlers block, so there are many. */
 #define FUSE_THREADS_MAX      64
 #define FUSE_THREADS_IDLE_MAX 16

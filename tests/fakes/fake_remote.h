@@ -23,12 +23,15 @@ enum fake_op {
 	FAKE_MKDIR,
 	FAKE_RENAME,
 	FAKE_REMOVE,
+	FAKE_PROBE,
 	FAKE_OPS
 };
 
 /* remote_free() frees it. */
 struct remote *fake_remote_new(void);
 void fake_remote_set_capabilities(struct remote *, unsigned);
+/* What a probe finds out; without this there is no telling. */
+void fake_remote_set_hidden(struct remote *, bool is_allowed);
 
 /* Behind everybody's back: not counted, and directories above are made. */
 void fake_remote_put(struct remote *, const char *path, const char *text);
