@@ -10,7 +10,7 @@
 static const char *const table[] = {
 	/* vim: swap files (.swp, .swo, .swn ...) and what it saves under */
 	".*.sw?",
-	"*~",
+	"?*~",
 	/* emacs: locks and automatic saves */
 	".#*",
 	"#*#",

@@ -115,6 +115,7 @@ unsigned session_drain(struct session *s)
 
 	cancel_init(&cancel, DRAIN_MS);
 	(void)writeback_flush(s->writeback, true, &cancel);
+	(void)late_remote_settle(s->late, &cancel);
 	cancel_fini(&cancel);
 	return transfer_keep_all(s);
 }
