@@ -34,10 +34,9 @@ struct availability {
 	int64_t retry_ms;	/* when the next probe may be; 0: at once */
 	struct timespec since;
 	char *why;
-	bool is_root_lost;   /* only a listing of it can say otherwise */
-	bool has_root;	     /* it was listed once */
-	unsigned root_names; /* then, but for those that we removed since */
-	int64_t root_seen_ms;
+	bool is_root_lost;     /* only a listing of it can say otherwise */
+	bool has_root;	       /* it was listed once */
+	unsigned root_names;   /* then, but for those that we removed since */
 	int64_t root_empty_ms; /* since when it is said to be; 0: it is not */
 };
 
@@ -177,7 +176,6 @@ static void believe_root_locked(struct availability *a, unsigned names)
 	a->has_root = true;
 	a->is_root_lost = false;
 	a->root_names = names;
-	a->root_seen_ms = now_ms(a);
 	a->root_empty_ms = 0;
 }
 
@@ -236,13 +234,12 @@ static int look_at_root(struct availability *a, const struct cancel *cancel)
 /* A directory is gone. Is the root it was in? */
 static bool lost_its_root(struct availability *a, const struct cancel *cancel)
 {
-	bool is_due;
+	bool had_names;
 
 	mutex_lock(&a->lock);
-	is_due =
-		a->root_names > 0 && now_ms(a) - a->root_seen_ms > ROOT_SEEN_MS;
+	had_names = a->root_names > 0;
 	mutex_unlock(&a->lock);
-	return is_due && look_at_root(a, cancel) < 0;
+	return had_names && look_at_root(a, cancel) < 0;
 }
 
 static void note_root_name_gone(struct availability *a, const char *path)
