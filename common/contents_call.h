@@ -49,6 +49,10 @@ int contents_rename(struct remote *, const char *from, const char *to,
 int contents_remove(struct remote *, const char *path, const struct cancel *);
 int contents_probe_hidden(struct remote *, const struct cancel *);
 
+/* contents_stat() with a limit of its own. */
+int contents_stat_within(struct contents *, const char *path, int timeout_ms,
+	const struct cancel *, struct entry *ret_entry);
+
 struct contents *contents_of(struct remote *);
 
 /* The seam's rules for paths, checked again where they would do harm: the

@@ -32,8 +32,6 @@
  * says so for this long. */
 #define ROOT_NAMES_GUARDED 3
 #define ROOT_EMPTY_MS	   60000
-/* When a directory is gone, the root is looked at if that was longer ago. */
-#define ROOT_SEEN_MS 1000
 
 /* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
  * and at most 160 KiB of text in the state. */
