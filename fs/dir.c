@@ -167,6 +167,7 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	rc = dir_child_path(r, dir, name, &dir_path, &path);
 	if (rc < 0)
 		return rc;
+	prefetch_lookup(s->prefetch, dir_path);
 	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
 		&entry, &age_ms);
 	if (rc == -ENOENT)
@@ -222,7 +223,7 @@ static int dir_opendir(
 		node_table_unref(s->nodes, handle_table_close(s->handles, h));
 		return rc;
 	}
-	prefetch_directory(s->prefetch, path, h->entries);
+	prefetch_directory(s->prefetch, path);
 	*ret = (struct open_result){ .handle = h, .is_seekable = true };
 	return 0;
 }
