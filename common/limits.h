@@ -13,7 +13,9 @@
 #define GIB (1024 * MIB)
 
 /* --- HTTP ---------------------------------------------------------------- */
-#define HTTP_CONNECTIONS_MAX	8
+/* What a walk needs at 20 ms round trip to ask as fast as the server, which is
+ * one thread, answers; and some to spare for those who wait. */
+#define HTTP_CONNECTIONS_MAX	16
 #define HTTP_CONNECT_TIMEOUT_MS 5000
 #define HTTP_HEADER_BYTES_MAX	(64 * KIB)
 /* A 2xx body whose caller set no body_max. */

@@ -195,6 +195,7 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 		rc = local_lookup(r, dir, dir_path, name, ret_node, ret_attr);
 	if (rc != 0)
 		return MIN(rc, 0);
+	prefetch_lookup(s->prefetch, dir_path);
 	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
 		&r->cancel, &entry, &age_ms);
 	if (rc == -ENOENT)
@@ -251,7 +252,7 @@ static int dir_opendir(
 		node_table_unref(s->nodes, handle_table_close(s->handles, h));
 		return rc;
 	}
-	prefetch_directory(s->prefetch, path, h->entries);
+	prefetch_directory(s->prefetch, path);
 	*ret = (struct open_result){ .handle = h, .is_seekable = true };
 	return 0;
 }

@@ -51,12 +51,19 @@
 #define CACHE_BYTES ((int64_t)1 << 30)
 
 /* Work that nobody waits for: read-ahead and prefetch. */
-#define WORKER_THREADS	 6
+#define WORKER_THREADS	 12
 #define WORKER_QUEUE_MAX 512
-/* A walk's next directories, and the files that are read with it. */
+/* How far ahead of a walk the next directories, and the small files that are
+ * read with it, are asked for: this far, and half of it for each of the first
+ * files that it has not read yet. */
 #define PREFETCH_DIRECTORIES 24
-#define PREFETCH_FILES	     64
+#define PREFETCH_FILES	     128
+#define PREFETCH_BYTES	     ((int64_t)16 << 20)
+#define PREFETCH_DOUBLINGS   4
 #define PREFETCH_FILE_BYTES  ((int64_t)256 << 10)
+/* How many times as long as its attributes a directory's names may be known to
+ * say what comes next in it. */
+#define PREFETCH_NAMES_AGE 4
 /* Two steps further apart than this are no walk. */
 #define PREFETCH_PAUSE_MS 3000
 

@@ -50,6 +50,7 @@ static int begin_locked(struct fake *f, enum fake_op op,
 	int rc = cancel_check(cancel);
 
 	s->calls++;
+	waitlist_wake(&f->changed);
 	if (s->stalls) {
 		s->stalls = false;
 		s->is_stalled = true;
@@ -100,6 +101,16 @@ void fake_remote_await_stalled(struct remote *r, enum fake_op op)
 
 	mutex_lock(&f->lock);
 	while (!f->scripts[op].is_stalled)
+		(void)waitlist_wait(&f->changed, &f->lock, NULL, -1);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_await_calls(struct remote *r, enum fake_op op, unsigned count)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	while (f->scripts[op].calls < count)
 		(void)waitlist_wait(&f->changed, &f->lock, NULL, -1);
 	mutex_unlock(&f->lock);
 }

@@ -56,6 +56,8 @@ void fake_remote_release(struct remote *, enum fake_op);
 void fake_remote_shorten_read(struct remote *, int64_t bytes);
 
 unsigned fake_remote_calls(struct remote *, enum fake_op);
+/* Waits until that many calls of `op` have begun. */
+void fake_remote_await_calls(struct remote *, enum fake_op, unsigned count);
 unsigned fake_remote_all_calls(struct remote *);
 /* "write a;remove b;rename a b;mkdir d;" since the last reset; g_free. */
 char *fake_remote_changes(struct remote *);

@@ -75,6 +75,20 @@ def test_ls_costs_one_request_a_directory_and_none_again(server, mount):
     assert again[0] == 0
 
 
+def test_grep_costs_one_request_a_file_and_directory(server, mount):
+    for d in range(30):
+        for f in range(10):
+            server.write(f"tree/d{d:03}/f{f}.txt", f"needle {d} {f}\n")
+    command = ["grep", "-r", "needle", "tree"]
+    os.stat(mount.path / "tree")
+    for limit in (31 + 300, 1 + 31):
+        with mount.counting() as counted:
+            found = subprocess.run(command, check=True, cwd=mount.path,
+                                   capture_output=True, text=True).stdout
+        assert len(found.splitlines()) == 300
+        assert counted[0] <= limit
+
+
 def test_idle_mount_sends_nothing(server, mount):
     server.write("a.txt", "one")
     os.listdir(mount.path)
