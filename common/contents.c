@@ -28,6 +28,7 @@ static const struct remote_ops contents_ops = {
 	.rename = contents_rename,
 	.remove = contents_remove,
 	.capabilities = contents_capabilities,
+	.probe_hidden = contents_probe_hidden,
 	.free = contents_free,
 };
 
@@ -47,10 +48,9 @@ int contents_new(struct http_pool *pool, const struct contents_limits *limits,
 	return 0;
 }
 
-int contents_stat(struct remote *remote, const char *path,
+int contents_stat_within(struct contents *c, const char *path, int timeout_ms,
 	const struct cancel *cancel, struct entry *ret_entry)
 {
-	struct contents *c = contents_of(remote);
 	g_autofree char *target = contents_target(path, "content=0");
 	struct http_call call = { .request = HTTP_REQUEST_INIT,
 		.is_idempotent = true };
@@ -61,12 +61,21 @@ int contents_stat(struct remote *remote, const char *path,
 		return rc;
 	call.request.method = "GET";
 	call.request.target = target;
-	call.request.timeout_ms = c->limits.timeout_ms;
+	call.request.timeout_ms = timeout_ms;
 	http_response_init(&r);
 	rc = contents_call_entry(
 		c, HTTP_OP_STAT, path, &call, cancel, &r, ret_entry);
 	http_response_clear(&r);
 	return rc;
+}
+
+int contents_stat(struct remote *remote, const char *path,
+	const struct cancel *cancel, struct entry *ret_entry)
+{
+	struct contents *c = contents_of(remote);
+
+	return contents_stat_within(
+		c, path, c->limits.timeout_ms, cancel, ret_entry);
 }
 
 static void note_hidden_children(struct contents *c, const GPtrArray *entries)

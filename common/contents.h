@@ -9,7 +9,8 @@
  *
  * REMOTE_CAN_RANGE holds until the first file shows that there is no files/;
  * REMOTE_CAN_HIDDEN is said once a dot name was shown or accepted, so whoever
- * must know beforehand asks for one.
+ * must know beforehand probes: servers that refuse dot names refuse the removal
+ * of one that is not there with 400, the others miss it with 404.
  *
  * What the API does that nothing here can help:
  *

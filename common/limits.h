@@ -13,7 +13,9 @@
 #define GIB (1024 * MIB)
 
 /* --- HTTP ---------------------------------------------------------------- */
-#define HTTP_CONNECTIONS_MAX	8
+/* What a walk needs at 20 ms round trip to ask as fast as the server, which is
+ * one thread, answers; and some to spare for those who wait. */
+#define HTTP_CONNECTIONS_MAX	16
 #define HTTP_CONNECT_TIMEOUT_MS 5000
 #define HTTP_HEADER_BYTES_MAX	(64 * KIB)
 /* A 2xx body whose caller set no body_max. */
@@ -41,6 +43,9 @@
 #define CONTENTS_LISTING_MAX (128 * MIB)
 #define CONTENTS_ENTRIES_MAX 500000
 #define CONTENTS_MODEL_MAX   (1 * MIB)
+/* After a change that failed, somebody who has waited long already waits for
+ * the question what became of it. */
+#define CONTENTS_TRUTH_MS 5000
 /* One big PUT freezes the server for everybody; 8 MiB costs it <= 115 ms. */
 #define CONTENTS_CHUNK_BYTES (8 * MIB)
 /* What we are ready to hold of one file at all (local disk, not memory). */

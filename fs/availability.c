@@ -4,6 +4,7 @@
 #include "availability.h"
 
 #include "fs_limits.h"
+#include "limits.h"
 #include "log.h"
 #include "mutex.h"
 #include "waitlist.h"
@@ -27,17 +28,17 @@ struct availability {
 	atomic_int_fast64_t heard_ms; /* when bytes of a file last arrived */
 	struct mutex lock;
 	/* guarded by lock */
-	struct waitlist probed;
+	struct waitlist changed; /* a verdict, or room for a transfer */
 	enum verdict verdict;
 	bool is_probing;
+	unsigned transfers;	/* under way */
 	unsigned failed_probes; /* in a row */
 	int64_t retry_ms;	/* when the next probe may be; 0: at once */
 	struct timespec since;
 	char *why;
-	bool is_root_lost;   /* only a listing of it can say otherwise */
-	bool has_root;	     /* it was listed once */
-	unsigned root_names; /* then, but for those that we removed since */
-	int64_t root_seen_ms;
+	bool is_root_lost;     /* only a listing of it can say otherwise */
+	bool has_root;	       /* it was listed once */
+	unsigned root_names;   /* then, but for those that we removed since */
 	int64_t root_empty_ms; /* since when it is said to be; 0: it is not */
 };
 
@@ -102,6 +103,9 @@ static const char *explain(int rc)
 		return "the server cannot be reached";
 	}
 }
+
+/* One connection is left for names. */
+#define TRANSFERS_MAX (HTTP_CONNECTIONS_MAX - 1)
 
 /* --- changes; true: it was one, to be told without the lock --------------- */
 
@@ -177,7 +181,6 @@ static void believe_root_locked(struct availability *a, unsigned names)
 	a->has_root = true;
 	a->is_root_lost = false;
 	a->root_names = names;
-	a->root_seen_ms = now_ms(a);
 	a->root_empty_ms = 0;
 }
 
@@ -236,13 +239,12 @@ static int look_at_root(struct availability *a, const struct cancel *cancel)
 /* A directory is gone. Is the root it was in? */
 static bool lost_its_root(struct availability *a, const struct cancel *cancel)
 {
-	bool is_due;
+	bool had_names;
 
 	mutex_lock(&a->lock);
-	is_due =
-		a->root_names > 0 && now_ms(a) - a->root_seen_ms > ROOT_SEEN_MS;
+	had_names = a->root_names > 0;
 	mutex_unlock(&a->lock);
-	return is_due && look_at_root(a, cancel) < 0;
+	return had_names && look_at_root(a, cancel) < 0;
 }
 
 static void note_root_name_gone(struct availability *a, const char *path)
@@ -284,7 +286,7 @@ static int probe(struct availability *a, const struct cancel *cancel)
 		is_change = set_online_locked(a);
 	else if (is_failure && now_ms(a) >= a->retry_ms) /* not by the root */
 		is_change = set_offline_locked(a, explain(rc));
-	waitlist_wake(&a->probed);
+	waitlist_wake(&a->changed);
 	mutex_unlock(&a->lock);
 	if (is_change)
 		tell(a, rc == 0);
@@ -296,7 +298,7 @@ static int admit_locked(struct availability *a, const struct cancel *cancel)
 	REQUIRES(a->lock)
 {
 	while (a->verdict == DOUBTFUL && a->is_probing) {
-		int rc = waitlist_wait(&a->probed, &a->lock, cancel, -1);
+		int rc = waitlist_wait(&a->changed, &a->lock, cancel, -1);
 
 		if (rc < 0)
 			return rc;
@@ -329,10 +331,43 @@ static int leave(struct availability *a, int rc)
 		is_change = set_online_locked(a);
 	else if (raises_doubt(rc) && a->verdict == ONLINE)
 		a->verdict = DOUBTFUL;
+	waitlist_wake(&a->changed);
 	mutex_unlock(&a->lock);
 	if (is_change)
 		tell(a, true);
 	return rc;
+}
+
+/* Transfers have limits that only count while they have a connection. Those
+ * that must wait for one do it here, where they hear of a verdict, and not in
+ * turns behind connections that are stuck. */
+static int enter_transfer(struct availability *a, const struct cancel *cancel)
+{
+	for (;;) {
+		bool is_in = false;
+		int rc = enter(a, cancel);
+
+		if (rc < 0)
+			return rc;
+		mutex_lock(&a->lock);
+		if (a->verdict == ONLINE && a->transfers < TRANSFERS_MAX) {
+			a->transfers++;
+			is_in = true;
+		} else if (a->verdict == ONLINE) {
+			rc = waitlist_wait(&a->changed, &a->lock, cancel, -1);
+		}
+		mutex_unlock(&a->lock);
+		if (is_in || rc < 0)
+			return rc;
+	}
+}
+
+static int leave_transfer(struct availability *a, int rc)
+{
+	mutex_lock(&a->lock);
+	a->transfers--;
+	mutex_unlock(&a->lock);
+	return leave(a, rc);
 }
 
 /* --- remote.h ------------------------------------------------------------- */
@@ -390,12 +425,12 @@ static int availability_read(struct remote *remote, const char *path,
 	struct availability *a = availability_of(remote);
 	struct listening listening = { a, sink };
 	const struct remote_sink own = { hear, &listening };
-	int rc = enter(a, cancel);
+	int rc = enter_transfer(a, cancel);
 
 	if (rc < 0)
 		return rc;
-	return leave(a, remote_read(a->inner, path, offset, length, &own,
-				cancel, ret_info));
+	return leave_transfer(a, remote_read(a->inner, path, offset, length,
+					 &own, cancel, ret_info));
 }
 
 static int availability_write(struct remote *remote, const char *path,
@@ -403,11 +438,11 @@ static int availability_write(struct remote *remote, const char *path,
 	struct entry *ret_entry)
 {
 	struct availability *a = availability_of(remote);
-	int rc = enter(a, cancel);
+	int rc = enter_transfer(a, cancel);
 
 	if (rc < 0)
 		return rc;
-	return leave(
+	return leave_transfer(
 		a, remote_write(a->inner, path, source, cancel, ret_entry));
 }
 
@@ -465,6 +500,17 @@ static void availability_free(struct remote *remote)
 	g_free(a);
 }
 
+static int availability_probe_hidden(
+	struct remote *remote, const struct cancel *cancel)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(a, remote_probe_hidden(a->inner, cancel));
+}
+
 static const struct remote_ops availability_ops = {
 	.stat = availability_stat,
 	.list = availability_list,
@@ -474,6 +520,7 @@ static const struct remote_ops availability_ops = {
 	.rename = availability_rename,
 	.remove = availability_remove,
 	.capabilities = availability_capabilities,
+	.probe_hidden = availability_probe_hidden,
 	.free = availability_free,
 };
 

@@ -12,6 +12,8 @@
  * a refusal too, says that it is online; a cancelled call says nothing.
  * Calls under way are never disturbed, and bytes that arrive in one of them are
  * stronger than a probe that failed meanwhile.
+ * More transfers than there are connections wait here for their turn, and hear
+ * of the verdict.
  *
  * A server whose root is suddenly gone, or empty where it had names that we did
  * not remove ourselves, has lost its disk rather than its files. Such a

@@ -219,17 +219,33 @@ void cache_give(struct cache *c, const char *path, struct cached_bytes *bytes)
 	cached_bytes_clear(bytes);
 }
 
+static bool has_locked(struct cache *c, const char *path,
+	const struct entry *version) REQUIRES(c->lock)
+{
+	const struct item *item = g_hash_table_lookup(c->items, path);
+
+	return item != NULL &&
+	       entry_same_version(&item->bytes.version, version);
+}
+
+bool cache_has(struct cache *c, const char *path, const struct entry *version)
+{
+	bool has;
+
+	mutex_lock(&c->lock);
+	has = has_locked(c, path, version);
+	mutex_unlock(&c->lock);
+	return has;
+}
+
 bool cache_expect(
 	struct cache *c, const char *path, const struct entry *version)
 {
-	const struct item *item;
 	bool is_ours = false;
 
 	mutex_lock(&c->lock);
-	item = g_hash_table_lookup(c->items, path);
 	if (g_hash_table_lookup(c->expected, path) == NULL &&
-		(item == NULL ||
-			!entry_same_version(&item->bytes.version, version))) {
+		!has_locked(c, path, version)) {
 		g_hash_table_insert(
 			c->expected, g_strdup(path), entry_dup(version));
 		is_ours = true;

@@ -72,6 +72,9 @@ int cache_take(struct cache *, const char *path, const struct entry *version,
 /* Takes the bytes. */
 void cache_give(struct cache *, const char *path, struct cached_bytes *);
 
+/* Something of that version is here. */
+bool cache_has(struct cache *, const char *path, const struct entry *version);
+
 /* True: the caller fetches path's version and ends with cache_give() and then
  * cache_expected(). False: it is here, or somebody is at it. */
 bool cache_expect(

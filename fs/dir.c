@@ -16,6 +16,9 @@
 #include "fs_limits.h"
 #include "handle_table.h"
 #include "limits.h"
+#include "local.h"
+#include "local_names.h"
+#include "local_node.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -188,8 +191,11 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	rc = dir_child_path(r, dir, name, &dir_path, &path);
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = local_lookup(r, dir, dir_path, name, ret_node, ret_attr);
+	if (rc != 0)
+		return MIN(rc, 0);
+	prefetch_lookup(s->prefetch, dir_path);
 	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
 		&r->cancel, &entry, &age_ms);
 	if (rc == -ENOENT)
@@ -225,6 +231,7 @@ static int take_snapshot(
 		g_ptr_array_unref(h->entries);
 	h->entries = entries;
 	h->listed_ms = clock_now_ms() - age_ms;
+	local_take_snapshot(s, path, h);
 	return 0;
 }
 
@@ -245,7 +252,7 @@ static int dir_opendir(
 		node_table_unref(s->nodes, handle_table_close(s->handles, h));
 		return rc;
 	}
-	prefetch_directory(s->prefetch, path, h->entries);
+	prefetch_directory(s->prefetch, path);
 	*ret = (struct open_result){ .handle = h, .is_seekable = true };
 	return 0;
 }
@@ -296,7 +303,8 @@ static int listed_entry(struct request *r, struct handle *h, guint index,
 	int64_t age_ms;
 
 	if (index >= h->entries->len)
-		return 0;
+		return local_dirent(
+			r, h, index - h->entries->len, wants_node, ret);
 	listed = h->entries->pdata[index];
 	dir_path = node_table_path(s->nodes, h->node);
 	if (dir_path == NULL ||
@@ -321,6 +329,7 @@ static int begin_again(struct request *r, struct handle *h)
 
 	if (path == NULL) {
 		g_ptr_array_set_size(h->entries, 0); /* removed: empty */
+		g_ptr_array_set_size(h->locals, 0);
 		return 0;
 	}
 	return take_snapshot(r, h->node, path, h);
@@ -503,8 +512,11 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 	struct node *n = NULL;
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = local_create(r, dir, dir_path, name, mode, flags, ret_node,
+			ret_attr, ret_open);
+	if (rc != 0)
+		return MIN(rc, 0);
 	rc = (flags & O_EXCL) != 0 ? check_new(r, dir_path, name, path)
 				   : check_existing(r, path, &entry);
 	if (rc == -ENOENT) {
@@ -537,8 +549,11 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	struct entry entry;
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = local_mkdir(
+			r, dir, dir_path, name, mode, ret_node, ret_attr);
+	if (rc != 0)
+		return MIN(rc, 0);
 	rc = check_absent(r, dir_path, name, path);
 	if (rc != -ENOENT)
 		return rc;
@@ -596,7 +611,7 @@ void dir_forget_bytes(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
-static void forget_file(struct request *r, struct node *dir, struct node *n,
+void dir_forget_file(struct request *r, struct node *dir, struct node *n,
 	const char *name, const char *dir_path, const char *path)
 {
 	struct session *s = r->session;
@@ -609,7 +624,7 @@ static void forget_file(struct request *r, struct node *dir, struct node *n,
 	dir_forget_bytes(s, n);
 }
 
-static int remove_file(struct request *r, struct node *dir, struct node *n,
+int dir_remove_file(struct request *r, struct node *dir, struct node *n,
 	const char *name, const char *dir_path, const char *path)
 {
 	int rc = keep_open_bytes(r, n, path);
@@ -617,7 +632,7 @@ static int remove_file(struct request *r, struct node *dir, struct node *n,
 	if (rc == 0)
 		rc = remove_on_server(r, n, dir_path, name, path);
 	if (rc == 0 || rc == -ENOENT)
-		forget_file(r, dir, n, name, dir_path, path);
+		dir_forget_file(r, dir, n, name, dir_path, path);
 	else
 		attr_cache_doubt(r->session->attrs, dir_path, name);
 	return rc;
@@ -637,11 +652,11 @@ static int unlink_inside_gate(struct request *r, struct node *dir,
 	if (rc == 0) {
 		rc = entry.type == ENTRY_DIRECTORY
 			     ? -EISDIR
-			     : remove_file(r, dir, n, name, dir_path, path);
+			     : dir_remove_file(r, dir, n, name, dir_path, path);
 		entry_clear(&entry);
 	} else if (rc == -ENOENT && n != NULL && n->content != NULL &&
 		   content_is_dirty(n->content)) {
-		forget_file(r, dir, n, name, dir_path, path);
+		dir_forget_file(r, dir, n, name, dir_path, path);
 		rc = 0;
 	}
 	node_table_unref(s->nodes, n);
@@ -657,9 +672,11 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 
 	if (rc < 0)
 		return rc;
-	rc = unlink_inside_gate(r, dir, name, dir_path, path);
+	rc = local_unlink(r, dir, name, path);
+	if (rc == 0)
+		rc = unlink_inside_gate(r, dir, name, dir_path, path);
 	dir_leave(r, &pass);
-	return rc;
+	return MIN(rc, 0);
 }
 
 static int remove_directory(struct request *r, struct node *dir,
@@ -675,6 +692,7 @@ static int remove_directory(struct request *r, struct node *dir,
 		dir_name_changed(s, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
 		cache_removed(s->cache, path);
+		local_names_directory_removed(local_names(s), path);
 		node_table_unlink(s->nodes, dir, name);
 	} else if (rc != -ENOTEMPTY) {
 		attr_cache_doubt(s->attrs, dir_path, name);
@@ -682,25 +700,36 @@ static int remove_directory(struct request *r, struct node *dir,
 	return rc;
 }
 
-static int dir_rmdir(struct request *r, struct node *dir, const char *name)
+static int rmdir_inside_gate(struct request *r, struct node *dir,
+	const char *name, const char *dir_path, const char *path)
 {
 	struct session *s = r->session;
+	struct entry entry;
+	int rc = local_rmdir(r, dir, name, path);
+
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, NULL);
+	if (rc < 0)
+		return rc;
+	rc = entry.type != ENTRY_DIRECTORY
+		     ? -ENOTDIR
+		     : remove_directory(r, dir, name, dir_path, path);
+	entry_clear(&entry);
+	return rc;
+}
+
+static int dir_rmdir(struct request *r, struct node *dir, const char *name)
+{
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
 	struct path_pass pass;
-	struct entry entry;
 	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
 	if (rc < 0)
 		return rc;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, NULL);
-	if (rc == 0) {
-		rc = entry.type != ENTRY_DIRECTORY
-			     ? -ENOTDIR
-			     : remove_directory(r, dir, name, dir_path, path);
-		entry_clear(&entry);
-	}
+	rc = rmdir_inside_gate(r, dir, name, dir_path, path);
 	dir_leave(r, &pass);
 	return rc;
 }
@@ -713,10 +742,29 @@ const struct node_ops dir_ops = {
 	.lookup = dir_lookup,
 	.create = dir_create,
 	.mkdir = dir_mkdir,
+	.symlink = local_symlink,
 	.unlink = dir_unlink,
 	.rmdir = dir_rmdir,
 	.rename = dir_rename,
 	.opendir = dir_opendir,
 	.dirent = dir_dirent,
+	.release = dir_release,
+};
+
+/* Its names are here, which every operation of ours asks about first. */
+const struct node_ops local_dir_ops = {
+	.kind = "local directory",
+	.type = S_IFDIR,
+	.getattr = local_getattr,
+	.setattr = local_setattr,
+	.lookup = dir_lookup,
+	.create = dir_create,
+	.mkdir = dir_mkdir,
+	.symlink = local_symlink,
+	.unlink = dir_unlink,
+	.rmdir = dir_rmdir,
+	.rename = dir_rename,
+	.opendir = local_dir_opendir,
+	.dirent = local_dir_dirent,
 	.release = dir_release,
 };

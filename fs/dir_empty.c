@@ -5,6 +5,7 @@
 
 #include "attr_cache.h"
 #include "fs_limits.h"
+#include "local.h"
 #include "names.h"
 #include "session.h"
 #include "tree.h"
@@ -67,8 +68,11 @@ int dir_prove_empty(struct request *r, const char *path)
 	g_autofree char *below = NULL;
 	GPtrArray *entries;
 	bool has_leftover;
-	int rc = list_now(r, path, &entries);
+	int rc;
 
+	if (local_has_names(r->session, path))
+		return -ENOTEMPTY;
+	rc = list_now(r, path, &entries);
 	if (rc < 0)
 		return rc;
 	if (entries->len == 0)

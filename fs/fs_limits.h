@@ -32,8 +32,6 @@
  * says so for this long. */
 #define ROOT_NAMES_GUARDED 3
 #define ROOT_EMPTY_MS	   60000
-/* When a directory is gone, the root is looked at if that was longer ago. */
-#define ROOT_SEEN_MS 1000
 
 /* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
  * and at most 160 KiB of text in the state. */
@@ -53,17 +51,32 @@
 #define CACHE_BYTES ((int64_t)1 << 30)
 
 /* Work that nobody waits for: read-ahead and prefetch. */
-#define WORKER_THREADS	 6
+#define WORKER_THREADS	 12
 #define WORKER_QUEUE_MAX 512
-/* A walk's next directories, and the files that are read with it. */
+/* How far ahead of a walk the next directories, and the small files that are
+ * read with it, are asked for: this far, and half of it for each of the first
+ * files that it has not read yet. */
 #define PREFETCH_DIRECTORIES 24
-#define PREFETCH_FILES	     64
+#define PREFETCH_FILES	     128
+#define PREFETCH_BYTES	     ((int64_t)16 << 20)
+#define PREFETCH_DOUBLINGS   4
 #define PREFETCH_FILE_BYTES  ((int64_t)256 << 10)
+/* How many times as long as its attributes a directory's names may be known to
+ * say what comes next in it. */
+#define PREFETCH_NAMES_AGE 4
 /* Two steps further apart than this are no walk. */
 #define PREFETCH_PAUSE_MS 3000
 
 /* How long a use of the state waits for the other daemon of the endpoint. */
 #define STATE_BUSY_MS 5000
+
+/* How long a file that was renamed to an editor's backup name stays on the
+ * server, for it may be written again; and how often its removal is tried. */
+#define LATE_REMOVE_MS	     2000
+#define LATE_REMOVE_ATTEMPTS 3
+
+/* How long the kernel may believe what is said of names that stay here. */
+#define LOCAL_ATTR_MS 1000
 
 /* Worker threads of the FUSE loop: handlers block, so there are many. */
 #define FUSE_THREADS_MAX      64

@@ -32,8 +32,12 @@ struct handle {
 	 * replaced when reading starts again at 0; guarded by the kernel,
 	 * which sends one readdir at a time for a handle */
 	GPtrArray *entries;
+	GPtrArray *locals; /* after them: names that stay here (char *) */
 	int64_t listed_ms; /* when the snapshot was true */
 	bool is_begun;
+
+	/* files that stay here: the descriptor, owned by local_file.c; -1 */
+	int fd;
 
 	/* control files: their text when they were opened; immutable */
 	GString *text;

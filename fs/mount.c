@@ -349,6 +349,8 @@ static int make_session(struct mount *m)
 			.cache_bytes = m->options.cache_bytes,
 			.has_prefetch = m->options.has_prefetch,
 			.writeback_ms = m->options.writeback_ms,
+			.overlay_patterns = m->options.overlay_patterns,
+			.refuses_hidden = m->options.refuses_hidden,
 		},
 		.remote = m->remote,
 		.executor = m->executor,

@@ -71,6 +71,9 @@ struct node_ops {
 	int (*mkdir)(struct request *, struct node *dir, const char *name,
 		mode_t mode, struct node **ret_node,
 		struct node_attr *ret_attr);
+	int (*symlink)(struct request *, struct node *dir, const char *name,
+		const char *target, struct node **ret_node,
+		struct node_attr *ret_attr);
 	int (*unlink)(struct request *, struct node *dir, const char *name);
 	int (*rmdir)(struct request *, struct node *dir, const char *name);
 	int (*rename)(struct request *, struct node *dir, const char *name,

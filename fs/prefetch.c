@@ -12,6 +12,7 @@
 #include "scratch.h"
 #include "session.h"
 #include "tree.h"
+#include "walk.h"
 #include "workers.h"
 
 #include <errno.h>
@@ -22,13 +23,22 @@ struct prefetch {
 
 	struct mutex lock;
 	/* guarded by lock */
-	char *last_directory; /* opened last; NULL: none */
-	int64_t directory_ms;
-	unsigned steps; /* of the walk so far */
-	char *last_file;
-	int64_t file_ms;
-	unsigned reads;	    /* files in order so far */
+	struct walks walks;
 	GHashTable *queued; /* paths of jobs that have not begun */
+};
+
+/* A walk as it is at one moment, and how far ahead of it to go. */
+struct horizon {
+	struct prefetch *prefetch;
+	uint64_t walk;
+	char *top, *position;
+	bool enters;	  /* directories */
+	bool reads;	  /* files */
+	int64_t fresh_ms; /* an older listing is fetched again */
+	/* what is left */
+	unsigned directories;
+	unsigned files;
+	int64_t bytes;
 };
 
 struct prefetch *prefetch_new(struct session *s)
@@ -37,6 +47,7 @@ struct prefetch *prefetch_new(struct session *s)
 
 	p->session = s;
 	mutex_init(&p->lock);
+	walks_init(&p->walks);
 	p->queued =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	return p;
@@ -47,8 +58,7 @@ void prefetch_free(struct prefetch *p)
 	if (p == NULL)
 		return;
 	g_hash_table_destroy(p->queued);
-	g_free(p->last_directory);
-	g_free(p->last_file);
+	walks_clear(&p->walks);
 	mutex_fini(&p->lock);
 	g_free(p);
 }
@@ -57,8 +67,9 @@ void prefetch_free(struct prefetch *p)
 
 struct prefetch_job {
 	struct prefetch *prefetch;
+	uint64_t walk;
 	char *path;
-	bool with_files; /* of a directory: its small files too */
+	int64_t fresh_ms;
 };
 
 /* False: somebody was faster (prefetch_overtaken). */
@@ -79,6 +90,19 @@ void prefetch_overtaken(struct prefetch *p, const char *path)
 	mutex_unlock(&p->lock);
 }
 
+/* The walk goes on, and has not been there yet. */
+static bool job_is_wanted(const struct prefetch_job *job)
+{
+	const struct walk *w;
+	bool is_wanted;
+
+	mutex_lock(&job->prefetch->lock);
+	w = walks_find(&job->prefetch->walks, job->walk);
+	is_wanted = w != NULL && walk_is_ahead(w, job->path);
+	mutex_unlock(&job->prefetch->lock);
+	return is_wanted;
+}
+
 static void job_free(struct prefetch_job *job)
 {
 	g_free(job->path);
@@ -91,9 +115,10 @@ static void job_drop(void *arg)
 	job_free(arg);
 }
 
-static void add_job(struct prefetch *p, const char *path, bool with_files,
+static void add_job(const struct horizon *h, const char *path,
 	void (*run)(void *arg, const struct cancel *))
 {
+	struct prefetch *p = h->prefetch;
 	struct prefetch_job *own;
 	struct job job = { run, job_drop, NULL };
 	bool is_new;
@@ -104,7 +129,7 @@ static void add_job(struct prefetch *p, const char *path, bool with_files,
 	if (!is_new)
 		return;
 	own = g_new(struct prefetch_job, 1);
-	*own = (struct prefetch_job){ p, g_strdup(path), with_files };
+	*own = (struct prefetch_job){ p, h->walk, g_strdup(path), h->fresh_ms };
 	job.arg = own;
 	(void)workers_add(p->session->workers, &job);
 }
@@ -154,20 +179,25 @@ static bool is_worth_fetching(const struct entry *entry)
 	       entry->size <= PREFETCH_FILE_BYTES;
 }
 
+/* Announced first and unqueued then: whoever overtakes the job either finds it
+ * announced and waits, or it sees that it was overtaken. */
 static void fetch_into_cache(
-	struct session *s, const char *path, const struct cancel *cancel)
+	struct prefetch_job *job, const struct cancel *cancel)
 {
+	struct session *s = job->prefetch->session;
 	struct entry entry = { 0 };
 	struct cached_bytes bytes;
 
+	if (tree_stat(s->tree, job->path, s->options.attr_timeout_ms, cancel,
+		    &entry, NULL) < 0)
+		return;
 	cached_bytes_init(&bytes);
-	if (tree_stat(s->tree, path, s->options.attr_timeout_ms, cancel, &entry,
-		    NULL) == 0 &&
-		is_worth_fetching(&entry) &&
-		cache_expect(s->cache, path, &entry)) {
-		if (fetch_file(s, path, &entry, cancel, &bytes) == 0)
-			cache_give(s->cache, path, &bytes);
-		cache_expected(s->cache, path);
+	if (is_worth_fetching(&entry) &&
+		cache_expect(s->cache, job->path, &entry)) {
+		if (job_unqueue(job) &&
+			fetch_file(s, job->path, &entry, cancel, &bytes) == 0)
+			cache_give(s->cache, job->path, &bytes);
+		cache_expected(s->cache, job->path);
 	}
 	cached_bytes_clear(&bytes);
 	entry_clear(&entry);
@@ -177,49 +207,35 @@ static void file_run(void *arg, const struct cancel *cancel)
 {
 	struct prefetch_job *job = arg;
 
-	if (job_unqueue(job))
-		fetch_into_cache(job->prefetch->session, job->path, cancel);
-	job_free(job);
+	if (job_is_wanted(job))
+		fetch_into_cache(job, cancel);
+	job_drop(job);
 }
 
-/* The small files of a listing, from `first` on. */
-static void add_files(struct prefetch *p, const char *directory,
-	const GPtrArray *entries, guint first)
-{
-	unsigned count = 0;
+/* --- looking ahead -------------------------------------------------------- */
 
-	for (guint i = first; i < entries->len && count < PREFETCH_FILES; i++) {
-		const struct entry *e = entries->pdata[i];
-		g_autofree char *path = NULL;
+static void extend(struct prefetch *p, uint64_t number);
 
-		if (!is_worth_fetching(e))
-			continue;
-		path = path_join(directory, e->name);
-		add_job(p, path, false, file_run);
-		count++;
-	}
-}
-
-/* --- directories ---------------------------------------------------------- */
-
+/* The walk may have waited for just this listing. */
 static void directory_run(void *arg, const struct cancel *cancel)
 {
 	struct prefetch_job *job = arg;
-	struct session *s = job->prefetch->session;
 	GPtrArray *entries = NULL;
-	int rc = tree_list(s->tree, job->path, s->options.attr_timeout_ms,
-		cancel, &entries, NULL);
+	int rc = -ECANCELED;
 
+	if (job_is_wanted(job))
+		rc = tree_list(job->prefetch->session->tree, job->path,
+			job->fresh_ms, cancel, &entries, NULL);
 	(void)job_unqueue(job);
-	if (rc == 0 && job->with_files)
-		add_files(job->prefetch, job->path, entries, 0);
-	if (entries != NULL)
+	if (rc == 0) {
 		g_ptr_array_unref(entries);
+		extend(job->prefetch, job->walk);
+	}
 	job_free(job);
 }
 
-/* Where `name` stands in a listing, or would stand. */
-static guint position(const GPtrArray *entries, const char *name)
+/* Where the first name after `name` stands in a listing. */
+static guint index_after(const GPtrArray *entries, const char *name)
 {
 	guint low = 0;
 	guint high = entries->len;
@@ -228,7 +244,7 @@ static guint position(const GPtrArray *entries, const char *name)
 		guint middle = low + (high - low) / 2;
 		const struct entry *e = entries->pdata[middle];
 
-		if (strcmp(e->name, name) < 0)
+		if (strcmp(e->name, name) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -236,155 +252,203 @@ static guint position(const GPtrArray *entries, const char *name)
 	return low;
 }
 
-static void add_directories(struct prefetch *p, const char *parent,
-	const GPtrArray *entries, guint first, bool with_files)
+static bool is_reached(const struct horizon *h)
 {
-	struct session *s = p->session;
-	unsigned count = 0;
+	return (h->enters && h->directories == 0) ||
+	       (h->reads && (h->files == 0 || h->bytes == 0));
+}
 
-	for (guint i = first; i < entries->len && count < PREFETCH_DIRECTORIES;
-		i++) {
+static void look_at_file(
+	struct horizon *h, const char *path, const struct entry *e)
+{
+	struct session *s = h->prefetch->session;
+
+	if (!h->reads || !is_worth_fetching(e))
+		return;
+	h->files--;
+	h->bytes -= MIN(h->bytes, e->size);
+	if (!cache_has(s->cache, path, e))
+		add_job(h, path, file_run);
+}
+
+static void look_into(struct horizon *h, const char *directory, guint first,
+	const GPtrArray *entries);
+
+static void look_at_directory(struct horizon *h, const char *path)
+{
+	struct session *s = h->prefetch->session;
+	int64_t age_ms;
+	GPtrArray *entries = attr_cache_listing(
+		s->attrs, path, s->options.attr_timeout_ms, &age_ms);
+
+	h->directories--;
+	if (entries == NULL || age_ms > h->fresh_ms)
+		add_job(h, path, directory_run);
+	if (entries == NULL)
+		return;
+	look_into(h, path, 0, entries);
+	g_ptr_array_unref(entries);
+}
+
+/* In the order of the walk. As deep as the horizon has directories. */
+static void look_into(struct horizon *h, const char *directory, guint first,
+	const GPtrArray *entries)
+{
+	for (guint i = first; i < entries->len && !is_reached(h); i++) {
 		const struct entry *e = entries->pdata[i];
-		g_autofree char *path = NULL;
-		GPtrArray *known;
+		g_autofree char *path = path_join(directory, e->name);
 
 		if (e->type != ENTRY_DIRECTORY)
-			continue;
-		count++;
-		path = path_join(parent, e->name);
-		known = attr_cache_listing(
-			s->attrs, path, s->options.attr_timeout_ms / 2, NULL);
-		if (known != NULL)
-			g_ptr_array_unref(known);
-		else
-			add_job(p, path, with_files, directory_run);
+			look_at_file(h, path, e);
+		else if (h->enters)
+			look_at_directory(h, path);
 	}
 }
 
-/* The directories that come after this one among its siblings. */
-static void add_siblings(struct prefetch *p, const char *path, bool with_files)
+/* What is known of a directory, be it old: the order of its names is enough. */
+static GPtrArray *known_names(struct session *s, const char *directory)
 {
-	struct session *s = p->session;
-	g_autofree char *parent = NULL;
-	GPtrArray *entries;
+	return attr_cache_listing(s->attrs, directory,
+		s->options.attr_timeout_ms * PREFETCH_NAMES_AGE, NULL);
+}
 
-	if (path[0] == '\0')
-		return;
-	parent = path_parent(path);
-	entries = attr_cache_listing(
-		s->attrs, parent, s->options.attr_timeout_ms * 4, NULL);
-	if (entries == NULL)
-		return;
-	add_directories(p, parent, entries,
-		position(entries, path_basename(path)) + 1, with_files);
-	g_ptr_array_unref(entries);
+/* Below where the walk is, then what comes after that in the directories above
+ * it, up to its top. */
+static void look_ahead(struct horizon *h)
+{
+	g_autofree char *path = g_strdup(h->position);
+	GPtrArray *entries = known_names(h->prefetch->session, path);
+
+	if (entries != NULL) {
+		look_into(h, path, 0, entries);
+		g_ptr_array_unref(entries);
+	}
+	while (!is_reached(h) && path[0] != '\0' && strcmp(path, h->top) != 0) {
+		g_autofree char *parent = path_parent(path);
+
+		entries = known_names(h->prefetch->session, parent);
+		if (entries != NULL) {
+			look_into(h, parent,
+				index_after(entries, path_basename(path)),
+				entries);
+			g_ptr_array_unref(entries);
+		}
+		g_free(path);
+		path = g_steal_pointer(&parent);
+	}
+}
+
+/* How far to look ahead of a walk: further the longer it has been one. One that
+ * only reads stays in its directory. False: not at all. */
+static bool make_horizon(struct prefetch *p, const struct walk *w,
+	struct horizon *ret) REQUIRES(p->lock)
+{
+	unsigned doublings = MIN(w->reads, PREFETCH_DOUBLINGS);
+	bool is_walk = w->steps >= WALK_CERTAIN;
+	bool reads =
+		w->reads > 0 && clock_now_ms() - w->read_ms < PREFETCH_PAUSE_MS;
+	int64_t believed_ms = p->session->options.attr_timeout_ms;
+
+	if (!is_walk && !reads)
+		return false;
+	*ret = (struct horizon){
+		.prefetch = p,
+		.walk = w->number,
+		.top = g_strdup(is_walk ? w->top : w->directory),
+		.position = g_strdup(walk_position(w)),
+		.enters = is_walk,
+		.reads = reads,
+		.fresh_ms = (reads ? MIN(believed_ms, REVALIDATE_MS)
+				   : believed_ms) /
+			    2,
+		.directories = MIN(w->steps * 4, PREFETCH_DIRECTORIES),
+		.files = PREFETCH_FILES >> (PREFETCH_DOUBLINGS - doublings),
+		.bytes = PREFETCH_BYTES >> (PREFETCH_DOUBLINGS - doublings),
+	};
+	return true;
+}
+
+static void horizon_look(struct horizon *h)
+{
+	look_ahead(h);
+	g_free(h->top);
+	g_free(h->position);
+}
+
+static void extend(struct prefetch *p, uint64_t number)
+{
+	const struct walk *w;
+	struct horizon h;
+	bool goes_on;
+
+	mutex_lock(&p->lock);
+	w = walks_find(&p->walks, number);
+	goes_on = w != NULL && make_horizon(p, w, &h);
+	mutex_unlock(&p->lock);
+	if (goes_on)
+		horizon_look(&h);
 }
 
 /* --- seeing a walk -------------------------------------------------------- */
 
-static bool same_parent(const char *a, const char *b)
+static bool is_on(const struct prefetch *p)
 {
-	g_autofree char *x = path_parent(a);
-	g_autofree char *y = path_parent(b);
-
-	return strcmp(x, y) == 0;
+	/* What is believed by nobody is of no use to anybody. */
+	return p->session->options.has_prefetch &&
+	       p->session->options.attr_timeout_ms > 0;
 }
 
-/* A child of the last, a later sibling of it, or of a directory above it. */
-static bool continues(const char *last, const char *path)
+void prefetch_directory(struct prefetch *p, const char *path)
 {
-	g_autofree char *above = NULL;
+	struct horizon h;
+	bool goes_on, has_moved;
+	struct walk *w;
 
-	if (strcmp(last, path) == 0 || path[0] == '\0')
-		return false;
-	if (path_is_below(path, last))
-		return true;
-	above = g_strdup(last);
-	while (above[0] != '\0') {
-		char *next;
-
-		if (same_parent(above, path))
-			return strcmp(above, path) < 0;
-		next = path_parent(above);
-		g_free(above);
-		above = next;
-	}
-	return false;
-}
-
-/* Remembers the step; how many the walk has had, and whether it reads. */
-static unsigned take_step(
-	struct prefetch *p, const char *path, bool *ret_reads, bool *ret_turned)
-{
-	int64_t now = clock_now_ms();
-	unsigned steps;
-
+	if (!is_on(p))
+		return;
 	mutex_lock(&p->lock);
-	*ret_turned = false;
-	if (p->last_directory != NULL &&
-		now - p->directory_ms < PREFETCH_PAUSE_MS &&
-		continues(p->last_directory, path)) {
-		p->steps++;
-	} else if (p->last_directory == NULL ||
-		   strcmp(p->last_directory, path) != 0) {
-		*ret_turned = p->steps > 0;
-		p->steps = 0;
-	}
-	steps = p->steps;
-	*ret_reads = p->reads > 1 && now - p->file_ms < PREFETCH_PAUSE_MS;
-	g_free(p->last_directory);
-	p->last_directory = g_strdup(path);
-	p->directory_ms = now;
+	w = walks_open_directory(&p->walks, path, clock_now_ms(), &has_moved);
+	goes_on = w->steps > 0 && make_horizon(p, w, &h);
 	mutex_unlock(&p->lock);
-	return steps;
+	if (goes_on)
+		horizon_look(&h);
 }
 
-void prefetch_directory(
-	struct prefetch *p, const char *path, const GPtrArray *entries)
+void prefetch_lookup(struct prefetch *p, const char *directory)
 {
-	bool reads, has_turned;
-	unsigned steps;
+	struct horizon h;
+	bool goes_on, has_moved;
+	struct walk *w;
 
-	if (!p->session->options.has_prefetch)
+	if (!is_on(p))
 		return;
-	steps = take_step(p, path, &reads, &has_turned);
-	if (has_turned)
-		workers_drop(p->session->workers);
-	if (steps == 0)
-		return;
-	if (reads)
-		add_files(p, path, entries, 0);
-	add_directories(p, path, entries, 0, reads);
-	add_siblings(p, path, reads);
+	mutex_lock(&p->lock);
+	w = walks_look_up(&p->walks, directory, clock_now_ms(), &has_moved);
+	goes_on = has_moved && make_horizon(p, w, &h);
+	mutex_unlock(&p->lock);
+	if (goes_on)
+		horizon_look(&h);
+}
+
+/* Looking takes time, so not at every file. */
+static bool is_time_to_look(const struct walk *w)
+{
+	return w->reads <= PREFETCH_DOUBLINGS ||
+	       w->reads % (PREFETCH_FILES / 8) == 0;
 }
 
 void prefetch_file(struct prefetch *p, const char *path)
 {
-	struct session *s = p->session;
-	int64_t now = clock_now_ms();
-	g_autofree char *dir = path_parent(path);
-	GPtrArray *entries;
-	unsigned reads;
+	struct horizon h;
+	bool goes_on, has_moved;
+	struct walk *w;
 
-	if (!s->options.has_prefetch)
+	if (!is_on(p))
 		return;
 	mutex_lock(&p->lock);
-	if (p->last_file != NULL && now - p->file_ms < PREFETCH_PAUSE_MS &&
-		strcmp(p->last_file, path) < 0)
-		p->reads++;
-	else if (p->last_file == NULL || strcmp(p->last_file, path) != 0)
-		p->reads = 0;
-	reads = p->reads;
-	g_free(p->last_file);
-	p->last_file = g_strdup(path);
-	p->file_ms = now;
+	w = walks_open_file(&p->walks, path, clock_now_ms(), &has_moved);
+	goes_on = has_moved && is_time_to_look(w) && make_horizon(p, w, &h);
 	mutex_unlock(&p->lock);
-	if (reads == 0)
-		return;
-	entries = attr_cache_listing(
-		s->attrs, dir, s->options.attr_timeout_ms * 4, NULL);
-	if (entries == NULL)
-		return;
-	add_files(p, dir, entries, position(entries, path_basename(path)) + 1);
-	g_ptr_array_unref(entries);
+	if (goes_on)
+		horizon_look(&h);
 }

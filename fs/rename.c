@@ -24,6 +24,9 @@
 #include "content.h"
 #include "dirty_set.h"
 #include "fetch.h"
+#include "local.h"
+#include "local_names.h"
+#include "local_node.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -62,8 +65,10 @@ static void believe_moved(
 {
 	struct session *s = m->session;
 
-	if (m->source.type == ENTRY_DIRECTORY)
+	if (m->source.type == ENTRY_DIRECTORY) {
 		attr_cache_moved(s->attrs, m->from, m->to);
+		local_names_directory_moved(local_names(s), m->from, m->to);
+	}
 	dir_name_changed(s, m->dir_path, m->name, NULL, false);
 	dir_name_changed(s, m->to_dir_path, m->to_name, now, is_local);
 	overlay_moved(s->overlay, m->from, m->to);
@@ -218,8 +223,14 @@ static int look(struct renaming *m, unsigned flags)
 
 static int rename_inside_gate(struct renaming *m, unsigned flags)
 {
-	int rc = look(m, flags);
+	const struct local_move move = { m->request, m->dir, m->to_dir, m->name,
+		m->to_name, m->dir_path, m->to_dir_path, m->from, m->to,
+		flags };
+	int rc = local_rename(&move);
 
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = look(m, flags);
 	if (rc < 0)
 		return rc;
 	if (strcmp(m->from, m->to) == 0)

@@ -11,6 +11,8 @@
 #include "dirty_set.h"
 #include "fs_limits.h"
 #include "handle_table.h"
+#include "late_remote.h"
+#include "local.h"
 #include "node_table.h"
 #include "notifier.h"
 #include "overlay.h"
@@ -28,7 +30,8 @@ int session_new(const struct session_params *p, struct session **ret)
 	int rc;
 
 	s->options = p->options;
-	s->remote = p->remote;
+	s->late = late_remote_new(p->remote);
+	s->remote = late_remote_of(s->late);
 	s->executor = p->executor;
 	s->state = p->state;
 	s->cache_fd = p->cache_fd;
@@ -44,7 +47,8 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);
 	s->dirty = dirty_set_new(s->nodes);
-	s->overlay = overlay_new();
+	s->local = local_new(s);
+	s->overlay = overlay_new(s->state);
 	s->gate = path_gate_new();
 	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
@@ -89,12 +93,14 @@ void session_free(struct session *s)
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);
 	overlay_free(s->overlay);
+	local_free(s->local);
 	handle_table_free(s->handles);
 	dirty_set_free(s->dirty);
 	node_table_free(s->nodes);
 	cache_free(s->cache);
 	conflicts_free(s->conflicts);
 	attr_cache_free(s->attrs);
+	late_remote_free(s->late);
 	g_free(s);
 }
 
@@ -109,6 +115,7 @@ unsigned session_drain(struct session *s)
 
 	cancel_init(&cancel, DRAIN_MS);
 	(void)writeback_flush(s->writeback, true, &cancel);
+	(void)late_remote_settle(s->late, &cancel);
 	cancel_fini(&cancel);
 	return transfer_keep_all(s);
 }

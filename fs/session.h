@@ -23,6 +23,8 @@ struct cache;
 struct conflicts;
 struct dirty_set;
 struct handle_table;
+struct late_remote;
+struct local;
 struct node;
 struct node_table;
 struct notifier;
@@ -45,6 +47,9 @@ struct session_options {
 	int64_t cache_bytes; /* budget of clean bytes kept on disk */
 	bool has_prefetch;
 	int64_t writeback_ms; /* 0: close waits for the upload */
+	/* names that stay here (name_policy.h, local.h); borrowed */
+	const char *overlay_patterns;
+	bool refuses_hidden;
 };
 
 struct session_params {
@@ -64,7 +69,7 @@ struct session_params {
 struct session {
 	/* immutable */
 	struct session_options options;
-	struct remote *remote;
+	struct remote *remote; /* the one given, with late removals */
 	struct executor *executor;
 	struct state *state;
 	int cache_fd; /* unnamed temporary files are made here, too */
@@ -80,6 +85,8 @@ struct session {
 	struct conflicts *conflicts;
 	struct dirty_set *dirty;
 	struct handle_table *handles;
+	struct late_remote *late;
+	struct local *local;
 	struct node_table *nodes;
 	struct notifier *notifier; /* set by the adapter before the loop */
 	struct overlay *overlay;

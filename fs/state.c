@@ -40,7 +40,7 @@ static const char *const migrations[] = {
 	" has_mtime INTEGER NOT NULL, mtime_s INTEGER NOT NULL,"
 	" mtime_ns INTEGER NOT NULL, has_version INTEGER NOT NULL,"
 	" version_size INTEGER NOT NULL, version_s INTEGER NOT NULL,"
-	" version_ns INTEGER NOT NULL, symlink BLOB) WITHOUT ROWID;"
+	" version_ns INTEGER NOT NULL) WITHOUT ROWID;"
 
 	"CREATE TABLE run (number INTEGER PRIMARY KEY, remote_id BLOB,"
 	" command BLOB NOT NULL, started_ms INTEGER NOT NULL,"

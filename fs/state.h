@@ -6,7 +6,7 @@
  *
  *   run     the run numbers, and the runs that are remembered      durable
  *   cache   which bytes of which version the disk cache holds      durable
- *   attr    modes, times and symlinks the server cannot hold       lazy
+ *   attr    modes and times that the server cannot hold            lazy
  *   fact    what was learnt about the endpoint, key and value      lazy
  *
  * Durable: on the disk when the call returns. Lazy: committed when the call
@@ -85,7 +85,6 @@ struct state_attr {
 	struct timespec mtime;
 	bool has_version;
 	struct state_version version; /* which one the mtime belongs to */
-	char *symlink;		      /* its target, or NULL */
 };
 
 void state_attr_free(struct state_attr *);

@@ -7,6 +7,7 @@
 #include "content.h"
 #include "dirty_set.h"
 #include "handle_table.h"
+#include "local.h"
 #include "names.h"
 #include "node_table.h"
 #include "run_table.h"
@@ -33,6 +34,7 @@ void status_mount(struct session *s, uint64_t run, GString *text)
 		text, "pending: %u\n", dirty_set_count(s->dirty));
 	g_string_append_printf(
 		text, "conflicts: %u\n", conflicts_count(s->conflicts));
+	g_string_append_printf(text, "hidden: %s\n", local_hidden_text(s));
 	g_string_append_printf(text, "runs: %" G_GUINT64_FORMAT "\n",
 		run_table_newest(s->runs));
 }

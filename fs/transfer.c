@@ -9,6 +9,7 @@
 #include "content.h"
 #include "dirty_set.h"
 #include "fetch.h"
+#include "late_remote.h"
 #include "limits.h"
 #include "log.h"
 #include "names.h"
@@ -363,6 +364,7 @@ int transfer_save(
 int transfer_upload_all(struct session *s, const struct cancel *cancel)
 {
 	GPtrArray *nodes = dirty_set_nodes(s->dirty);
+	int settled;
 	int first = 0;
 
 	for (guint i = 0; i < nodes->len; i++) {
@@ -376,7 +378,8 @@ int transfer_upload_all(struct session *s, const struct cancel *cancel)
 		node_table_unref(s->nodes, nodes->pdata[i]);
 	}
 	g_ptr_array_unref(nodes);
-	return first;
+	settled = late_remote_settle(s->late, cancel);
+	return first != 0 ? first : settled;
 }
 
 static bool keep_for_next_mount(struct session *s, struct node *n)

@@ -62,8 +62,9 @@ int transfer_save(struct session *, struct node *, const struct cancel *);
 int transfer_upload_to(struct session *, struct node *, const char *path,
 	const struct cancel *, struct entry *ret_entry);
 
-/* Uploads everything dirty; the first error, after trying all. What had failed
- * before is tried too, but its program knows. */
+/* Uploads everything dirty, and removes what waits to be (late_remote.h); the
+ * first error, after trying all. What had failed before is tried too, but its
+ * program knows. */
 int transfer_upload_all(struct session *, const struct cancel *);
 
 /* What is still dirty is made to survive for the next mount; how many. */

@@ -23,12 +23,15 @@ enum fake_op {
 	FAKE_MKDIR,
 	FAKE_RENAME,
 	FAKE_REMOVE,
+	FAKE_PROBE,
 	FAKE_OPS
 };
 
 /* remote_free() frees it. */
 struct remote *fake_remote_new(void);
 void fake_remote_set_capabilities(struct remote *, unsigned);
+/* What a probe finds out; without this there is no telling. */
+void fake_remote_set_hidden(struct remote *, bool is_allowed);
 
 /* Behind everybody's back: not counted, and directories above are made. */
 void fake_remote_put(struct remote *, const char *path, const char *text);
@@ -53,6 +56,8 @@ void fake_remote_release(struct remote *, enum fake_op);
 void fake_remote_shorten_read(struct remote *, int64_t bytes);
 
 unsigned fake_remote_calls(struct remote *, enum fake_op);
+/* Waits until that many calls of `op` have begun. */
+void fake_remote_await_calls(struct remote *, enum fake_op, unsigned count);
 unsigned fake_remote_all_calls(struct remote *);
 /* "write a;remove b;rename a b;mkdir d;" since the last reset; g_free. */
 char *fake_remote_changes(struct remote *);

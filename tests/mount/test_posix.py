@@ -184,6 +184,7 @@ def test_exclusive_creation_asks_once_and_not_in_our_own_directory(
         os.close(os.open(work_mount.path / "lock", flags))
     assert again[0] <= 1
     os.mkdir(work_mount.path / "ours")
+    assert not (work_mount.path / "ours" / ".known").exists()
     with work_mount.counting() as below:
         os.mkdir(work_mount.path / "ours" / "d")
         os.close(os.open(work_mount.path / "ours" / "d" / ".x", flags))
@@ -363,11 +364,11 @@ def test_rmdir_keeps_what_we_know_though_the_server_hides_it(
     server = make_server(arguments)
     mount = mount_server(mounter, server)
     os.mkdir(mount.path / "d")
-    (mount.path / "d" / "backup~").write_text("keep")
+    (mount.path / "d" / "module.pyc").write_text("keep")
     assert errno_of(os.rmdir, mount.path / "d") == errno.ENOTEMPTY
-    assert (server.root / "d" / "backup~").read_text() == "keep"
-    assert os.listdir(mount.path / "d") == ["backup~"]
-    os.unlink(mount.path / "d" / "backup~")
+    assert (server.root / "d" / "module.pyc").read_text() == "keep"
+    assert os.listdir(mount.path / "d") == ["module.pyc"]
+    os.unlink(mount.path / "d" / "module.pyc")
     os.rmdir(mount.path / "d")
     assert not (server.root / "d").exists()
 

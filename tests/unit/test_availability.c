@@ -5,6 +5,7 @@
 #include "availability.h"
 #include "fake_remote.h"
 #include "fs_limits.h"
+#include "limits.h"
 #include "mutex.h"
 #include "test.h"
 #include "waitlist.h"
@@ -37,7 +38,8 @@ struct world {
 	bool holds_probe; /* it stands still */
 	bool is_held;
 	bool holds_sink;
-	bool is_in_sink;
+	unsigned sinks; /* reads that stand in it */
+	unsigned most_sinks;
 	bool releases_read; /* the probe lets bytes arrive before it fails */
 };
 
@@ -56,7 +58,7 @@ static int probe(void *arg, const struct cancel *cancel)
 	if (w->releases_read) {
 		advance(1);
 		fake_remote_release(w->fake, FAKE_READ);
-		while (!w->is_in_sink)
+		while (w->sinks == 0)
 			(void)waitlist_wait(&w->changed, &w->lock, NULL, -1);
 	}
 	mutex_unlock(&w->lock);
@@ -409,12 +411,30 @@ static int slow_sink(
 	(void)length;
 	(void)offset;
 	mutex_lock(&w->lock);
-	w->is_in_sink = true;
+	w->sinks++;
+	w->most_sinks = MAX(w->most_sinks, w->sinks);
 	waitlist_wake(&w->changed);
 	while (w->holds_sink)
 		(void)waitlist_wait(&w->changed, &w->lock, NULL, -1);
+	w->sinks--;
 	mutex_unlock(&w->lock);
 	return 0;
+}
+
+static void await_sinks(struct world *w, unsigned count)
+{
+	mutex_lock(&w->lock);
+	while (w->sinks < count)
+		(void)waitlist_wait(&w->changed, &w->lock, NULL, -1);
+	mutex_unlock(&w->lock);
+}
+
+static void hold_sink(struct world *w, bool holds)
+{
+	mutex_lock(&w->lock);
+	w->holds_sink = holds;
+	waitlist_wake(&w->changed);
+	mutex_unlock(&w->lock);
 }
 
 static void *read_thread(void *arg)
@@ -444,10 +464,7 @@ static void bytes_that_arrive_are_stronger_than_a_probe_that_fails(void **state)
 	assert_int_equal(stat_of(w, "a"), 0);
 	assert_int_equal(w->probes, 1);
 	assert_int_equal(w->went_offline, 0);
-	mutex_lock(&w->lock);
-	w->holds_sink = false;
-	waitlist_wake(&w->changed);
-	mutex_unlock(&w->lock);
+	hold_sink(w, false);
 	join(&c);
 	assert_int_equal(c.rc, 0);
 }
@@ -467,6 +484,53 @@ static void a_transfer_under_way_goes_on_and_ends_the_outage(void **state)
 	assert_int_equal(c.rc, 0);
 	assert_true(is_online(w));
 	assert_int_equal(w->went_online, 1);
+}
+
+/* Its turn would come when those before it have used up their limits. */
+static void a_transfer_that_waits_for_its_turn_hears_of_the_verdict(
+	void **state)
+{
+	struct world *w = *state;
+	struct call calls[HTTP_CONNECTIONS_MAX];
+	unsigned count = G_N_ELEMENTS(calls) - 1;
+
+	w->holds_sink = true;
+	for (unsigned i = 0; i <= count; i++) {
+		calls[i] = (struct call){ .world = w, .path = "a" };
+		start(&calls[i], read_thread);
+		await_sinks(w, MIN(i + 1, count));
+	}
+	atomic_store(&w->probe_rc, -ETIMEDOUT);
+	fake_remote_fail(w->fake, FAKE_STAT, 1, ETIMEDOUT);
+	assert_int_equal(stat_of(w, "a"), -ETIMEDOUT);
+	join(&calls[count]);
+	assert_int_equal(calls[count].rc, -EHOSTUNREACH);
+	assert_int_equal(fake_remote_calls(w->fake, FAKE_READ), count);
+	hold_sink(w, false);
+	for (unsigned i = 0; i < count; i++) {
+		join(&calls[i]);
+		assert_int_equal(calls[i].rc, 0);
+	}
+}
+
+static void a_transfer_waits_for_its_turn(void **state)
+{
+	struct world *w = *state;
+	struct call calls[2 * HTTP_CONNECTIONS_MAX];
+
+	w->holds_sink = true;
+	for (unsigned i = 0; i < G_N_ELEMENTS(calls); i++) {
+		calls[i] = (struct call){ .world = w, .path = "a" };
+		start(&calls[i], read_thread);
+	}
+	await_sinks(w, HTTP_CONNECTIONS_MAX - 1);
+	assert_int_equal(stat_of(w, "a"), 0); /* there is room for names */
+	hold_sink(w, false);
+	for (unsigned i = 0; i < G_N_ELEMENTS(calls); i++) {
+		join(&calls[i]);
+		assert_int_equal(calls[i].rc, 0);
+	}
+	assert_true(w->most_sinks < HTTP_CONNECTIONS_MAX);
 }
 
 /* --- the root ------------------------------------------------------------- */
@@ -515,7 +579,6 @@ static void a_directory_that_goes_with_its_root_is_not_gone(void **state)
 	struct world *w = *state;
 
 	assert_int_equal(list_of(w, ""), 3);
-	advance(ROOT_SEEN_MS + 1);
 	drop_root(w);
 	assert_int_equal(list_of(w, "d"), -EHOSTUNREACH);
 	assert_false(is_online(w));
@@ -527,7 +590,6 @@ static void a_directory_that_goes_alone_is_gone(void **state)
 	struct world *w = *state;
 
 	assert_int_equal(list_of(w, ""), 3);
-	advance(ROOT_SEEN_MS + 1);
 	fake_remote_drop(w->fake, "d");
 	assert_int_equal(list_of(w, "d"), -ENOENT);
 	assert_true(is_online(w));
@@ -624,6 +686,9 @@ int main(void)
 		with_world(
 			bytes_that_arrive_are_stronger_than_a_probe_that_fails),
 		with_world(a_transfer_under_way_goes_on_and_ends_the_outage),
+		with_world(
+			a_transfer_that_waits_for_its_turn_hears_of_the_verdict),
+		with_world(a_transfer_waits_for_its_turn),
 		with_world(a_root_that_is_gone_is_no_deletion),
 		with_world(a_root_that_never_was_is_simply_not_there),
 		with_world(a_directory_that_goes_with_its_root_is_not_gone),

@@ -12,7 +12,7 @@ static const struct entry second = { .size = 1, .mtime = { 20, 0 } };
 
 static int make_overlay(void **state)
 {
-	*state = overlay_new();
+	*state = overlay_new(NULL);
 	return 0;
 }
 
