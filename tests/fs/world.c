@@ -20,17 +20,30 @@ static void describe(void *arg, GString *text)
 	g_string_append(text, "workspace: fake\n");
 }
 
+void world_begin_session(struct world *w)
+{
+	const struct session_params params = {
+		.options = w->options,
+		.remote = w->remote,
+		.executor = w->executor,
+		.state = w->state_db,
+		.cache_fd = w->cache.fd,
+		.spool_fd = w->spool.fd,
+		.names_fd = w->names.fd,
+		.describe = describe,
+	};
+
+	assert_int_equal(session_new(&params, &w->session), 0);
+}
+
 int world_setup(void **state)
 {
 	struct world *w = g_new0(struct world, 1);
-	struct session_params params = {
-		.options = { .attr_timeout_ms = 3600 * 1000,
-			.uid = 1000,
-			.gid = 1000 },
-		.describe = describe,
-	};
 	char *note = NULL;
 
+	w->options = (struct session_options){
+		.attr_timeout_ms = 3600 * 1000, .uid = 1000, .gid = 1000
+	};
 	scratch_place_make(&w->cache);
 	scratch_place_make(&w->spool);
 	scratch_place_make(&w->names);
@@ -39,14 +52,9 @@ int world_setup(void **state)
 	assert_null(note);
 	w->remote = fake_remote_new();
 	w->executor = fake_executor_new();
-	params.remote = w->remote;
-	params.executor = w->executor;
-	params.state = w->state_db;
-	params.cache_fd = w->cache.fd;
-	params.spool_fd = w->spool.fd;
-	params.names_fd = w->names.fd;
+	world_begin_session(w);
 	*state = w;
-	return session_new(&params, &w->session);
+	return 0;
 }
 
 void world_end_session(struct world *w)
@@ -347,6 +355,42 @@ int world_mkdir(struct world *w, const char *path)
 	if (rc == 0)
 		world_forget(w, n);
 	return rc;
+}
+
+int world_symlink(struct world *w, const char *target, const char *path)
+{
+	struct node_attr attr;
+	struct node *n = NULL;
+	struct request r;
+	int rc;
+	struct node *dir = walk_parent(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = dir->ops->symlink(&r, dir, path_basename(path), target, &n, &attr);
+	world_end(&r);
+	world_forget(w, dir);
+	if (rc == 0)
+		world_forget(w, n);
+	return rc;
+}
+
+char *world_readlink(struct world *w, const char *path)
+{
+	char *target = NULL;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, path, &rc);
+
+	if (rc < 0)
+		return NULL;
+	world_begin(w, &r);
+	if (n->ops->readlink == NULL || n->ops->readlink(&r, n, &target) < 0)
+		target = NULL;
+	world_end(&r);
+	world_forget(w, n);
+	return target;
 }
 
 static int remove_name(struct world *w, const char *path, bool is_directory)

@@ -67,8 +67,7 @@ static inline int scratch_place_remove_one(
 static inline void scratch_place_remove(struct scratch_place *p)
 {
 	(void)close(p->fd);
-	(void)nftw(p->path, scratch_place_remove_one, 8,
-		FTW_DEPTH | FTW_PHYS);
+	(void)nftw(p->path, scratch_place_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	g_clear_pointer(&p->path, g_free);
 }
 
