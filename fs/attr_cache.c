@@ -499,7 +499,9 @@ void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
 	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
 	if (b != NULL)
 		b->is_dropped = true;
-	else if (d != NULL)
+	/* The listing too: it does not show a name that it need not prove and
+	 * that is not believed. */
+	if (d != NULL)
 		d->is_dropped = true;
 	mutex_unlock(&c->lock);
 }

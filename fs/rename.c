@@ -286,6 +286,13 @@ static int enter_alone(struct renaming *m, struct path_pass *pass)
 	}
 }
 
+/* Said before anything was tried, or by the server instead of trying. */
+static bool is_plain_refusal(int rc)
+{
+	return rc == -EEXIST || rc == -ENOTEMPTY || rc == -ENOTDIR ||
+	       rc == -EISDIR || rc == -EINVAL;
+}
+
 /* It failed, but the server may have done some of it. */
 static void doubt(struct renaming *m)
 {
@@ -310,7 +317,7 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 	rc = enter_alone(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
-		if (rc < 0)
+		if (rc < 0 && !is_plain_refusal(rc))
 			doubt(&m);
 		path_gate_leave(r->session->gate, &pass);
 	}

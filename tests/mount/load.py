@@ -5,6 +5,7 @@ Each Worker has files of its own, so what it reads has one right answer, or,
 after an error, a few.
 """
 
+import collections
 import contextlib
 import errno
 import os
@@ -25,7 +26,8 @@ def name_of(content):
     """A content as a few words; its first line tells its version."""
     if content is None:
         return "no file"
-    return f"{content[:40]!r}... ({len(content)} bytes)"
+    first = content.split(b"\n")[0].decode(errors="replace")[:40]
+    return f"'{first}' ({len(content)} bytes)"
 
 
 class Ledger:
@@ -33,29 +35,32 @@ class Ledger:
 
     def __init__(self):
         self.acknowledged = None
-        self.since = []  # in order; the last may be under way
-        self.is_under_way = False
+        self.since = []  # in order: (content, the call returned well)
 
     def possible(self):
         """Everything that it may hold."""
-        return [self.acknowledged, *self.since]
+        return [self.acknowledged, *(content for content, _ in self.since)]
 
     def accepted(self):
-        """What it holds if nothing is lost that a call accepted."""
-        done = self.since[:-1] if self.is_under_way else self.since
-        return done[-1] if done else self.acknowledged
+        """What it holds if nothing is lost that a call accepted; and what
+        calls that failed after it may have made of it."""
+        content, attempts = self.acknowledged, []
+        for wanted, is_accepted in self.since:
+            if is_accepted:
+                content, attempts = wanted, []
+            else:
+                attempts.append(wanted)
+        return content, attempts
 
     def keeps(self, content):
-        """This is what was accepted; a call that was under way may have been
-        carried out, or a part of its write."""
-        accepted = self.accepted()
-        if content == accepted or not self.is_under_way:
-            return content == accepted
-        wanted = self.since[-1]
-        is_part = (content is not None and wanted is not None
-                   and wanted.startswith(content)
-                   and content.startswith(accepted or b""))
-        return content == wanted or is_part
+        """This is what was accepted, or an attempt, or a part of its write."""
+        accepted, attempts = self.accepted()
+        return content == accepted or any(
+            content == wanted or (
+                content is not None and wanted is not None
+                and wanted.startswith(content)
+                and content.startswith(accepted or b""))
+            for wanted in attempts)
 
     def is_sure(self):
         """Nothing was begun since the last acknowledgement."""
@@ -64,22 +69,31 @@ class Ledger:
     @contextlib.contextmanager
     def change(self, content):
         """A call that makes the content so, if it succeeds."""
-        self.since.append(content)
-        self.is_under_way = True
+        self.since.append((content, False))
         yield
-        self.is_under_way = False
+        self.since[-1] = (content, True)
 
     def acknowledge(self):
         """fsync or close returned 0."""
         self.acknowledged = self.possible()[-1]
         self.since = []
-        self.is_under_way = False
 
     def check(self, content, what):
         """It must be one of the possible ones."""
-        if not any(content == x for x in self.possible()):
-            wanted = "; ".join(name_of(x) for x in self.possible())
-            raise Wrong(f"{what} is {name_of(content)}, not: {wanted}")
+        if content not in self.possible():
+            raise Wrong(f"{what} is {name_of(content)}, not {self}")
+
+    def __str__(self):
+        """What was acknowledged, and since then the last state of each call's
+        series of writes."""
+        told = [name_of(self.acknowledged)]
+        for place, (content, is_accepted) in enumerate(self.since):
+            rest = self.since[place + 1:place + 2]
+            if not rest or not (content and rest[0][0]
+                                and rest[0][0].startswith(content)):
+                told.append(("" if is_accepted else "tried ")
+                            + name_of(content))
+        return "; then ".join(told)
 
 
 class Worker:
@@ -94,7 +108,7 @@ class Worker:
         self.version = 0
         self.directory = None
         self.slowest = 0.0
-        self.done = {"ok": 0, "failed": 0}
+        self.done = collections.Counter()
         self.is_over = False  # the daemon is dead
 
     def ledger(self, name):
@@ -128,7 +142,8 @@ class Worker:
             operation(self.random.choice(self.names()))
             self.done["ok"] += 1
         except OSError as error:
-            self.done["failed"] += 1
+            self.done[f"{operation.__name__} "
+                      f"{errno.errorcode.get(error.errno)}"] += 1
             self.is_over = error.errno in DEAD
         took = time.monotonic() - began
         self.slowest = max(self.slowest, took)
@@ -244,6 +259,7 @@ def work(workers, directory, stop):
 
     def run(worker):
         worker.directory = directory
+        worker.is_over = False
         try:
             while not stop.is_set() and not worker.is_over:
                 worker.step()
