@@ -64,7 +64,8 @@ static int make_file(struct request *r, struct node *dir, const char *name,
 		ret_node, ret_attr, &opened);
 	if (rc < 0)
 		return rc;
-	rc = (*ret_node)->ops->flush(r, opened.handle);
+	if ((*ret_node)->ops->flush != NULL)
+		rc = (*ret_node)->ops->flush(r, opened.handle);
 	release_handle(r, opened.handle);
 	if (rc < 0) {
 		/* Without its file on the server the name would be ours alone. */

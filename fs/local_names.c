@@ -91,7 +91,7 @@ static int walk_parent(struct local_names *l, const char *path, bool makes)
 {
 	g_autofree char *parent = path_parent(path);
 
-	if (name_check_local(path_basename(path)) < 0)
+	if (path[0] == '/' || name_check_local(path_basename(path)) < 0)
 		return -ENOENT;
 	return walk(l, parent, makes);
 }
