@@ -170,6 +170,31 @@ def test_full_disk_is_enospc(mounter, own_server):
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_full_local_disk_is_enospc(mounter, server, scratch):
+    state = scratch / "state"
+    state.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none",
+                           state], check=False, capture_output=True, text=True)
+    if made.returncode != 0:
+        pytest.skip(f"no tmpfs can be mounted: {made.stderr.strip()}")
+    try:
+        mount = mount_server(mounter, server)
+        fd = os.open(mount.path / "a", os.O_CREAT | os.O_WRONLY)
+        with pytest.raises(OSError) as caught:
+            for _ in range(20):
+                os.write(fd, b"x" * 1_000_000)
+        assert caught.value.errno == errno.ENOSPC
+        os.ftruncate(fd, 1_000_000)
+        os.close(fd)
+        assert (server.root / "a").read_bytes() == b"x" * 1_000_000
+        (mount.path / "b").write_text("there is room again")
+        assert (server.root / "b").read_text() == "there is room again"
+        mount.finish()
+    finally:
+        subprocess.run(["umount", "-l", state], check=True)
+
+
 def test_file_that_the_server_may_not_read_is_an_error(
         mounter, plain_user_server):
     server = plain_user_server

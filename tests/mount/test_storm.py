@@ -16,7 +16,7 @@ import harness
 import load
 from relay import Relay
 
-SECONDS = float(os.environ.get("PYCLOUD_STORM_SECONDS", "20"))
+SECONDS = float(os.environ.get("PYCLOUD_STORM_SECONDS", "12"))
 SEED = os.environ.get("PYCLOUD_STORM_SEED", "1")
 LIMITS = "timeout=3,stall=3,attr_timeout=1"
 # Of one step of the load: several calls of several requests, each of which may
