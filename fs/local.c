@@ -195,19 +195,16 @@ static bool is_servers(
 	return true;
 }
 
-int local_find_side(struct request *r, struct node *dir, const char *dir_path,
-	const char *name, int open_flags, enum local_side *ret_side)
+int local_find_new_side(struct request *r, struct node *dir,
+	const char *dir_path, const char *name, int open_flags,
+	enum local_side *ret_side)
 {
 	struct session *s = r->session;
-	g_autofree char *path = path_join(dir_path, name);
 	bool is_kept =
 		name_policy_keeps_new(s->local->policy, name, open_flags);
-	struct stat st;
 	int rc = 0;
 
-	if (local_names_stat(s->local->names, path, &st) == 0)
-		*ret_side = SIDE_HERE;
-	else if (dir->ops == &local_dir_ops)
+	if (dir->ops == &local_dir_ops)
 		*ret_side = SIDE_KEPT;
 	else if ((!is_kept && name[0] != '.') || is_servers(s, dir_path, name))
 		*ret_side = SIDE_SERVER;
@@ -219,6 +216,19 @@ int local_find_side(struct request *r, struct node *dir, const char *dir_path,
 		*ret_side == SIDE_KEPT && dir->ops != &local_dir_ops)
 		say_once(s, name);
 	return rc;
+}
+
+int local_find_side(struct request *r, struct node *dir, const char *dir_path,
+	const char *name, int open_flags, enum local_side *ret_side)
+{
+	g_autofree char *path = path_join(dir_path, name);
+	struct stat st;
+
+	if (local_names_stat(r->session->local->names, path, &st) < 0)
+		return local_find_new_side(
+			r, dir, dir_path, name, open_flags, ret_side);
+	*ret_side = SIDE_HERE;
+	return 0;
 }
 
 bool local_is_editors(struct session *s, const char *name)

@@ -41,6 +41,10 @@ struct local_names *local_names(struct session *);
  * `open_flags` matter to a file that is about to be created; else 0. */
 int local_find_side(struct request *, struct node *dir, const char *dir_path,
 	const char *name, int open_flags, enum local_side *ret_side);
+/* The same as if nothing stood here under the name. */
+int local_find_new_side(struct request *, struct node *dir,
+	const char *dir_path, const char *name, int open_flags,
+	enum local_side *ret_side);
 /* It is an editor's own. */
 bool local_is_editors(struct session *, const char *name);
 /* "kept here", "native", "refused" or "unknown", for the status. */

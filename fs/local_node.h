@@ -44,7 +44,10 @@ int local_rmdir(
 int local_symlink(struct request *, struct node *dir, const char *name,
 	const char *target, struct node **ret_node, struct node_attr *ret_attr);
 
-/* local_rename.c, for a caller inside the gate. 1: done. */
+/* local_rename.c, for a caller inside the gate. 1: done; 0: it is the server's;
+ * LOCAL_RENAME_OVER_LINK: it is the server's, but a symbolic link stands here
+ * at the target, which local_rename_over_link() removes afterwards. */
+#define LOCAL_RENAME_OVER_LINK 2
 struct local_move {
 	struct request *request;
 	struct node *dir, *to_dir;
@@ -55,6 +58,7 @@ struct local_move {
 };
 
 int local_rename(const struct local_move *);
+int local_rename_over_link(const struct local_move *);
 
 /* Reading a directory of either kind: takes the names that stay here into the
  * handle's snapshot, and out of the server's. */

@@ -378,6 +378,40 @@ static int move_from_server(const struct local_move *m)
 	return rc;
 }
 
+/* A symbolic link stands here under a name that is the server's otherwise: a
+ * file of the server's that replaces it stays the server's. 1: so it is. */
+static int replaces_link(const struct local_move *m)
+{
+	struct request *r = m->request;
+	enum local_side side;
+	struct entry source;
+	struct stat st;
+	int rc = local_names_stat(local_names(r->session), m->to, &st);
+
+	if (rc < 0 || !S_ISLNK(st.st_mode))
+		return 0;
+	rc = local_find_new_side(
+		r, m->to_dir, m->to_dir_path, m->to_name, 0, &side);
+	if (rc < 0 || side != SIDE_SERVER)
+		return rc;
+	if ((m->flags & RENAME_NOREPLACE) != 0)
+		return -EEXIST;
+	rc = tree_stat(r->session->tree, m->from,
+		r->session->options.attr_timeout_ms, &r->cancel, &source, NULL);
+	if (rc < 0)
+		return rc;
+	rc = source.type == ENTRY_DIRECTORY ? -ENOTDIR : 1;
+	entry_clear(&source);
+	return rc;
+}
+
+int local_rename_over_link(const struct local_move *m)
+{
+	int rc = local_names_unlink(local_names(m->request->session), m->to);
+
+	return rc == -ENOENT ? 0 : rc;
+}
+
 int local_rename(const struct local_move *m)
 {
 	enum local_side from, to;
@@ -397,8 +431,10 @@ int local_rename(const struct local_move *m)
 		rc = -ENOENT;
 	else if (from == SIDE_SERVER && !is_to_here)
 		return 0;
-	else if (from == SIDE_SERVER)
+	else if (from == SIDE_SERVER && (rc = replaces_link(m)) == 0)
 		rc = move_from_server(m);
+	else if (from == SIDE_SERVER)
+		return rc < 0 ? rc : LOCAL_RENAME_OVER_LINK;
 	else
 		rc = is_to_here ? move_here(m) : move_to_server(m);
 	return rc < 0 ? rc : 1;

@@ -227,16 +227,18 @@ static int rename_inside_gate(struct renaming *m, unsigned flags)
 		m->to_name, m->dir_path, m->to_dir_path, m->from, m->to,
 		flags };
 	int rc = local_rename(&move);
+	bool is_over_link = rc == LOCAL_RENAME_OVER_LINK;
 
-	if (rc != 0)
+	if (rc != 0 && !is_over_link)
 		return MIN(rc, 0);
 	rc = look(m, flags);
 	if (rc < 0)
 		return rc;
 	if (strcmp(m->from, m->to) == 0)
 		return 0;
-	return m->source.type == ENTRY_DIRECTORY ? rename_directory(m)
-						 : rename_file(m, flags);
+	rc = m->source.type == ENTRY_DIRECTORY ? rename_directory(m)
+					       : rename_file(m, flags);
+	return rc == 0 && is_over_link ? local_rename_over_link(&move) : rc;
 }
 
 /* The paths as they are now. */

@@ -36,7 +36,7 @@ WEIGHTS = {
     "fallocate": 2, "copy_range": 1, "map_write": 2, "map_read": 2,
     "stat": 6, "list": 4, "cat": 6, "save": 6, "truncate": 3, "unlink": 5,
     "mkdir": 6, "rmdir": 3, "rename": 10, "rename_new": 2, "chmod": 2,
-    "utime": 3, "walk": 1,
+    "utime": 3, "walk": 1, "symlink": 3, "readlink": 2,
 }
 
 
@@ -222,6 +222,13 @@ class Author:
                 else self.new_name(directories))
 
     make_rename_new = make_rename
+
+    def make_symlink(self, operation, directories, files):
+        """To what is there or not; never out of the round."""
+        name = self.new_name(directories)
+        target = self.any_name(directories, files)
+        place = os.path.dirname(name)
+        return (operation, name, os.path.relpath(target, place or "."))
 
     def make_chmod(self, operation, directories, files):
         """A mode that lets us go on: everybody may be who plays."""

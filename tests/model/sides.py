@@ -13,7 +13,8 @@ import stat
 # What the mount is allowed to do otherwise; nothing else is.  Each is the
 # word by which the code below finds it, and why.
 PERMITTED = {
-    "links": "hard and symbolic links cannot be made: not played",
+    "links": "hard links cannot be made: not played; the server has no "
+             "symbolic ones",
     "owner": "chown to others is EPERM: not played",
     "st_nlink": "a directory's links are not counted; an unlinked file's are",
     "st_size": "of a directory means nothing",
@@ -201,6 +202,14 @@ class Side:
         """An empty directory."""
         return os.rmdir(self.path(name))
 
+    def do_symlink(self, name, target):
+        """A symbolic link."""
+        return os.symlink(target, self.path(name))
+
+    def do_readlink(self, name):
+        """Where it leads."""
+        return os.readlink(self.path(name))
+
     def do_rename(self, name, to_name):
         """Over what is there."""
         return os.rename(self.path(name), self.path(to_name))
@@ -227,8 +236,13 @@ class Side:
             directories[:] = [x for x in directories if x not in EXTRA_NAMES]
             short = os.path.relpath(place, self.root)
             seen[short] = sorted(directories)
-            for name in sorted(set(files) - EXTRA_NAMES):
+            for name in sorted({*directories, *files} - EXTRA_NAMES):
                 path = os.path.join(place, name)
+                if os.path.islink(path):
+                    seen[f"{short}/{name}"] = os.readlink(path)
+                    continue
+                if name in directories:
+                    continue
                 with open(path, "rb") as file:
                     seen[f"{short}/{name}"] = (describe(os.lstat(path)),
                                                file.read())
@@ -243,6 +257,8 @@ def tree_bytes(root):
         short = os.path.relpath(place, root)
         seen[short] = "directory"
         for name in set(files) - EXTRA_NAMES:
+            if os.path.islink(os.path.join(place, name)):
+                continue
             with open(os.path.join(place, name), "rb") as file:
                 seen[f"{short}/{name}"] = file.read()
     return seen

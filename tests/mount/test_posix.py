@@ -125,6 +125,22 @@ def test_directory_is_renamed_with_open_files_below(work_server, work):
     assert not (work_server.root / "f" / "gone").exists()
 
 
+def test_file_that_replaces_a_symbolic_link_is_on_the_server(
+        work_server, work):
+    os.symlink("nowhere", work / "link")
+    os.symlink("nowhere", work / "other")
+    (work / "a").write_text("saved")
+    with opened(work / "a") as fd:
+        os.rename(work / "a", work / "link")
+        os.write(fd, b"SAVED")
+    assert (work_server.root / "link").read_text() == "SAVED"
+    assert (work / "link").read_text() == "SAVED"
+    assert not os.path.islink(work / "link")
+    os.mkdir(work / "d")
+    assert errno_of(os.rename, work / "d", work / "other") == errno.ENOTDIR
+    assert os.readlink(work / "other") == "nowhere"
+
+
 # --- how a file is opened ----------------------------------------------------
 
 def test_two_handles_append_by_turns(work_server, work):
