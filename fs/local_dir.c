@@ -9,6 +9,7 @@
 #include "local.h"
 #include "local_names.h"
 #include "names.h"
+#include "overlay.h"
 #include "path_gate.h"
 #include "session.h"
 #include "tree.h"
@@ -112,6 +113,14 @@ static int open_or_create(struct session *s, const char *path, mode_t mode,
 	return fd;
 }
 
+void local_dir_changed(struct session *s, struct node *dir)
+{
+	g_autofree char *path = node_table_path(s->nodes, dir);
+
+	if (path != NULL)
+		overlay_drop_mtime(s->overlay, path);
+}
+
 int local_create(struct request *r, struct node *dir, const char *dir_path,
 	const char *name, mode_t mode, int flags, struct node **ret_node,
 	struct node_attr *ret_attr, struct open_result *ret_open)
@@ -122,6 +131,7 @@ int local_create(struct request *r, struct node *dir, const char *dir_path,
 	struct path_pass pass;
 	struct stat st;
 	int fd;
+	bool is_new;
 	int rc = stays(r, dir, dir_path, name, flags | O_CREAT);
 
 	if (rc <= 0)
@@ -129,8 +139,11 @@ int local_create(struct request *r, struct node *dir, const char *dir_path,
 	rc = dir_enter_alone(r, dir, name, &pass, &now_dir_path, &path);
 	if (rc < 0)
 		return rc;
+	is_new = local_names_stat(local_names(s), path, &st) < 0;
 	fd = open_or_create(s, path, mode, flags, &st);
 	if (fd >= 0) {
+		if (is_new)
+			local_dir_changed(s, dir);
 		*ret_node = enter(s, dir, name, &st, 1);
 		local_attr(s, *ret_node, &st, ret_attr);
 		local_open_at(s, *ret_node, fd, flags, ret_open);
@@ -155,6 +168,8 @@ int local_mkdir(struct request *r, struct node *dir, const char *dir_path,
 	if (rc < 0)
 		return rc;
 	rc = local_names_mkdir(local_names(s), path, mode);
+	if (rc == 0)
+		local_dir_changed(s, dir);
 	if (rc == 0)
 		rc = enter_path(s, dir, name, path, ret_node, ret_attr);
 	dir_leave(r, &pass);
@@ -197,6 +212,8 @@ int local_symlink(struct request *r, struct node *dir, const char *name,
 	if (rc >= 0)
 		rc = local_names_symlink(local_names(s), target, path);
 	if (rc == 0)
+		local_dir_changed(s, dir);
+	if (rc == 0)
 		rc = enter_path(s, dir, name, path, ret_node, ret_attr);
 	dir_leave(r, &pass);
 	return rc;
@@ -219,6 +236,7 @@ int local_unlink(
 			     : local_names_unlink(local_names(s), path);
 	if (rc < 0)
 		return rc;
+	local_dir_changed(s, dir);
 	node_table_unlink(s->nodes, dir, name);
 	return 1;
 }
@@ -236,6 +254,7 @@ int local_rmdir(
 		rc = local_names_rmdir(local_names(s), path);
 	if (rc < 0)
 		return rc;
+	local_dir_changed(s, dir);
 	node_table_unlink(s->nodes, dir, name);
 	return 1;
 }

@@ -34,6 +34,8 @@ int local_create(struct request *, struct node *dir, const char *dir_path,
 int local_mkdir(struct request *, struct node *dir, const char *dir_path,
 	const char *name, mode_t, struct node **ret_node,
 	struct node_attr *ret_attr);
+/* A name came or went: what was set as the directory's time has ended. */
+void local_dir_changed(struct session *, struct node *dir);
 /* For a caller inside the gate. */
 int local_unlink(
 	struct request *, struct node *dir, const char *name, const char *path);

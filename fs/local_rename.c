@@ -437,5 +437,9 @@ int local_rename(const struct local_move *m)
 		return rc < 0 ? rc : LOCAL_RENAME_OVER_LINK;
 	else
 		rc = is_to_here ? move_here(m) : move_to_server(m);
-	return rc < 0 ? rc : 1;
+	if (rc < 0)
+		return rc;
+	local_dir_changed(m->request->session, m->dir);
+	local_dir_changed(m->request->session, m->to_dir);
+	return 1;
 }

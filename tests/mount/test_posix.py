@@ -366,6 +366,11 @@ def test_directorys_time_moves_with_its_names(work):
                    lambda: os.rename(work / "d" / "a", work / "d" / "b"),
                    lambda: os.mkdir(work / "d" / "c"),
                    lambda: os.rmdir(work / "d" / "c"),
+                   lambda: os.symlink("b", work / "d" / "link"),
+                   lambda: (work / "d" / ".b.swp").write_text(""),
+                   lambda: os.rename(work / "d" / "link",
+                                     work / "d" / "other"),
+                   lambda: os.unlink(work / "d" / "other"),
                    lambda: os.unlink(work / "d" / "b")):
         os.utime(work / "d", ns=(old, old))
         assert os.stat(work / "d").st_mtime_ns == old
