@@ -12,7 +12,7 @@
 static void editors_own_names_stay_here(void **state)
 {
 	static const char *const names[] = { ".a.py.swp", ".a.py.swo", ".a.swx",
-		"a.py~", "~", ".#a.py", "#a.py#", "##", ".goutputstream-XYZ",
+		"a.py~", ".#a.py", "#a.py#", "##", ".goutputstream-XYZ",
 		".a.kate-swp", ".~lock.a.odt#", "a___jb_tmp___",
 		"a___jb_old___", ".Trash-1000", ".DS_Store", ".directory",
 		".nfs0001" };
