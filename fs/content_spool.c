@@ -80,7 +80,7 @@ int content_log_truncated_locked(struct content *c, int64_t size)
 void content_log_sent_locked(struct content *c)
 {
 	if (c->log != NULL)
-		(void)spool_log_sent(c->log);
+		(void)spool_log_sent(c->log, c->is_unfinished);
 }
 
 void content_unlog_locked(struct content *c)
