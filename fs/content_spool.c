@@ -144,6 +144,7 @@ void content_journal_flushed(struct content *c)
 {
 	mutex_lock(&c->lock);
 	content_log_sent_locked(c);
+	c->tried_gen = c->dirty_gen;
 	mutex_unlock(&c->lock);
 }
 

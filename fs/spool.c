@@ -27,7 +27,7 @@ enum kind {
 	KIND_PATH,	/* bytes: path */
 	KIND_BASE,	/* a: enum spool_base; bytes: struct base_bytes */
 	KIND_SINCE,	/* a: Unix time */
-	KIND_SENT, /* a: 1 when what was sent is still unfinished */
+	KIND_SENT,	/* a: 1 when what was sent is still unfinished */
 };
 
 struct record {
