@@ -29,6 +29,9 @@ struct fake {
 	unsigned capabilities;
 	struct script scripts[FAKE_OPS];
 	int64_t missing_bytes;
+	int down_error;
+	int torn_error; /* of the next write; 0: none */
+	int64_t torn_bytes;
 	GString *changes;
 	struct waitlist changed;
 };
@@ -58,7 +61,7 @@ static int begin_locked(struct fake *f, enum fake_op op,
 	}
 	if (rc == 0 && s->fails_in > 0 && --s->fails_in == 0)
 		rc = -s->error;
-	return rc;
+	return rc == 0 ? -f->down_error : rc;
 }
 
 void fake_remote_fail(
@@ -69,6 +72,25 @@ void fake_remote_fail(
 	mutex_lock(&f->lock);
 	f->scripts[op].fails_in = nth;
 	f->scripts[op].error = error;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_set_down(struct remote *r, int error)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->down_error = error;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_tear_write(struct remote *r, int64_t bytes, int error)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->torn_bytes = bytes;
+	f->torn_error = error;
 	mutex_unlock(&f->lock);
 }
 
@@ -230,6 +252,21 @@ static int check_place(struct fake *f, const char *path) REQUIRES(f->lock)
 	return fake_tree_is_directory(f->tree, path) ? -EISDIR : 0;
 }
 
+/* The end of a write: perhaps nobody hears of it, or not all of it arrived. */
+static int tear_locked(struct fake *f, struct thing *t, struct entry *ret)
+	REQUIRES(f->lock)
+{
+	int rc = -f->torn_error;
+
+	f->torn_error = 0;
+	if (rc == 0)
+		return 0;
+	if (f->torn_bytes >= 0)
+		g_string_truncate(t->bytes, (gsize)f->torn_bytes);
+	entry_clear(ret);
+	return rc;
+}
+
 static int fake_write(struct remote *r, const char *path,
 	const struct remote_source *source, const struct cancel *cancel,
 	struct entry *ret)
@@ -253,6 +290,7 @@ static int fake_write(struct remote *r, const char *path,
 		t->bytes = g_steal_pointer(&bytes);
 		fake_tree_describe(f->tree, path, ret);
 		g_string_append_printf(f->changes, "write %s;", path);
+		rc = tear_locked(f, t, ret);
 	}
 	mutex_unlock(&f->lock);
 	if (bytes != NULL)

@@ -19,6 +19,7 @@ struct world {
 	struct remote *remote;
 	struct executor *executor;
 	struct session *session;
+	struct session_params params;
 	struct state *state_db;
 	struct scratch_place cache, spool, names, state;
 };
@@ -28,6 +29,18 @@ int world_setup(void **state);
 int world_teardown(void **state);
 /* Frees the session only: what does that leave? */
 void world_end_session(struct world *);
+
+/* Another session on the same directories, which takes up what was left. How
+ * many changes that were. */
+unsigned world_restart(struct world *);
+/* The same after kill -9: what the spool has now is what the next one finds. */
+unsigned world_kill(struct world *);
+/* And the remote is down from then on. */
+unsigned world_kill_alone(struct world *);
+/* Time passes: what the server has is asked for again. */
+void world_forget_beliefs(struct world *);
+/* Everything that may be uploaded is tried now. */
+void world_upload_late(struct world *);
 
 /* A request of nobody's, and its end. */
 void world_begin(struct world *, struct request *);
