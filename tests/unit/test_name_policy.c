@@ -28,7 +28,7 @@ static void editors_own_names_stay_here(void **state)
 static void other_names_do_not(void **state)
 {
 	static const char *const names[] = { "", "a", "swp", "a.swp", ".swp",
-		".a.swp.txt", "a~b", "#a", "a#", ".git", ".env", "4913",
+		".a.swp.txt", "a~b", "~", "#a", "a#", ".git", ".env", "4913",
 		"directory", "Trash-1000", ".DS_Stores", "[", "*" };
 	struct name_policy *p = name_policy_new(NULL);
 
