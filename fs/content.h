@@ -119,7 +119,7 @@ ssize_t content_write(struct content *, const void *bytes, size_t size,
 int content_truncate(struct content *, int64_t size, const struct cancel *);
 
 bool content_is_dirty(struct content *);
-/* Changed since an upload was last tried. */
+/* Changed since an upload was last tried, or put off. */
 bool content_has_untried(struct content *);
 /* Some of it may be on the server: an upload was begun, however it ended. */
 bool content_was_sent(struct content *);

@@ -80,7 +80,7 @@ int content_log_truncated_locked(struct content *c, int64_t size)
 void content_log_sent_locked(struct content *c)
 {
 	if (c->log != NULL)
-		(void)spool_log_sent(c->log);
+		(void)spool_log_sent(c->log, c->is_unfinished);
 }
 
 /* Clean bytes are worth keeping, so their file goes on to have a name. */
@@ -155,6 +155,7 @@ void content_journal_flushed(struct content *c)
 {
 	mutex_lock(&c->lock);
 	content_log_sent_locked(c);
+	c->tried_gen = c->dirty_gen;
 	mutex_unlock(&c->lock);
 }
 

@@ -263,7 +263,8 @@ static enum dirty_duty look_locked(struct dirty_set *s, struct item **ret_item,
 		if (item->due_ms != 0 && item->due_ms <= now) {
 			if (may_upload_locked(s, item))
 				return DUTY_UPLOAD;
-			item->due_ms = 0; /* its program will flush it */
+			/* Its program will flush it. */
+			set_due_locked(s, item, 0);
 		}
 		if (item->unsynced_ms != 0 &&
 			item->unsynced_ms + SPOOL_SYNC_MS <= now)

@@ -21,13 +21,13 @@
 #define NAME_MAX_ 32
 
 enum kind {
-	KIND_SIZE = 1, /* a: size; nothing of it is there yet */
+	KIND_SIZE = 1, /* a: size; the last record of the beginning */
 	KIND_PRESENT,  /* a, b: these bytes are there; the size is b at least */
 	KIND_TRUNCATED, /* a: size */
 	KIND_PATH,	/* bytes: path */
 	KIND_BASE,	/* a: enum spool_base; bytes: struct base_bytes */
 	KIND_SINCE,	/* a: Unix time */
-	KIND_SENT,
+	KIND_SENT,	/* a: 1 when what was sent is still unfinished */
 };
 
 struct record {
@@ -46,7 +46,9 @@ struct spool_log {
 	int64_t end; /* where the next record goes */
 	/* The last record, when it is one that may still grow. */
 	bool may_grow;
+	bool has_beginning; /* as far as it was read */
 	struct record last;
+	char *path; /* that the log last said */
 	char data_name[NAME_MAX_];
 	char log_name[NAME_MAX_];
 };
@@ -56,6 +58,12 @@ void spool_record_clear(struct spool_record *r)
 	g_free(r->path);
 	extents_clear(&r->present);
 	*r = (struct spool_record){ 0 };
+}
+
+static void log_free(struct spool_log *log)
+{
+	g_free(log->path);
+	g_free(log);
 }
 
 /* --- appending ------------------------------------------------------------ */
@@ -110,12 +118,21 @@ int spool_log_truncated(struct spool_log *log, int64_t size)
 
 int spool_log_moved(struct spool_log *log, const char *path)
 {
-	return put(log, KIND_PATH, 0, 0, path, strlen(path));
+	int rc;
+
+	if (g_strcmp0(log->path, path) == 0)
+		return 0;
+	rc = put(log, KIND_PATH, 0, 0, path, strlen(path));
+	if (rc == 0) {
+		g_free(log->path);
+		log->path = g_strdup(path);
+	}
+	return rc;
 }
 
-int spool_log_sent(struct spool_log *log)
+int spool_log_sent(struct spool_log *log, bool is_unfinished)
 {
-	return put(log, KIND_SENT, 0, 0, NULL, 0);
+	return put(log, KIND_SENT, is_unfinished, 0, NULL, 0);
 }
 
 const char *spool_log_file(const struct spool_log *log)
@@ -140,14 +157,13 @@ static int put_beginning(struct spool_log *log, const struct spool_record *r)
 		rc = put(log, KIND_BASE, r->base, 0, &base, sizeof(base));
 	if (rc == 0)
 		rc = put(log, KIND_SINCE, r->since_s, 0, NULL, 0);
-	if (rc == 0)
-		rc = put(log, KIND_SIZE, r->size, 0, NULL, 0);
 	while (rc == 0 &&
 		extents_next_run(&r->present, at, INT64_MAX, &start, &end)) {
 		rc = spool_log_present(log, start, end);
 		at = end;
 	}
-	return rc;
+	/* Last: without it nothing of the log counts. */
+	return rc < 0 ? rc : put(log, KIND_SIZE, r->size, 0, NULL, 0);
 }
 
 /* The log comes under its name when its beginning is whole. */
@@ -219,7 +235,7 @@ static void set_names(struct spool_log *log, const char *id)
 int spool_begin(int directory_fd, int *fd, const struct spool_record *r,
 	struct spool_log **ret)
 {
-	g_autofree struct spool_log *log = g_new0(struct spool_log, 1);
+	struct spool_log *log = g_new0(struct spool_log, 1);
 	char id[20];
 	int rc;
 
@@ -234,15 +250,16 @@ int spool_begin(int directory_fd, int *fd, const struct spool_record *r,
 		rc = name_copy(log, fd, r);
 		(void)flock(*fd, LOCK_EX | LOCK_NB);
 	}
-	if (rc < 0)
-		return rc;
-	rc = begin_log(log, r);
-	if (rc < 0) {
-		(void)unlinkat(directory_fd, log->data_name, 0);
-		return rc;
+	if (rc == 0) {
+		rc = begin_log(log, r);
+		if (rc < 0)
+			(void)unlinkat(directory_fd, log->data_name, 0);
 	}
-	*ret = g_steal_pointer(&log);
-	return 0;
+	if (rc < 0)
+		log_free(log);
+	else
+		*ret = log;
+	return rc;
 }
 
 /* --- keeping -------------------------------------------------------------- */
@@ -278,7 +295,7 @@ void spool_close(struct spool_log *log)
 	if (log == NULL)
 		return;
 	(void)close(log->fd);
-	g_free(log);
+	log_free(log);
 }
 
 void spool_remove(struct spool_log *log)
@@ -331,7 +348,7 @@ static int apply_present(struct spool_record *r, int64_t start, int64_t end)
 		return -EBADMSG;
 	r->is_unfinished = true;
 	r->size = MAX(r->size, end);
-	return extents_add(&r->present, start, end);
+	return extents_add(&r->present, start, end) < 0 ? -EBADMSG : 0;
 }
 
 static int apply_size(struct spool_record *r, int64_t size)
@@ -388,7 +405,7 @@ static int apply(
 		return 0;
 	case KIND_SENT:
 		r->was_sent = true;
-		r->is_unfinished = false;
+		r->is_unfinished = record->a != 0;
 		return 0;
 	default:
 		return -EBADMSG;
@@ -404,14 +421,18 @@ static int read_record(struct spool_log *log, struct spool_record *r)
 
 	if (rc < 0)
 		return rc;
+	if (record.kind == 0) /* the system gave room, and never filled it */
+		return -ENODATA;
 	if (record.length > sizeof(bytes))
 		return -EBADMSG;
 	rc = read_all(log->fd, bytes, record.length,
 		log->end + (int64_t)sizeof(record));
 	if (rc == 0)
 		rc = apply(r, &record, bytes);
-	if (rc == 0)
+	if (rc == 0) {
 		log->end += (int64_t)(sizeof(record) + record.length);
+		log->has_beginning |= record.kind == KIND_SIZE;
+	}
 	return rc;
 }
 
@@ -427,8 +448,8 @@ static int read_log(struct spool_log *log, struct spool_record *r)
 		rc = read_record(log, r);
 	if (rc != -ENODATA)
 		return rc;
-	if (r->path == NULL)
-		return -EBADMSG;
+	if (r->path == NULL || !log->has_beginning)
+		return -EBADMSG; /* and the bytes stay as they are */
 	/* A piece of a record that was never answered for. */
 	return ftruncate(log->fd, log->end) < 0 ? -errno : 0;
 }
@@ -476,7 +497,7 @@ int spool_open(int directory_fd, const char *name,
 		if (fd >= 0)
 			(void)close(fd);
 		spool_record_clear(ret_record);
-		g_free(log);
+		log_free(log);
 		return rc;
 	}
 	*ret_fd = fd;

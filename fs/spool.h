@@ -67,7 +67,8 @@ int spool_begin(int directory_fd, int *fd, const struct spool_record *,
 int spool_log_present(struct spool_log *, int64_t start, int64_t end);
 int spool_log_truncated(struct spool_log *, int64_t size);
 int spool_log_moved(struct spool_log *, const char *path);
-int spool_log_sent(struct spool_log *);
+/* An upload is begun; `is_unfinished`: of what a killed program left. */
+int spool_log_sent(struct spool_log *, bool is_unfinished);
 
 /* "ID.data": where the bytes stand; borrowed. */
 const char *spool_log_file(const struct spool_log *);

@@ -31,6 +31,8 @@ struct fake {
 	struct script scripts[FAKE_OPS];
 	int error; /* of all calls; 0: none */
 	int64_t missing_bytes;
+	int torn_error; /* of the next write; 0: none */
+	int64_t torn_bytes;
 	GString *changes;
 	struct waitlist changed;
 };
@@ -61,9 +63,7 @@ static int begin_locked(struct fake *f, enum fake_op op,
 	}
 	if (rc == 0 && s->fails_in > 0 && --s->fails_in == 0)
 		rc = -s->error;
-	if (rc == 0)
-		rc = -f->error;
-	return rc;
+	return rc == 0 ? -f->error : rc;
 }
 
 void fake_remote_fail(
@@ -83,6 +83,16 @@ void fake_remote_fail_all(struct remote *r, int error)
 
 	mutex_lock(&f->lock);
 	f->error = error;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_tear_write(struct remote *r, int64_t bytes, int error)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->torn_bytes = bytes;
+	f->torn_error = error;
 	mutex_unlock(&f->lock);
 }
 
@@ -254,6 +264,21 @@ static int check_place(struct fake *f, const char *path) REQUIRES(f->lock)
 	return fake_tree_is_directory(f->tree, path) ? -EISDIR : 0;
 }
 
+/* The end of a write: perhaps nobody hears of it, or not all of it arrived. */
+static int tear_locked(struct fake *f, struct thing *t, struct entry *ret)
+	REQUIRES(f->lock)
+{
+	int rc = -f->torn_error;
+
+	f->torn_error = 0;
+	if (rc == 0)
+		return 0;
+	if (f->torn_bytes >= 0)
+		g_string_truncate(t->bytes, (gsize)f->torn_bytes);
+	entry_clear(ret);
+	return rc;
+}
+
 static int fake_write(struct remote *r, const char *path,
 	const struct remote_source *source, const struct cancel *cancel,
 	struct entry *ret)
@@ -277,6 +302,7 @@ static int fake_write(struct remote *r, const char *path,
 		t->bytes = g_steal_pointer(&bytes);
 		fake_tree_describe(f->tree, path, ret);
 		g_string_append_printf(f->changes, "write %s;", path);
+		rc = tear_locked(f, t, ret);
 	}
 	mutex_unlock(&f->lock);
 	if (bytes != NULL)

@@ -48,6 +48,9 @@ char *fake_remote_text(struct remote *, const char *path);
 void fake_remote_fail(struct remote *, enum fake_op, unsigned nth, int error);
 /* Every call fails without effect until this is called with 0. */
 void fake_remote_fail_all(struct remote *, int error);
+/* The next write fails after so many bytes (-1: all) are there: the answer was
+ * lost, or the connection in the middle. */
+void fake_remote_tear_write(struct remote *, int64_t bytes, int error);
 /* The next call of `op` stands still before it has any effect. */
 void fake_remote_stall(struct remote *, enum fake_op);
 void fake_remote_await_stalled(struct remote *, enum fake_op);

@@ -5,9 +5,11 @@
 
 #include "dirty_set.h"
 #include "names.h"
+#include "replay.h"
 #include "state.h"
 #include "test.h"
 #include "transfer.h"
+#include "writeback.h"
 
 #include <errno.h>
 #include <string.h>
@@ -84,6 +86,96 @@ void world_end_session(struct world *w)
 {
 	session_free(w->session);
 	w->session = NULL;
+}
+
+static unsigned begin_session(struct world *w)
+{
+	world_begin_session(w);
+	return replay_spool(w->session);
+}
+
+unsigned world_restart(struct world *w)
+{
+	(void)session_drain(w->session);
+	world_end_session(w);
+	return begin_session(w);
+}
+
+/* name -> its bytes */
+static GHashTable *take_files(const struct scratch_place *p)
+{
+	GHashTable *files = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+	GDir *dir = g_dir_open(p->path, 0, NULL);
+	const char *name;
+
+	while ((name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(p->path, name, NULL);
+		char *bytes;
+		gsize length;
+
+		assert_true(g_file_get_contents(path, &bytes, &length, NULL));
+		g_hash_table_insert(
+			files, g_strdup(name), g_bytes_new_take(bytes, length));
+	}
+	g_dir_close(dir);
+	return files;
+}
+
+static void put_files(const struct scratch_place *p, GHashTable *files)
+{
+	g_autofree char *path = g_strdup(p->path);
+	GDir *dir = g_dir_open(path, 0, NULL);
+	GHashTableIter iter;
+	gpointer name, bytes;
+	const char *old;
+
+	while ((old = g_dir_read_name(dir)) != NULL)
+		(void)unlinkat(p->fd, old, 0);
+	g_dir_close(dir);
+	g_hash_table_iter_init(&iter, files);
+	while (g_hash_table_iter_next(&iter, &name, &bytes)) {
+		g_autofree char *file = g_build_filename(path, name, NULL);
+		gsize length;
+		const char *p_bytes = g_bytes_get_data(bytes, &length);
+
+		assert_true(g_file_set_contents(file,
+			p_bytes == NULL ? "" : p_bytes, (gssize)length, NULL));
+	}
+}
+
+static void kill_session(struct world *w)
+{
+	GHashTable *files = take_files(&w->spool);
+
+	fake_remote_fail_all(w->remote, EHOSTUNREACH);
+	world_end_session(w);
+	put_files(&w->spool, files);
+	g_hash_table_destroy(files);
+}
+
+unsigned world_kill(struct world *w)
+{
+	kill_session(w);
+	fake_remote_fail_all(w->remote, 0);
+	return begin_session(w);
+}
+
+unsigned world_kill_alone(struct world *w)
+{
+	kill_session(w);
+	return begin_session(w);
+}
+
+void world_forget_beliefs(struct world *w)
+{
+	session_drop_beliefs(w->session);
+}
+
+void world_upload_late(struct world *w)
+{
+	assert_int_equal(
+		writeback_flush(w->session->writeback, false, NULL), 0);
 }
 
 int world_teardown(void **state)

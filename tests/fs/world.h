@@ -37,6 +37,18 @@ void world_end_session(struct world *);
 /* Makes one again, with the same remote, state and directories. */
 void world_begin_session(struct world *);
 
+/* Another session on the same directories, which takes up what was left. How
+ * many changes that were. */
+unsigned world_restart(struct world *);
+/* The same after kill -9: what the spool has now is what the next one finds. */
+unsigned world_kill(struct world *);
+/* And the remote is down from then on. */
+unsigned world_kill_alone(struct world *);
+/* Time passes: what the server has is asked for again. */
+void world_forget_beliefs(struct world *);
+/* Everything that may be uploaded is tried now. */
+void world_upload_late(struct world *);
+
 /* A request of nobody's, and its end. */
 void world_begin(struct world *, struct request *);
 void world_end(struct request *);

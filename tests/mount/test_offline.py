@@ -198,6 +198,22 @@ def test_many_callers_wait_for_one_deadline(mounter, own_server):
     own_server.signal(signal.SIGCONT)
 
 
+def test_many_readers_wait_for_one_limit(mounter, own_server):
+    for number in range(24):
+        own_server.write(f"f{number}", "x")
+    mount = mount_server(mounter, own_server,
+                         options=LIMITS + ",prefetch=off")
+    stop(own_server)
+    began = time.monotonic()
+    readers = [subprocess.Popen(["cat", f"f{number}"], cwd=mount.path,
+                                stderr=subprocess.DEVNULL)
+               for number in range(24)]
+    for reader in readers:
+        assert reader.wait(60) != 0
+    assert time.monotonic() - began < DEADLINE
+    own_server.signal(signal.SIGCONT)
+
+
 def test_interrupted_program_ends_at_once(mounter, own_server):
     own_server.write("a", "one")
     mount = mount_server(mounter, own_server, options="timeout=60,stall=60")

@@ -12,7 +12,7 @@
 static void editors_own_names_stay_here(void **state)
 {
 	static const char *const names[] = { ".a.py.swp", ".a.py.swo", ".a.swx",
-		"a.py~", "~", ".#a.py", "#a.py#", "##", ".goutputstream-XYZ",
+		"a.py~", ".#a.py", "#a.py#", "##", ".goutputstream-XYZ",
 		".a.kate-swp", ".~lock.a.odt#", "a___jb_tmp___",
 		"a___jb_old___", ".Trash-1000", ".DS_Store", ".directory",
 		".nfs0001" };
@@ -28,7 +28,7 @@ static void editors_own_names_stay_here(void **state)
 static void other_names_do_not(void **state)
 {
 	static const char *const names[] = { "", "a", "swp", "a.swp", ".swp",
-		".a.swp.txt", "a~b", "#a", "a#", ".git", ".env", "4913",
+		".a.swp.txt", "a~b", "~", "#a", "a#", ".git", ".env", "4913",
 		"directory", "Trash-1000", ".DS_Stores", "[", "*" };
 	struct name_policy *p = name_policy_new(NULL);
 
