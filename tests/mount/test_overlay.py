@@ -71,6 +71,21 @@ def test_refused_dot_names_live_here(server, mount):
     assert server_names(server) == []
 
 
+def test_what_stays_here_outlives_a_killed_daemon(server, mount):
+    tree = mount.path
+    (tree / ".env").write_text("SECRET=1\n")
+    (tree / "key").write_text("k")
+    os.chmod(tree / "key", 0o600)
+    os.symlink("key", tree / "link")
+    mount.kill()
+    mount.pid = mount.status_code = None
+    mount.start()
+    assert (tree / ".env").read_text() == "SECRET=1\n"
+    assert stat.S_IMODE(os.stat(tree / "key").st_mode) == 0o600
+    assert os.readlink(tree / "link") == "key"
+    assert server_names(server) == ["key"]
+
+
 def test_dot_names_cost_no_request(server, mount):
     server.write("d/f", "x")
     tree = mount.path
