@@ -152,7 +152,7 @@ static void say_once(struct session *s, const char *name)
 }
 
 /* Of a dot name that does not stand here. */
-static int dot_side(struct request *r, const char *name, enum local_side *ret)
+static int dot_side(struct request *r, enum local_side *ret)
 {
 	struct session *s = r->session;
 	enum hidden hidden = hidden_now(s);
@@ -163,7 +163,6 @@ static int dot_side(struct request *r, const char *name, enum local_side *ret)
 	*ret = SIDE_SERVER;
 	if (hidden == HIDDEN_KEPT)
 		*ret = s->options.refuses_hidden ? SIDE_REFUSED : SIDE_KEPT;
-	(void)name;
 	return rc;
 }
 
@@ -211,7 +210,7 @@ int local_find_new_side(struct request *r, struct node *dir,
 	else if (is_kept)
 		*ret_side = SIDE_KEPT;
 	else
-		rc = dot_side(r, name, ret_side);
+		rc = dot_side(r, ret_side);
 	if (rc == 0 && !is_kept && name[0] == '.' && open_flags != 0 &&
 		*ret_side == SIDE_KEPT && dir->ops != &local_dir_ops)
 		say_once(s, name);

@@ -1,6 +1,7 @@
 """Names that stay here, and attributes the API cannot hold, for real."""
 
 import errno
+import mmap
 import os
 import shutil
 import stat
@@ -68,6 +69,21 @@ def test_refused_dot_names_live_here(server, mount):
     assert caught.value.errno == errno.ENOTEMPTY
     shutil.rmtree(tree / "e")
     assert server_names(server) == []
+
+
+def test_what_stays_here_outlives_a_killed_daemon(server, mount):
+    tree = mount.path
+    (tree / ".env").write_text("SECRET=1\n")
+    (tree / "key").write_text("k")
+    os.chmod(tree / "key", 0o600)
+    os.symlink("key", tree / "link")
+    mount.kill()
+    mount.pid = mount.status_code = None
+    mount.start()
+    assert (tree / ".env").read_text() == "SECRET=1\n"
+    assert stat.S_IMODE(os.stat(tree / "key").st_mode) == 0o600
+    assert os.readlink(tree / "link") == "key"
+    assert server_names(server) == ["key"]
 
 
 def test_dot_names_cost_no_request(server, mount):
@@ -284,6 +300,36 @@ def test_a_virtual_environment_works(mount):
     assert out.strip() == f"{tree}/venv"
     again(mount)
     run(tree, "venv/bin/python3", "-c", "pass")
+
+
+def test_special_files_are_refused_as_on_the_server(tree):
+    os.mknod(tree / ".plain", 0o600)
+    assert stat.S_IMODE(os.stat(tree / ".plain").st_mode) == 0o600
+    for kind in (stat.S_IFIFO, stat.S_IFCHR):
+        with pytest.raises(OSError) as caught:
+            os.mknod(tree / ".special", kind | 0o600)
+        assert caught.value.errno == errno.EPERM
+    with pytest.raises(OSError) as caught:
+        os.link(tree / ".plain", tree / ".linked")
+    assert caught.value.errno == errno.EPERM
+    with pytest.raises(OSError) as caught:
+        os.setxattr(tree / ".plain", "user.x", b"y")
+    assert caught.value.errno == errno.EOPNOTSUPP
+
+
+def test_mappings_of_files_that_stay_here(tree):
+    with open(tree / ".map", "w+b") as file:
+        os.posix_fallocate(file.fileno(), 0, 10000)
+        with mmap.mmap(file.fileno(), 10000) as mapping:
+            mapping[5000:5005] = b"hello"
+            mapping.flush()
+    with open(tree / ".map", "ab") as file, \
+            open(tree / ".map", "ab", buffering=0) as other:
+        file.write(b"1")
+        file.flush()
+        other.write(b"2")
+    assert (tree / ".map").read_bytes()[5000:5005] == b"hello"
+    assert (tree / ".map").read_bytes()[10000:] == b"12"
 
 
 def test_open_files_outlive_their_names(tree):
