@@ -9,7 +9,8 @@
  *
  * REMOTE_CAN_RANGE holds until the first file shows that there is no files/;
  * REMOTE_CAN_HIDDEN is said once a dot name was shown or accepted, so whoever
- * must know beforehand asks for one.
+ * must know beforehand probes: servers that refuse dot names refuse the removal
+ * of one that is not there with 400, the others miss it with 404.
  *
  * What the API does that nothing here can help:
  *
@@ -41,5 +42,11 @@ int contents_new(struct http_pool *, const struct contents_limits *,
  * the caller's. -EPROTO: something answers, but it is no Jupyter server. */
 int contents_probe(struct http_pool *, int timeout_ms, const struct cancel *,
 	char **ret_version);
+
+/* Is anybody there? The same question, asked once and on a connection of its
+ * own, so that neither a busy pool nor a connection that died unseen stands in
+ * its way. 0 when a server answers, whatever it says; the transport's error,
+ * or -EPROTO. */
+int contents_ping(struct endpoint *, int timeout_ms, const struct cancel *);
 
 #endif

@@ -51,9 +51,10 @@ bool contents_can(const struct contents *c, enum remote_capability what)
 
 void contents_note_accepted(struct contents *c, const char *path)
 {
-	if (contents_path_is_hidden(path))
-		(void)atomic_fetch_or(
-			&c->capabilities, (unsigned)REMOTE_CAN_HIDDEN);
+	if (!contents_path_is_hidden(path))
+		return;
+	(void)atomic_fetch_and(&c->capabilities, ~(unsigned)REMOTE_NO_HIDDEN);
+	(void)atomic_fetch_or(&c->capabilities, (unsigned)REMOTE_CAN_HIDDEN);
 }
 
 static ssize_t body_read(void *arg, char *buffer, size_t size)

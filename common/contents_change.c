@@ -6,7 +6,8 @@
  * is asked with stat, which works for every name the server shows; about dot
  * names of a server that hides them it says nothing, and then the failure is
  * returned as it came. So is a cancelled call: who cancels wants no more
- * waiting, and must ask for himself.
+ * waiting, and must ask for himself. Nothing is begun again when the time limit
+ * has passed, and the last question has a short one of its own.
  */
 #include "config.h"
 
@@ -26,6 +27,14 @@ static bool is_truth_visible(const struct contents *c, const char *path)
 	       contents_can(c, REMOTE_CAN_HIDDEN);
 }
 
+static int ask_truth(struct contents *c, const char *path,
+	const struct cancel *cancel, struct entry *ret_entry)
+{
+	return contents_stat_within(c, path,
+		MIN(c->limits.timeout_ms, CONTENTS_TRUTH_MS), cancel,
+		ret_entry);
+}
+
 /* 1: exists, 0: does not, -errno: not known. */
 static int exists(
 	struct contents *c, const char *path, const struct cancel *cancel)
@@ -35,7 +44,7 @@ static int exists(
 
 	if (!is_truth_visible(c, path))
 		return -EIO;
-	rc = contents_stat(&c->base, path, cancel, &e);
+	rc = ask_truth(c, path, cancel, &e);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc < 0)
@@ -50,7 +59,7 @@ static int mkdir_truth(struct contents *c, const char *path, int error,
 	const struct cancel *cancel, struct entry *ret_entry)
 {
 	if (!is_truth_visible(c, path) ||
-		contents_stat(&c->base, path, cancel, ret_entry) < 0)
+		ask_truth(c, path, cancel, ret_entry) < 0)
 		return error;
 	if (ret_entry->type == ENTRY_DIRECTORY)
 		return 0;
@@ -133,16 +142,15 @@ static int rename_truth(struct renaming *n, int error, struct entry *ret_entry)
 {
 	struct contents *c = n->contents;
 	int from = exists(c, n->from, n->cancel);
-	int to = exists(c, n->to, n->cancel);
+	int to = from < 0 ? from : exists(c, n->to, n->cancel);
 
-	if (from < 0 || to < 0)
+	if (to < 0)
 		return error;
 	if (from == 0 && to == 0)
 		return -ENOENT;
 	if (from == 0)
-		return contents_stat(&c->base, n->to, n->cancel, ret_entry) == 0
-			       ? 1
-			       : error;
+		return ask_truth(c, n->to, n->cancel, ret_entry) == 0 ? 1
+								      : error;
 	if (to == 1)
 		return n->is_lost ? -EEXIST : error;
 	return 0;
@@ -150,6 +158,8 @@ static int rename_truth(struct renaming *n, int error, struct entry *ret_entry)
 
 static int rename_until_known(struct renaming *n, struct entry *ret_entry)
 {
+	int64_t end_ms = clock_now_ms() + n->contents->limits.timeout_ms;
+
 	for (int attempt = 1;; attempt++) {
 		bool may_be_done;
 		int truth;
@@ -161,7 +171,8 @@ static int rename_until_known(struct renaming *n, struct entry *ret_entry)
 		truth = rename_truth(n, rc, ret_entry);
 		if (truth != 0)
 			return MIN(truth, 0);
-		if (!n->is_lost || attempt == CHANGE_ATTEMPTS_MAX)
+		if (!n->is_lost || attempt == CHANGE_ATTEMPTS_MAX ||
+			clock_now_ms() >= end_ms)
 			return rc;
 	}
 }
@@ -216,6 +227,7 @@ int contents_remove(
 	struct remote *remote, const char *path, const struct cancel *cancel)
 {
 	struct contents *c = contents_of(remote);
+	int64_t end_ms = clock_now_ms() + c->limits.timeout_ms;
 	int rc = contents_path_check(path);
 
 	if (rc < 0)
@@ -234,7 +246,48 @@ int contents_remove(
 		there = exists(c, path, cancel);
 		if (there == 0)
 			return 0;
-		if (there < 0 || !is_lost || attempt == CHANGE_ATTEMPTS_MAX)
+		if (there < 0 || !is_lost || attempt == CHANGE_ATTEMPTS_MAX ||
+			clock_now_ms() >= end_ms)
 			return rc;
 	}
+}
+
+/* --- dot names ------------------------------------------------------------ */
+
+/* No name that anybody has. */
+static char *unheard_of_name(void)
+{
+	g_autofree char *uuid = g_uuid_string_random();
+
+	return g_strconcat(".pycloud-", uuid, NULL);
+}
+
+int contents_probe_hidden(struct remote *remote, const struct cancel *cancel)
+{
+	struct contents *c = contents_of(remote);
+	g_autofree char *name = unheard_of_name();
+	g_autofree char *target = contents_target(name, NULL);
+	struct http_call call = { .request = HTTP_REQUEST_INIT,
+		.is_idempotent = true };
+	struct http_response r;
+	int rc;
+
+	call.request.method = "DELETE";
+	call.request.target = target;
+	call.request.body_max = CONTENTS_MODEL_MAX;
+	call.request.timeout_ms = c->limits.timeout_ms;
+	http_response_init(&r);
+	rc = contents_call(c, HTTP_OP_REMOVE, name, &call, cancel, &r);
+	if (rc == -ENOENT && r.status == 404) {
+		contents_note_accepted(c, name);
+		rc = 0;
+	} else if (r.status == 400) {
+		(void)atomic_fetch_or(
+			&c->capabilities, (unsigned)REMOTE_NO_HIDDEN);
+		rc = 0;
+	} else if (r.error == 0 && r.status / 100 != 5) {
+		rc = -EOPNOTSUPP;
+	}
+	http_response_clear(&r);
+	return rc;
 }

@@ -148,7 +148,8 @@ static int put_chunks(struct upload *u, struct entry *ret_entry)
 	}
 }
 
-/* Failures that do not say "no", so that starting again may help. */
+/* Failures that do not say "no", so that starting again may help. Time that ran
+ * out is none: somebody is waiting. */
 static bool is_doubtful(int rc)
 {
 	switch (rc) {
@@ -158,7 +159,6 @@ static bool is_doubtful(int rc)
 	case -ECONNREFUSED:
 	case -ECONNRESET:
 	case -EHOSTUNREACH:
-	case -ETIMEDOUT:
 		return true;
 	default:
 		return false;

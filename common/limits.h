@@ -43,6 +43,9 @@
 #define CONTENTS_LISTING_MAX (128 * MIB)
 #define CONTENTS_ENTRIES_MAX 500000
 #define CONTENTS_MODEL_MAX   (1 * MIB)
+/* After a change that failed, somebody who has waited long already waits for
+ * the question what became of it. */
+#define CONTENTS_TRUTH_MS 5000
 /* One big PUT freezes the server for everybody; 8 MiB costs it <= 115 ms. */
 #define CONTENTS_CHUNK_BYTES (8 * MIB)
 /* What we are ready to hold of one file at all (local disk, not memory). */

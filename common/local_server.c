@@ -104,11 +104,14 @@ static GString *settings_text(const char *root, const struct local_server *s,
 	g_string_append(text, "c.NotebookApp.notebook_dir = ");
 	append_path(text, root);
 	/* Every delete and rename makes a directory for checkpoints beside the
-	 * file; hidden names are listed here, and `rm -r` would meet it. */
+	 * file; hidden names are listed here, and `rm -r` would meet it. And it
+	 * would not meet what is never listed by default, as *~ and
+	 * __pycache__. */
 	g_string_append(text, "c.FileCheckpoints.checkpoint_dir = ");
 	append_path(text, checkpoints);
 	g_string_append(text,
 		"c.ContentsManager.allow_hidden = True\n"
+		"c.ContentsManager.hide_globs = []\n"
 		"c.FileContentsManager.delete_to_trash = False\n");
 	return text;
 }

@@ -42,6 +42,22 @@ bool name_may_be_unlisted(const char *name, bool lists_hidden)
 	return false;
 }
 
+char *name_escape(const char *name)
+{
+	GString *out = g_string_new(NULL);
+
+	for (; *name != '\0'; name++) {
+		if (*name == '\\')
+			g_string_append(out, "\\\\");
+		else if ((unsigned char)*name < 0x20 || *name == 0x7f)
+			g_string_append_printf(
+				out, "\\%03o", (unsigned char)*name);
+		else
+			g_string_append_c(out, *name);
+	}
+	return g_string_free(out, FALSE);
+}
+
 char *path_join(const char *parent, const char *name)
 {
 	if (*parent == '\0')

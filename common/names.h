@@ -23,6 +23,10 @@ bool name_is_trusted(const char *name);
  * *.dylib. A listing proves nothing about them. */
 bool name_may_be_unlisted(const char *name, bool lists_hidden);
 
+/* For one column of one line: control characters and backslashes as C writes
+ * them (\012), everything else as it is; g_free, and back by g_strcompress(). */
+char *name_escape(const char *name);
+
 /* parent + "/" + name ("" + name for the root); g_free. */
 char *path_join(const char *parent, const char *name);
 /* "a/b" -> "a" (g_free) and, borrowed, "b". */

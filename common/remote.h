@@ -26,8 +26,10 @@
 struct remote;
 
 enum remote_capability {
-	REMOTE_CAN_RANGE = 1 << 0,  /* read with an offset costs its length */
-	REMOTE_CAN_HIDDEN = 1 << 1, /* dot names are accepted and listed */
+	REMOTE_CAN_RANGE = 1 << 0, /* read with an offset costs its length */
+	/* Dot names: accepted and listed; refused; neither: not known yet. */
+	REMOTE_CAN_HIDDEN = 1 << 1,
+	REMOTE_NO_HIDDEN = 1 << 5,
 	REMOTE_CAN_MODE = 1 << 2,
 	REMOTE_CAN_TIMES = 1 << 3,
 	REMOTE_CAN_SYMLINK = 1 << 4,
@@ -81,6 +83,9 @@ struct remote_ops {
 	 * may remove a full one without a word. */
 	int (*remove)(struct remote *, const char *path, const struct cancel *);
 	unsigned (*capabilities)(struct remote *);
+	/* Finds out which of REMOTE_CAN_HIDDEN and REMOTE_NO_HIDDEN holds, and
+	 * changes nothing over there. -EOPNOTSUPP: there is no telling. */
+	int (*probe_hidden)(struct remote *, const struct cancel *);
 	void (*free)(struct remote *);
 };
 
@@ -135,6 +140,11 @@ static inline int remote_remove(
 static inline unsigned remote_capabilities(struct remote *r)
 {
 	return r->ops->capabilities(r);
+}
+
+static inline int remote_probe_hidden(struct remote *r, const struct cancel *c)
+{
+	return r->ops->probe_hidden(r, c);
 }
 
 static inline void remote_free(struct remote *r)

@@ -4,6 +4,8 @@
 #include "attr.h"
 
 #include "content.h"
+#include "fs_limits.h"
+#include "node_table.h"
 #include "overlay.h"
 
 #define BLOCK_BYTES 4096
@@ -65,30 +67,56 @@ void attr_fill_entry(struct session *s, const char *path, const struct entry *e,
 	ret->valid_ms = MAX(0, s->options.attr_timeout_ms - age_ms);
 }
 
-void attr_fill(struct session *s, const struct node *n, const char *path,
-	const struct entry *e, int64_t age_ms, struct node_attr *ret)
+/* What the content knows better than the server's entry. */
+static void apply_content(struct session *s, const struct node *n,
+	const char *path, const struct entry *e, struct node_attr *ret)
 {
 	struct content_stat held;
 
-	attr_fill_entry(s, path != NULL ? path : "", e, age_ms, ret);
-	ret->st.st_ino = n->ino;
-	if (path == NULL)
-		ret->st.st_nlink = 0;
-	if (n->content == NULL)
-		return;
 	content_stat(n->content, &held);
+	/* Its upload changes its time without the kernel's knowledge. */
+	if (held.is_dirty)
+		ret->valid_ms = 0;
 	if (!held.is_dirty && path != NULL) {
 		if (held.has_real_size && content_is_version(n->content, e))
 			set_size(&ret->st, held.size);
 		return;
 	}
 	set_size(&ret->st, held.size);
-	if (held.is_dirty) {
+	if (held.is_dirty && path != NULL) {
 		ret->st.st_mtim = ret->st.st_ctim = held.mtime;
-		if (path != NULL)
-			apply_overlay(s, path, NULL, &ret->st);
-		ret->st.st_atim = ret->st.st_mtim;
+		apply_overlay(s, path, NULL, &ret->st);
 	}
+}
+
+void attr_fill(struct session *s, struct node *n, const char *path,
+	const struct entry *e, int64_t age_ms, struct node_attr *ret)
+{
+	attr_fill_entry(s, path != NULL ? path : "", e, age_ms, ret);
+	ret->st.st_ino = n->ino;
+	if (path == NULL) {
+		ret->st.st_nlink = 0;
+		(void)node_table_recall(s->nodes, n, &ret->st);
+	}
+	if (n->content != NULL)
+		apply_content(s, n, path, e, ret);
+	if (path != NULL)
+		node_table_remember(s->nodes, n, &ret->st);
+	ret->st.st_atim = ret->st.st_mtim;
+}
+
+/* There is nothing but the node to keep it in. */
+void attr_change_nameless(
+	struct session *s, struct node *n, const struct node_change *change)
+{
+	struct stat st = { .st_mode = n->ops->type | DEFAULT_FILE_MODE };
+
+	(void)node_table_recall(s->nodes, n, &st);
+	if (change->has_mode)
+		st.st_mode = n->ops->type | (change->mode & 07777);
+	if (change->has_mtime)
+		st.st_mtim = change->mtime;
+	node_table_remember(s->nodes, n, &st);
 }
 
 void attr_fill_control(struct session *s, const struct node *n, mode_t mode,

@@ -15,12 +15,16 @@
 
 /* `path` NULL: the file is unlinked and only its content speaks. `entry` is
  * age_ms old. */
-void attr_fill(struct session *, const struct node *, const char *path,
+void attr_fill(struct session *, struct node *, const char *path,
 	const struct entry *, int64_t age_ms, struct node_attr *ret);
 
 /* Of a name that has no node yet (readdir). */
 void attr_fill_entry(struct session *, const char *path, const struct entry *,
 	int64_t age_ms, struct node_attr *ret);
+
+/* A change of mode or time of what has no name any more. */
+void attr_change_nameless(
+	struct session *, struct node *, const struct node_change *);
 
 /* Of what stands only here: control files and directories. */
 void attr_fill_control(struct session *, const struct node *, mode_t mode,

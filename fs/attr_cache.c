@@ -15,13 +15,17 @@ struct belief {
 	struct entry entry; /* its name is the key in directory.names */
 	bool is_absent;
 	bool is_local;
+	bool is_own;	 /* learnt from what we did ourselves */
+	bool is_dropped; /* known, and not believed any more */
 	int64_t learnt_ms;
 	uint64_t changed; /* ticket number of our own last change; 0: none */
 };
 
 struct directory {
 	GHashTable *names; /* name -> struct belief * */
-	int64_t listed_ms; /* 0: never, or not believed any more */
+	int64_t listed_ms; /* 0: never */
+	bool is_dropped;   /* the listing: known, and not believed any more */
+	bool is_own;	   /* not listed but made by us */
 	int last_count;	   /* -1: never listed */
 	unsigned singles;
 	unsigned locals; /* names that are is_local: never make room of them */
@@ -167,6 +171,7 @@ static struct belief *believe_locked(struct attr_cache *c, struct directory *d,
 		c->names++;
 	}
 	b->is_absent = e == NULL;
+	b->is_own = false;
 	if (e != NULL) {
 		char *own_name = b->entry.name;
 
@@ -174,14 +179,22 @@ static struct belief *believe_locked(struct attr_cache *c, struct directory *d,
 		b->entry.name = own_name;
 	}
 	b->learnt_ms = clock_now_ms();
+	b->is_dropped = false;
 	return b;
 }
 
 /* An age of 0 asks always, within the same millisecond too. */
-static bool is_fresh(int64_t learnt_ms, int64_t max_age_ms)
+static bool is_fresh(int64_t learnt_ms, bool is_dropped, int64_t max_age_ms)
 {
-	return learnt_ms != 0 && max_age_ms > 0 &&
+	if (learnt_ms == 0 || max_age_ms == ATTR_ANY_AGE)
+		return learnt_ms != 0;
+	return !is_dropped && max_age_ms > 0 &&
 	       clock_now_ms() - learnt_ms <= max_age_ms;
+}
+
+static bool is_believed(const struct belief *b, int64_t max_age_ms)
+{
+	return b->is_local || is_fresh(b->learnt_ms, b->is_dropped, max_age_ms);
 }
 
 static enum attr_answer answer_locked(struct attr_cache *c, struct directory *d,
@@ -192,16 +205,16 @@ static enum attr_answer answer_locked(struct attr_cache *c, struct directory *d,
 
 	(void)c;
 	d->used_ms = clock_now_ms();
-	if (b != NULL && (b->is_local || is_fresh(b->learnt_ms, max_age_ms))) {
+	if (b != NULL && is_believed(b, max_age_ms)) {
 		*ret_learnt_ms = b->is_local ? d->used_ms : b->learnt_ms;
 		if (b->is_absent)
 			return ATTR_ABSENT;
 		entry_copy(&b->entry, ret_entry);
 		return ATTR_PRESENT;
 	}
-	if (b == NULL && is_fresh(d->listed_ms, max_age_ms)) {
+	if (b == NULL && is_fresh(d->listed_ms, d->is_dropped, max_age_ms)) {
 		*ret_learnt_ms = d->listed_ms;
-		return ATTR_UNLISTED;
+		return d->is_own ? ATTR_ABSENT : ATTR_UNLISTED;
 	}
 	return ATTR_UNKNOWN;
 }
@@ -241,7 +254,7 @@ static void entry_free_func(gpointer p)
 /* Names that no listing renews are shown for as long as they are believed. */
 static bool is_shown(const struct belief *b, int64_t max_age_ms)
 {
-	return b->is_local || is_fresh(b->learnt_ms, max_age_ms) ||
+	return is_believed(b, max_age_ms) ||
 	       !name_may_be_unlisted(b->entry.name, false);
 }
 
@@ -255,7 +268,7 @@ GPtrArray *attr_cache_listing(struct attr_cache *c, const char *dir,
 
 	mutex_lock(&c->lock);
 	d = find_locked(c, dir);
-	if (d != NULL && is_fresh(d->listed_ms, max_age_ms)) {
+	if (d != NULL && is_fresh(d->listed_ms, d->is_dropped, max_age_ms)) {
 		d->used_ms = clock_now_ms();
 		if (ret_age_ms != NULL)
 			*ret_age_ms = d->used_ms - d->listed_ms;
@@ -272,6 +285,28 @@ GPtrArray *attr_cache_listing(struct attr_cache *c, const char *dir,
 	if (entries != NULL)
 		g_ptr_array_sort(entries, compare_names);
 	return entries;
+}
+
+GPtrArray *attr_cache_unlisted(struct attr_cache *c, const char *dir)
+{
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+	GHashTableIter iter;
+	struct directory *d;
+	gpointer key, value;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	if (d != NULL) {
+		g_hash_table_iter_init(&iter, d->names);
+		while (g_hash_table_iter_next(&iter, &key, &value)) {
+			const struct belief *b = value;
+
+			if (!b->is_absent && name_may_be_unlisted(key, false))
+				g_ptr_array_add(names, g_strdup(key));
+		}
+	}
+	mutex_unlock(&c->lock);
+	return names;
 }
 
 int attr_cache_count_single(
@@ -358,6 +393,8 @@ void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
 			(void)believe_locked(c, d, e->name, e);
 	}
 	d->listed_ms = d->used_ms = clock_now_ms();
+	d->is_own = false;
+	d->is_dropped = false;
 	d->last_count = (int)entries->len;
 	d->singles = 0;
 	make_room_locked(c);
@@ -411,9 +448,61 @@ void attr_cache_changed(struct attr_cache *c, const char *dir, const char *name,
 	b = believe_locked(c, d, name, or_absent);
 	d->locals += (unsigned)is_local - (unsigned)b->is_local;
 	b->is_local = is_local;
+	b->is_own = true;
 	b->changed = c->ticket++;
 	if (was_there != (or_absent != NULL))
 		touch_parent_locked(c, dir);
+	mutex_unlock(&c->lock);
+}
+
+void attr_cache_made(struct attr_cache *c, const char *path)
+{
+	struct directory *d;
+
+	mutex_lock(&c->lock);
+	remove_directory_locked(c, path);
+	d = get_locked(c, path);
+	d->listed_ms = d->used_ms;
+	d->is_own = true;
+	d->last_count = 0;
+	mutex_unlock(&c->lock);
+}
+
+bool attr_cache_owns_absence(struct attr_cache *c, const char *dir,
+	const char *name, int64_t max_age_ms)
+{
+	struct directory *d;
+	struct belief *b;
+	bool owns = false;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
+	if (b != NULL)
+		owns = b->is_absent && b->is_own &&
+		       is_fresh(b->learnt_ms, b->is_dropped,
+			       MIN(max_age_ms, REVALIDATE_MS));
+	else if (d != NULL)
+		owns = d->is_own &&
+		       is_fresh(d->listed_ms, d->is_dropped, max_age_ms);
+	mutex_unlock(&c->lock);
+	return owns;
+}
+
+void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
+{
+	struct directory *d;
+	struct belief *b;
+
+	mutex_lock(&c->lock);
+	d = find_locked(c, dir);
+	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
+	if (b != NULL)
+		b->is_dropped = true;
+	/* The listing too: it does not show a name that it need not prove and
+	 * that is not believed. */
+	if (d != NULL)
+		d->is_dropped = true;
 	mutex_unlock(&c->lock);
 }
 
@@ -498,12 +587,12 @@ static void expire_locked(struct attr_cache *c, struct directory *d)
 	gpointer value;
 
 	(void)c;
-	d->listed_ms = 0;
+	d->is_dropped = true;
 	g_hash_table_iter_init(&iter, d->names);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct belief *b = value;
 
-		b->learnt_ms = 0;
+		b->is_dropped = true;
 	}
 }
 

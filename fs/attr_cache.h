@@ -27,6 +27,10 @@
 
 struct attr_cache;
 
+/* As a max_age_ms: whatever was learnt and not disproved, dropped beliefs too.
+ * For those who cannot ask. */
+#define ATTR_ANY_AGE INT64_MAX
+
 enum attr_answer {
 	ATTR_UNKNOWN,  /* ask the server */
 	ATTR_UNLISTED, /* not in the listing, which is all that is known */
@@ -51,6 +55,10 @@ enum attr_answer attr_cache_lookup(struct attr_cache *, const char *dir,
 GPtrArray *attr_cache_listing(struct attr_cache *, const char *dir,
 	int64_t max_age_ms, int64_t *ret_age_ms);
 
+/* Names (char *, g_ptr_array_unref) that were there, however long ago, and that
+ * a listing need not show. */
+GPtrArray *attr_cache_unlisted(struct attr_cache *, const char *dir);
+
 /* How many names the directory had when it was last listed, -1 unknown; and
  * the count of single lookups since, which this call raises. */
 int attr_cache_count_single(
@@ -65,6 +73,13 @@ void attr_cache_put_answer(struct attr_cache *, uint64_t ticket,
 /* What we did ourselves: dir/name is so now. NULL: it is gone. */
 void attr_cache_changed(struct attr_cache *, const char *dir, const char *name,
 	const struct entry *or_absent, bool is_local);
+/* We made the directory: it is empty, the names too that no listing shows. */
+void attr_cache_made(struct attr_cache *, const char *path);
+/* That dir/name is not there is known from what we did ourselves, not from the
+ * server, whose answer others may have overtaken: we removed it REVALIDATE_MS
+ * ago at most, or made the directory max_age_ms ago at most. */
+bool attr_cache_owns_absence(struct attr_cache *, const char *dir,
+	const char *name, int64_t max_age_ms);
 bool attr_cache_is_local(
 	struct attr_cache *, const char *dir, const char *name);
 /* Everything below `from` is below `to` now. */
@@ -72,7 +87,11 @@ void attr_cache_moved(struct attr_cache *, const char *from, const char *to);
 /* The directory and all below it are gone. */
 void attr_cache_removed(struct attr_cache *, const char *path);
 
-/* Believe nothing any more (local names stay). */
+/* What we tried to change may or may not be changed: ask before it is believed
+ * again. What is local stays. */
+void attr_cache_doubt(struct attr_cache *, const char *dir, const char *name);
+
+/* Believe nothing any more (local names stay). It stays known: ATTR_ANY_AGE. */
 void attr_cache_expire(struct attr_cache *);
 void attr_cache_expire_dir(struct attr_cache *, const char *dir);
 

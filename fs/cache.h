@@ -7,6 +7,11 @@
  * fetched again. The budget is in bytes of present ranges; the
  * least recently given go first.
  *
+ * With a state the cache outlives the mount: cache_free() syncs the bytes and
+ * writes the index, cache_new() reads it and takes it away. So no index ever
+ * speaks of bytes that a mount has in use, and one that was killed leaves
+ * nothing that could be believed wrongly.
+ *
  * Prefetch announces what it is fetching (cache_expect), so that whoever opens
  * the file meanwhile waits for those bytes instead of asking for them twice.
  *
@@ -23,6 +28,7 @@
 #include <stdbool.h>
 
 struct cache;
+struct state;
 
 /* A file's name in the cache's directory. It keeps it while a content uses the
  * file, because a file without a name cannot be given one again; nothing looks
@@ -47,10 +53,15 @@ struct cached_bytes {
 
 void cached_bytes_init(struct cached_bytes *);
 void cached_bytes_clear(struct cached_bytes *);
+/* A name that nobody has: random, so that whoever needs one needs no table. */
+void cache_name_choose(int directory_fd, struct cache_name *ret);
+char *cache_name_text(const struct cache_name *); /* g_free */
 /* Takes the name away; the file lives as long as it is open. */
 void cache_name_clear(struct cache_name *);
 
-struct cache *cache_new(int directory_fd, int64_t budget_bytes);
+/* Borrows the state; NULL: what is here goes with the mount. */
+struct cache *cache_new(
+	int directory_fd, int64_t budget_bytes, struct state *or_null);
 void cache_free(struct cache *);
 
 /* 1: *ret_bytes is what is held of that version, and no longer in the cache;

@@ -17,6 +17,7 @@ struct content *content_new(int directory_fd)
 	mutex_init(&c->lock);
 	c->directory_fd = directory_fd;
 	c->fd = -1;
+	c->epoch = 1;
 	extents_init(&c->present);
 	c->claims = g_array_new(FALSE, FALSE, sizeof(struct content_claim));
 	return c;
@@ -28,6 +29,7 @@ void content_free(struct content *c)
 		return;
 	if (c->fd >= 0)
 		(void)close(c->fd);
+	spool_close(c->log); /* the next mount's */
 	cache_name_clear(&c->name);
 	extents_clear(&c->present);
 	g_array_unref(c->claims);
@@ -44,6 +46,7 @@ bool content_is_dirty_locked(struct content *c)
 /* Fetches under way see the new generation and give up. */
 void content_make_empty_locked(struct content *c)
 {
+	content_unlog_locked(c);
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
@@ -56,6 +59,7 @@ void content_make_empty_locked(struct content *c)
 	c->state = CONTENT_EMPTY;
 	c->has_version = false;
 	c->has_source = false;
+	c->is_mixed = false;
 	waitlist_wake(&c->changed);
 }
 
@@ -165,6 +169,7 @@ static int wait_until_quiet_locked(
 
 static void touch_locked(struct content *c) REQUIRES(c->lock)
 {
+	content_begin_change_locked(c);
 	c->dirty_gen++;
 	(void)clock_gettime(CLOCK_REALTIME, &c->mtime);
 }
@@ -179,6 +184,8 @@ static int grow_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 	if (ftruncate(c->fd, size) < 0)
 		return -errno;
 	rc = extents_add(&c->present, c->size, size);
+	if (rc == 0)
+		rc = content_log_present_locked(c, c->size, size);
 	if (rc == 0)
 		c->size = size;
 	return rc;
@@ -210,6 +217,8 @@ static int write_locked(struct content *c, const void *bytes, size_t size,
 		rc = scratch_write(c->fd, bytes, size, offset);
 		touch_locked(c);
 	}
+	if (rc == 0)
+		rc = content_log_present_locked(c, offset, end);
 	if (rc < 0)
 		undo_write_locked(c, &before);
 	else if (end > c->size)
@@ -219,12 +228,14 @@ static int write_locked(struct content *c, const void *bytes, size_t size,
 }
 
 ssize_t content_write(struct content *c, const void *bytes, size_t size,
-	int64_t offset, const struct cancel *cancel)
+	int64_t offset, uint64_t epoch, const struct cancel *cancel)
 {
 	int rc;
 
 	mutex_lock(&c->lock);
 	rc = wait_until_quiet_locked(c, cancel);
+	if (rc == 0 && epoch != 0 && epoch != c->epoch)
+		rc = -EREMCHG;
 	if (rc == 0 && c->state != CONTENT_READY)
 		rc = -ESTALE;
 	if (rc == 0)
@@ -250,8 +261,11 @@ static int truncate_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 		if (rc < 0)
 			return rc;
 	} else {
-		if (ftruncate(c->fd, size) < 0)
-			return -errno;
+		rc = content_log_truncated_locked(c, size);
+		if (rc == 0 && ftruncate(c->fd, size) < 0)
+			rc = -errno;
+		if (rc < 0)
+			return rc;
 		extents_truncate(&c->present, size);
 		c->size = size;
 	}
@@ -321,8 +335,10 @@ bool content_is_version(struct content *c, const struct entry *e)
 void content_touch(struct content *c)
 {
 	mutex_lock(&c->lock);
-	if (c->state == CONTENT_READY)
+	if (c->state == CONTENT_READY) {
 		touch_locked(c);
+		c->base = SPOOL_BASE_UNKNOWN;
+	}
 	mutex_unlock(&c->lock);
 }
 
@@ -382,6 +398,7 @@ int content_begin_upload(struct content *c, bool force,
 		c->is_uploading = true;
 		c->uploading_gen = c->tried_gen = c->dirty_gen;
 		c->was_sent = true;
+		content_log_sent_locked(c);
 		*ret_size = c->size;
 	}
 	mutex_unlock(&c->lock);
@@ -395,9 +412,13 @@ void content_end_upload(struct content *c, int rc, const struct entry *version)
 	c->is_uploading = false;
 	if (rc >= 0) {
 		c->clean_gen = c->uploading_gen;
+		c->was_sent = false;
 		c->has_source = false;
 		content_set_version_locked(c, version);
+		c->own = c->version;
 	}
+	if (!content_is_dirty_locked(c))
+		content_unlog_locked(c);
 	waitlist_wake(&c->changed);
 	mutex_unlock(&c->lock);
 }
@@ -406,19 +427,8 @@ void content_abandon(struct content *c)
 {
 	mutex_lock(&c->lock);
 	c->clean_gen = c->dirty_gen;
+	content_unlog_locked(c);
 	if (is_idle_locked(c))
 		content_make_empty_locked(c);
 	mutex_unlock(&c->lock);
-}
-
-int content_link(struct content *c, int directory_fd, const char *name)
-{
-	int rc;
-
-	mutex_lock(&c->lock);
-	rc = c->state != CONTENT_READY
-		     ? -ESTALE
-		     : scratch_keep(c->fd, c->size, directory_fd, name);
-	mutex_unlock(&c->lock);
-	return rc;
 }

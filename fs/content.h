@@ -17,7 +17,15 @@
  * takes the generation it sends, and only an unchanged generation makes the
  * content clean. Writers wait while an upload runs, so that what the server
  * gets is one moment's bytes. A content that could not be uploaded stays dirty:
- * its bytes are kept until they are placed.
+ * its bytes are kept until they are placed: from its first change on they stand
+ * in the spool (spool.h), and each further change is in its journal before it is
+ * answered.
+ *
+ * `base` is what a change began from: the version of the clean bytes, or what
+ * the caller said (content_set_base) when there were none. Whoever uploads
+ * compares it with what the server has now (conflict.h). When that ends with
+ * our bytes beside the file instead of in it, the content is EMPTY again and
+ * its `epoch` is raised: what was opened before can write no more.
  *
  * This module moves no bytes over the network and knows no path: fetch.c and
  * transfer.c do both. Locking: one internal lock, held across reads and writes
@@ -29,6 +37,7 @@
 #include "cache.h"
 #include "cancel.h"
 #include "entry.h"
+#include "spool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -53,7 +62,7 @@ struct content_claim {
 
 /* `directory_fd` is where temporary files are made; borrowed for life. */
 struct content *content_new(int directory_fd);
-/* Bytes that are not on the server go with it: see transfer_rescue(). */
+/* Bytes that are not on the server stay in the spool. */
 void content_free(struct content *);
 
 /* Holders: each open handle, and each transfer that needs the bytes. The last
@@ -102,9 +111,10 @@ int content_check_source(struct content *, const struct content_claim *,
  * end is 0. */
 ssize_t content_read(
 	struct content *, void *buffer, size_t size, int64_t offset);
-/* Needs READY. offset -1: at the end (O_APPEND). Waits for an upload. */
+/* Needs READY. offset -1: at the end (O_APPEND). Waits for an upload.
+ * -EREMCHG: not of this epoch any more (0: any). */
 ssize_t content_write(struct content *, const void *bytes, size_t size,
-	int64_t offset, const struct cancel *);
+	int64_t offset, uint64_t epoch, const struct cancel *);
 /* Needs READY, or size 0, which needs nothing (O_TRUNC, creation). */
 int content_truncate(struct content *, int64_t size, const struct cancel *);
 
@@ -128,11 +138,52 @@ void content_stat(struct content *, struct content_stat *ret);
 int content_begin_upload(
 	struct content *, bool force, const struct cancel *, int64_t *ret_size);
 void content_end_upload(struct content *, int rc, const struct entry *version);
+/* Instead: the bytes were placed elsewhere, and are given up here. */
+void content_end_conflict(struct content *);
 
 /* Nobody will ask for these bytes again (the file is gone): clean. */
 void content_abandon(struct content *);
 
-/* Gives the bytes a name on the local disk. */
-int content_link(struct content *, int directory_fd, const char *name);
+/* --- the spool (content_spool.c) ------------------------------------------ */
+
+/* What is about to change began from this; NULL: from nothing. Ignored while
+ * the content is dirty or has bytes of a version. */
+void content_set_base(struct content *, const struct entry *or_absent);
+/* Our own last upload made it: whoever set the base may not have known yet. */
+bool content_is_own_version(struct content *, const struct entry *);
+/* The version, when it is SPOOL_BASE_VERSION, and how old the knowledge is. */
+enum spool_base content_base(
+	struct content *, struct entry *ret_version, int64_t *ret_age_ms);
+
+/* Its dirty bytes are in the spool from now on. 0 too when they are there, or
+ * when nothing is dirty. */
+int content_journal(struct content *, int spool_fd, const char *path);
+bool content_is_journaled(struct content *);
+void content_unjournal(struct content *);
+int content_journal_moved(struct content *, const char *path);
+/* What was written so far is a whole, as far as its program is concerned. */
+void content_journal_flushed(struct content *);
+/* They will survive a power cut; 0 when there is nothing to be done. */
+int content_sync(struct content *);
+/* Where the bytes stand in the spool; g_free; NULL: they do not. */
+char *content_spool_file(struct content *);
+
+/* Takes up what an earlier mount left: takes fd and log, empties *record. The
+ * content must be EMPTY, else -EBUSY and nothing is taken. */
+int content_adopt(struct content *, struct spool_record *record, int fd,
+	struct spool_log *log);
+/* Taken up so, in the middle of a change, and not changed since. */
+bool content_is_unfinished(struct content *);
+/* Bytes of another version stand in it where its own are lost for good: it must
+ * not go by the name of either. */
+void content_set_mixed(struct content *);
+bool content_is_mixed(struct content *);
+
+/* Handles that may write; background uploads leave a file alone that has
+ * changes which none of them has flushed. */
+void content_add_writer(struct content *);
+void content_remove_writer(struct content *);
+bool content_may_upload_late(struct content *);
+uint64_t content_epoch(struct content *);
 
 #endif

@@ -275,7 +275,7 @@ static int add_present_locked(struct content *c, int64_t start, int64_t end)
 		extents_forget_small(&c->present);
 		rc = extents_add(&c->present, start, end);
 	}
-	return rc;
+	return rc == 0 ? content_log_present_locked(c, start, end) : rc;
 }
 
 /* Nothing may be left past the file's end, where it would come to light when

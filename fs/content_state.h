@@ -8,6 +8,7 @@
 #include "content.h"
 #include "extent.h"
 #include "mutex.h"
+#include "spool.h"
 #include "waitlist.h"
 
 enum content_state {
@@ -45,11 +46,34 @@ struct content {
 	uint64_t tried_gen; /* of the last upload that was begun */
 	bool was_sent;
 	struct timespec mtime;
+	/* What the change began from: set while clean, kept while dirty. */
+	enum spool_base base;
+	struct entry base_version;
+	int64_t base_ms;       /* when that was last known to be so */
+	int64_t dirty_ms;      /* since when it is dirty */
+	struct spool_log *log; /* NULL: not in the spool */
+	uint64_t synced_gen;   /* will survive a power cut */
+	bool is_unfinished;    /* left behind in the middle of a change */
+	bool is_mixed;	       /* of two versions */
+	struct entry own;      /* what our last upload made; its name unused */
+	unsigned writers;      /* handles that may write */
+	uint64_t epoch;	       /* raised by a conflict */
 };
 
 bool content_is_dirty_locked(struct content *c) REQUIRES(c->lock);
 void content_make_empty_locked(struct content *c) REQUIRES(c->lock);
 void content_set_version_locked(struct content *c, const struct entry *version)
 	REQUIRES(c->lock);
+
+/* The journal's part of a change: 0 or -errno, then the change must not be
+ * answered as done. */
+int content_log_present_locked(struct content *c, int64_t start, int64_t end)
+	REQUIRES(c->lock);
+int content_log_truncated_locked(struct content *c, int64_t size)
+	REQUIRES(c->lock);
+void content_log_sent_locked(struct content *c) REQUIRES(c->lock);
+/* Clean: the spool need not keep it. */
+void content_unlog_locked(struct content *c) REQUIRES(c->lock);
+void content_begin_change_locked(struct content *c) REQUIRES(c->lock);
 
 #endif

@@ -32,6 +32,8 @@ static const struct node_ops run_dir_ops;
 
 enum text_kind {
 	TEXT_STATUS,
+	TEXT_PENDING,
+	TEXT_CONFLICTS,
 	TEXT_RUN_COMMAND,
 	TEXT_RUN_EXIT,
 	TEXT_RUN_STATUS
@@ -39,6 +41,8 @@ enum text_kind {
 
 static const text_fn texts[] = {
 	[TEXT_STATUS] = status_mount,
+	[TEXT_PENDING] = status_pending,
+	[TEXT_CONFLICTS] = status_conflicts,
 	[TEXT_RUN_COMMAND] = status_run_command,
 	[TEXT_RUN_EXIT] = status_run_exit,
 	[TEXT_RUN_STATUS] = status_run,
@@ -52,6 +56,8 @@ struct control_name {
 };
 
 static const struct control_name pycloud_names[] = {
+	{ "conflicts", &text_ops, TEXT_CONFLICTS },
+	{ "pending", &text_ops, TEXT_PENDING },
 	{ "runs", &runs_ops, 0 },
 	{ "status", &text_ops, TEXT_STATUS },
 	{ NULL, NULL, 0 },

@@ -5,14 +5,20 @@
 
 #include "attr.h"
 #include "attr_cache.h"
+#include "availability.h"
 #include "cache.h"
+#include "conflict.h"
 #include "content.h"
 #include "control.h"
+#include "dirty_set.h"
 #include "fetch.h"
 #include "file.h"
 #include "fs_limits.h"
 #include "handle_table.h"
 #include "limits.h"
+#include "local.h"
+#include "local_names.h"
+#include "local_node.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -24,8 +30,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-
-#define DEFAULT_FILE_MODE 0644
 
 int dir_child_path(struct request *r, struct node *dir, const char *name,
 	char **ret_dir_path, char **ret_path)
@@ -73,6 +77,13 @@ void dir_leave(struct request *r, struct path_pass *pass)
 	path_gate_leave(r->session->gate, pass);
 }
 
+void dir_name_changed(struct session *s, const char *dir_path, const char *name,
+	const struct entry *now, bool is_local)
+{
+	attr_cache_changed(s->attrs, dir_path, name, now, is_local);
+	overlay_drop_mtime(s->overlay, dir_path);
+}
+
 struct node *dir_enter(struct session *s, struct node *dir,
 	const struct entry *entry, uint64_t lookups)
 {
@@ -81,6 +92,19 @@ struct node *dir_enter(struct session *s, struct node *dir,
 	if (entry->type == ENTRY_FILE)
 		template = file_template(s);
 	return node_table_enter(s->nodes, dir, entry->name, &template, lookups);
+}
+
+/* Whoever is in a removed directory, or has it open, may still look at it. */
+static int removed_getattr(
+	struct session *s, struct node *n, struct node_attr *ret)
+{
+	const struct entry entry = { .type = ENTRY_DIRECTORY,
+		.is_writable = true };
+
+	if (!node_table_was_removed(s->nodes, n))
+		return -ENOENT;
+	attr_fill(s, n, NULL, &entry, 0, ret);
+	return 0;
 }
 
 static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
@@ -92,9 +116,9 @@ static int dir_getattr(struct request *r, struct node *n, struct node_attr *ret)
 	int rc;
 
 	if (path == NULL)
-		return -ENOENT;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, &age_ms);
+		return removed_getattr(s, n, ret);
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, &age_ms);
 	if (rc < 0)
 		return rc;
 	if (entry.type != ENTRY_DIRECTORY)
@@ -117,8 +141,10 @@ static int dir_setattr(struct request *r, struct node *n, struct handle *h,
 	if ((change->has_uid && change->uid != s->options.uid) ||
 		(change->has_gid && change->gid != s->options.gid))
 		return -EPERM;
-	if (path == NULL)
-		return -ENOENT;
+	if (path == NULL) {
+		attr_change_nameless(s, n, change);
+		return removed_getattr(s, n, ret);
+	}
 	if (change->has_mode)
 		overlay_set_mode(s->overlay, path, change->mode);
 	if (change->has_mtime) {
@@ -165,11 +191,13 @@ static int dir_lookup(struct request *r, struct node *dir, const char *name,
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	rc = dir_child_path(r, dir, name, &dir_path, &path);
-	if (rc < 0)
-		return rc;
+	if (rc == 0)
+		rc = local_lookup(r, dir, dir_path, name, ret_node, ret_attr);
+	if (rc != 0)
+		return MIN(rc, 0);
 	prefetch_lookup(s->prefetch, dir_path);
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, &age_ms);
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, &age_ms);
 	if (rc == -ENOENT)
 		rc = lost_entry(s, dir, name, &entry);
 	if (rc < 0)
@@ -188,7 +216,7 @@ static int take_snapshot(
 	struct session *s = r->session;
 	GPtrArray *entries;
 	int64_t age_ms;
-	int rc = tree_list(s->tree, path, s->options.attr_timeout_ms,
+	int rc = tree_recall_list(s->tree, path, s->options.attr_timeout_ms,
 		&r->cancel, &entries, &age_ms);
 
 	if (rc < 0)
@@ -203,6 +231,7 @@ static int take_snapshot(
 		g_ptr_array_unref(h->entries);
 	h->entries = entries;
 	h->listed_ms = clock_now_ms() - age_ms;
+	local_take_snapshot(s, path, h);
 	return 0;
 }
 
@@ -248,8 +277,8 @@ static bool entry_of_now(struct session *s, const struct handle *h,
 	const char *dir_path, const struct entry *listed, struct entry *ret,
 	int64_t *ret_age_ms)
 {
-	switch (attr_cache_lookup(
-		s->attrs, dir_path, listed->name, INT64_MAX, ret, ret_age_ms)) {
+	switch (attr_cache_lookup(s->attrs, dir_path, listed->name,
+		ATTR_ANY_AGE, ret, ret_age_ms)) {
 	case ATTR_PRESENT:
 		return true;
 	case ATTR_ABSENT:
@@ -274,7 +303,8 @@ static int listed_entry(struct request *r, struct handle *h, guint index,
 	int64_t age_ms;
 
 	if (index >= h->entries->len)
-		return 0;
+		return local_dirent(
+			r, h, index - h->entries->len, wants_node, ret);
 	listed = h->entries->pdata[index];
 	dir_path = node_table_path(s->nodes, h->node);
 	if (dir_path == NULL ||
@@ -299,6 +329,7 @@ static int begin_again(struct request *r, struct handle *h)
 
 	if (path == NULL) {
 		g_ptr_array_set_size(h->entries, 0); /* removed: empty */
+		g_ptr_array_set_size(h->locals, 0);
 		return 0;
 	}
 	return take_snapshot(r, h->node, path, h);
@@ -378,7 +409,7 @@ static void undo_create(struct request *r, struct node *dir, struct node *n,
 {
 	struct session *s = r->session;
 
-	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	dir_name_changed(s, dir_path, name, NULL, false);
 	node_table_unlink(s->nodes, dir, name);
 	transfer_abandon(s, n);
 }
@@ -397,11 +428,12 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	overlay_removed(s->overlay, path);
 	if ((mode & 07777) != (DEFAULT_FILE_MODE & ~s->options.fmask))
 		overlay_set_mode(s->overlay, path, mode);
-	attr_cache_changed(s->attrs, dir_path, name, ret_entry, true);
+	dir_name_changed(s, dir_path, name, ret_entry, true);
 	n = node_table_enter(s->nodes, dir, name, &template, 0);
+	content_set_base(n->content, NULL);
 	rc = content_truncate(n->content, 0, &r->cancel);
 	if (rc == 0)
-		transfer_changed(s, n);
+		dirty_set_add(s->dirty, n);
 	if (rc == 0 && is_doubtful(s, name))
 		rc = create_now(r, n, ret_entry);
 	if (rc < 0) {
@@ -414,27 +446,58 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	return 0;
 }
 
+/* -ENOENT: nobody has the name, -EEXIST, or the remote's error. The server's
+ * mkdir of an existing directory succeeds, and so does its write of a file that
+ * should be new: it is asked, now, unless we know of ourselves. */
+static int check_absent(struct request *r, const char *dir_path,
+	const char *name, const char *path)
+{
+	struct session *s = r->session;
+	struct entry entry;
+	int rc;
+
+	if (attr_cache_owns_absence(
+		    s->attrs, dir_path, name, s->options.attr_timeout_ms))
+		return -ENOENT;
+	rc = tree_stat(s->tree, path, 0, &r->cancel, &entry, NULL);
+	if (rc < 0)
+		return rc;
+	entry_clear(&entry);
+	return -EEXIST;
+}
+
+/* For a file. Without the server what was known last must do: the upload finds
+ * out (conflict.h). */
+static int check_new(struct request *r, const char *dir_path, const char *name,
+	const char *path)
+{
+	struct session *s = r->session;
+	struct entry entry;
+	int rc = check_absent(r, dir_path, name, path);
+
+	if (!availability_is_failure(rc))
+		return rc;
+	rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, &entry, NULL);
+	if (rc < 0)
+		return rc;
+	entry_clear(&entry);
+	return -EEXIST;
+}
+
 /* What stands at the path now: 0 a file, -ENOENT nothing, or why it cannot be
  * opened for creation. */
 static int check_existing(
-	struct request *r, const char *path, int flags, struct entry *ret_entry)
+	struct request *r, const char *path, struct entry *ret_entry)
 {
 	struct session *s = r->session;
-	int64_t max_age_ms =
-		(flags & O_EXCL) != 0
-			? MIN(s->options.attr_timeout_ms, REVALIDATE_MS)
-			: s->options.attr_timeout_ms;
-	int rc = tree_stat(
-		s->tree, path, max_age_ms, &r->cancel, ret_entry, NULL);
+	int rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		&r->cancel, ret_entry, NULL);
 
-	if (rc < 0)
-		return rc;
-	if ((flags & O_EXCL) != 0)
-		rc = -EEXIST;
-	else if (ret_entry->type != ENTRY_FILE)
-		rc = -EISDIR;
-	if (rc < 0)
+	if (rc == 0 && ret_entry->type != ENTRY_FILE) {
 		entry_clear(ret_entry);
+		rc = -EISDIR;
+	}
 	return rc;
 }
 
@@ -450,7 +513,12 @@ static int dir_create(struct request *r, struct node *dir, const char *name,
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
 	if (rc == 0)
-		rc = check_existing(r, path, flags, &entry);
+		rc = local_create(r, dir, dir_path, name, mode, flags, ret_node,
+			ret_attr, ret_open);
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = (flags & O_EXCL) != 0 ? check_new(r, dir_path, name, path)
+				   : check_existing(r, path, &entry);
 	if (rc == -ENOENT) {
 		rc = create_new(r, dir, name, dir_path, path, mode, &entry, &n);
 		flags &= ~O_TRUNC; /* it is empty, and dirty already */
@@ -476,29 +544,29 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	mode_t mode, struct node **ret_node, struct node_attr *ret_attr)
 {
 	struct session *s = r->session;
-	int64_t max_age_ms = MIN(s->options.attr_timeout_ms, REVALIDATE_MS);
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
 	struct entry entry;
 	int rc = dir_child_path(r, dir, name, &dir_path, &path);
 
-	if (rc < 0)
-		return rc;
-	/* The server's mkdir of an existing directory succeeds. */
-	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
-	if (rc == 0) {
-		entry_clear(&entry);
-		return -EEXIST;
-	}
+	if (rc == 0)
+		rc = local_mkdir(
+			r, dir, dir_path, name, mode, ret_node, ret_attr);
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = check_absent(r, dir_path, name, path);
 	if (rc != -ENOENT)
 		return rc;
 	rc = remote_mkdir(s->remote, path, &r->cancel, &entry);
-	if (rc < 0)
+	if (rc < 0) {
+		attr_cache_doubt(s->attrs, dir_path, name);
 		return rc;
+	}
 	overlay_removed(s->overlay, path);
 	if ((mode & 07777) != (0755 & ~s->options.dmask))
 		overlay_set_mode(s->overlay, path, mode);
-	attr_cache_changed(s->attrs, dir_path, name, &entry, false);
+	dir_name_changed(s, dir_path, name, &entry, false);
+	attr_cache_made(s->attrs, path);
 	*ret_node = dir_enter(s, dir, &entry, 1);
 	attr_fill(s, *ret_node, path, &entry, 0, ret_attr);
 	entry_clear(&entry);
@@ -533,20 +601,30 @@ static int remove_on_server(struct request *r, struct node *n,
 	return is_local && rc == -ENOENT ? 0 : rc;
 }
 
-static void forget_file(struct request *r, struct node *dir, struct node *n,
+void dir_forget_bytes(struct session *s, struct node *n)
+{
+	if (n == NULL || n->content == NULL)
+		return;
+	if (content_is_open(n->content))
+		content_unjournal(n->content);
+	else
+		transfer_abandon(s, n);
+}
+
+void dir_forget_file(struct request *r, struct node *dir, struct node *n,
 	const char *name, const char *dir_path, const char *path)
 {
 	struct session *s = r->session;
 
-	attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+	dir_name_changed(s, dir_path, name, NULL, false);
 	overlay_removed(s->overlay, path);
 	cache_removed(s->cache, path);
 	node_table_unlink(s->nodes, dir, name);
-	if (n != NULL && n->content != NULL && !content_is_open(n->content))
-		transfer_abandon(s, n);
+	conflicts_forget(s->conflicts, path);
+	dir_forget_bytes(s, n);
 }
 
-static int remove_file(struct request *r, struct node *dir, struct node *n,
+int dir_remove_file(struct request *r, struct node *dir, struct node *n,
 	const char *name, const char *dir_path, const char *path)
 {
 	int rc = keep_open_bytes(r, n, path);
@@ -554,7 +632,9 @@ static int remove_file(struct request *r, struct node *dir, struct node *n,
 	if (rc == 0)
 		rc = remove_on_server(r, n, dir_path, name, path);
 	if (rc == 0 || rc == -ENOENT)
-		forget_file(r, dir, n, name, dir_path, path);
+		dir_forget_file(r, dir, n, name, dir_path, path);
+	else
+		attr_cache_doubt(r->session->attrs, dir_path, name);
 	return rc;
 }
 
@@ -572,11 +652,11 @@ static int unlink_inside_gate(struct request *r, struct node *dir,
 	if (rc == 0) {
 		rc = entry.type == ENTRY_DIRECTORY
 			     ? -EISDIR
-			     : remove_file(r, dir, n, name, dir_path, path);
+			     : dir_remove_file(r, dir, n, name, dir_path, path);
 		entry_clear(&entry);
 	} else if (rc == -ENOENT && n != NULL && n->content != NULL &&
 		   content_is_dirty(n->content)) {
-		forget_file(r, dir, n, name, dir_path, path);
+		dir_forget_file(r, dir, n, name, dir_path, path);
 		rc = 0;
 	}
 	node_table_unref(s->nodes, n);
@@ -592,56 +672,11 @@ static int dir_unlink(struct request *r, struct node *dir, const char *name)
 
 	if (rc < 0)
 		return rc;
-	rc = unlink_inside_gate(r, dir, name, dir_path, path);
+	rc = local_unlink(r, dir, name, path);
+	if (rc == 0)
+		rc = unlink_inside_gate(r, dir, name, dir_path, path);
 	dir_leave(r, &pass);
-	return rc;
-}
-
-/* The server makes this directory beside whatever it deletes or renames, and
- * takes an otherwise empty directory for empty. Where hidden names are listed
- * `rm -r` meets it after its own last delete. */
-#define CHECKPOINTS ".ipynb_checkpoints"
-
-/* A fresh listing of the directory. */
-static int list_now(
-	struct request *r, const char *path, GPtrArray **ret_entries)
-{
-	struct session *s = r->session;
-
-	attr_cache_expire_dir(s->attrs, path);
-	return tree_list(
-		s->tree, path, REVALIDATE_MS, &r->cancel, ret_entries, NULL);
-}
-
-static bool is_leftover(const GPtrArray *entries)
-{
-	const struct entry *only = entries->len == 1 ? entries->pdata[0] : NULL;
-
-	return only != NULL && only->type == ENTRY_DIRECTORY &&
-	       strcmp(only->name, CHECKPOINTS) == 0;
-}
-
-int dir_prove_empty(struct request *r, const char *path)
-{
-	g_autofree char *below = NULL;
-	GPtrArray *entries;
-	bool has_leftover;
-	int rc = list_now(r, path, &entries);
-
-	if (rc < 0)
-		return rc;
-	has_leftover = is_leftover(entries);
-	rc = entries->len > 0 ? -ENOTEMPTY : 0;
-	g_ptr_array_unref(entries);
-	if (!has_leftover)
-		return rc;
-	below = path_join(path, CHECKPOINTS);
-	rc = list_now(r, below, &entries);
-	if (rc < 0)
-		return rc;
-	rc = entries->len > 0 ? -ENOTEMPTY : 0;
-	g_ptr_array_unref(entries);
-	return rc;
+	return MIN(rc, 0);
 }
 
 static int remove_directory(struct request *r, struct node *dir,
@@ -654,33 +689,47 @@ static int remove_directory(struct request *r, struct node *dir,
 		rc = remote_remove(s->remote, path, &r->cancel);
 	if (rc == 0 || rc == -ENOENT) {
 		attr_cache_removed(s->attrs, path);
-		attr_cache_changed(s->attrs, dir_path, name, NULL, false);
+		dir_name_changed(s, dir_path, name, NULL, false);
 		overlay_removed(s->overlay, path);
 		cache_removed(s->cache, path);
+		local_names_directory_removed(local_names(s), path);
 		node_table_unlink(s->nodes, dir, name);
+	} else if (rc != -ENOTEMPTY) {
+		attr_cache_doubt(s->attrs, dir_path, name);
 	}
+	return rc;
+}
+
+static int rmdir_inside_gate(struct request *r, struct node *dir,
+	const char *name, const char *dir_path, const char *path)
+{
+	struct session *s = r->session;
+	struct entry entry;
+	int rc = local_rmdir(r, dir, name, path);
+
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
+		&entry, NULL);
+	if (rc < 0)
+		return rc;
+	rc = entry.type != ENTRY_DIRECTORY
+		     ? -ENOTDIR
+		     : remove_directory(r, dir, name, dir_path, path);
+	entry_clear(&entry);
 	return rc;
 }
 
 static int dir_rmdir(struct request *r, struct node *dir, const char *name)
 {
-	struct session *s = r->session;
 	g_autofree char *dir_path = NULL;
 	g_autofree char *path = NULL;
 	struct path_pass pass;
-	struct entry entry;
 	int rc = dir_enter_alone(r, dir, name, &pass, &dir_path, &path);
 
 	if (rc < 0)
 		return rc;
-	rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, &r->cancel,
-		&entry, NULL);
-	if (rc == 0) {
-		rc = entry.type != ENTRY_DIRECTORY
-			     ? -ENOTDIR
-			     : remove_directory(r, dir, name, dir_path, path);
-		entry_clear(&entry);
-	}
+	rc = rmdir_inside_gate(r, dir, name, dir_path, path);
 	dir_leave(r, &pass);
 	return rc;
 }
@@ -693,10 +742,29 @@ const struct node_ops dir_ops = {
 	.lookup = dir_lookup,
 	.create = dir_create,
 	.mkdir = dir_mkdir,
+	.symlink = local_symlink,
 	.unlink = dir_unlink,
 	.rmdir = dir_rmdir,
 	.rename = dir_rename,
 	.opendir = dir_opendir,
 	.dirent = dir_dirent,
+	.release = dir_release,
+};
+
+/* Its names are here, which every operation of ours asks about first. */
+const struct node_ops local_dir_ops = {
+	.kind = "local directory",
+	.type = S_IFDIR,
+	.getattr = local_getattr,
+	.setattr = local_setattr,
+	.lookup = dir_lookup,
+	.create = dir_create,
+	.mkdir = dir_mkdir,
+	.symlink = local_symlink,
+	.unlink = dir_unlink,
+	.rmdir = dir_rmdir,
+	.rename = dir_rename,
+	.opendir = local_dir_opendir,
+	.dirent = local_dir_dirent,
 	.release = dir_release,
 };

@@ -35,9 +35,24 @@ void dir_leave(struct request *, struct path_pass *);
 struct node *dir_enter(struct session *, struct node *dir, const struct entry *,
 	uint64_t lookups);
 
+/* We made, removed or replaced dir/name: it is `now` (NULL: gone), and what
+ * was set as the directory's time has ended. */
+void dir_name_changed(struct session *, const char *dir_path, const char *name,
+	const struct entry *now, bool is_local);
+
 /* -ENOTEMPTY unless a fresh listing proves that the directory is empty. The
  * caller is alone inside the gate. */
 int dir_prove_empty(struct request *, const char *path);
+
+/* The file has no name any more: its bytes are given up now, or with its last
+ * handle, and in neither case does the spool keep them. NULL is fine. */
+void dir_forget_bytes(struct session *, struct node *);
+/* The file goes, on the server and here; who has it open keeps its bytes. The
+ * node may be NULL. The second: the server's is gone already. */
+int dir_remove_file(struct request *, struct node *dir, struct node *,
+	const char *name, const char *dir_path, const char *path);
+void dir_forget_file(struct request *, struct node *dir, struct node *,
+	const char *name, const char *dir_path, const char *path);
 
 /* rename.c */
 int dir_rename(struct request *, struct node *dir, const char *name,

@@ -26,8 +26,8 @@ static int find_version(struct session *s, const char *path,
 	const struct cancel *cancel, struct cached_bytes *bytes)
 {
 	struct entry entry = { 0 };
-	int rc = tree_stat(s->tree, path, s->options.attr_timeout_ms, cancel,
-		&entry, NULL);
+	int rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
+		cancel, &entry, NULL);
 
 	if (rc < 0)
 		return rc;

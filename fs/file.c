@@ -6,11 +6,13 @@
 #include "attr.h"
 #include "attr_cache.h"
 #include "content.h"
+#include "dirty_set.h"
 #include "fetch.h"
 #include "fs_limits.h"
 #include "handle_table.h"
 #include "log.h"
 #include "names.h"
+#include "notifier.h"
 #include "overlay.h"
 #include "prefetch.h"
 #include "session.h"
@@ -28,7 +30,7 @@ static struct content *make_content(void *arg)
 {
 	const struct session *s = arg;
 
-	return content_new(s->scratch_fd);
+	return content_new(s->cache_fd);
 }
 
 struct node_template file_template(struct session *s)
@@ -50,7 +52,7 @@ static int file_getattr(
 	int rc = 0;
 
 	if (path != NULL)
-		rc = tree_stat(s->tree, path, s->options.attr_timeout_ms,
+		rc = tree_recall_stat(s->tree, path, s->options.attr_timeout_ms,
 			&r->cancel, &entry, &age_ms);
 	/* Gone on the server while bytes are unsaved here: they still are. */
 	if (rc == -ENOENT && content_is_dirty(n->content))
@@ -71,6 +73,29 @@ void file_let_go(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
+/* Truncation by a handle that only reads is done too, as elsewhere on Linux. */
+static bool may_write(const struct handle *h)
+{
+	return (h->flags & O_ACCMODE) != O_RDONLY || (h->flags & O_TRUNC) != 0;
+}
+
+/* What was written through this handle went beside the file, because somebody
+ * else had saved it meanwhile: no more can follow. */
+static bool lost_its_file(const struct handle *h)
+{
+	return may_write(h) && h->epoch != content_epoch(h->node->content);
+}
+
+/* A change of the bytes ends what utimens set before it. */
+static void end_set_time(struct session *s, struct node *n)
+{
+	g_autofree char *path = node_table_path(s->nodes, n);
+
+	node_table_touch(s->nodes, n);
+	if (path != NULL)
+		overlay_drop_mtime(s->overlay, path);
+}
+
 int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
@@ -80,10 +105,15 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 
 	if (rc < 0)
 		return rc;
-	if ((flags & O_TRUNC) != 0 && (flags & O_ACCMODE) != O_RDONLY) {
+	if ((flags & O_TRUNC) != 0) {
+		content_set_base(n->content, entry);
 		rc = content_truncate(n->content, 0, &r->cancel);
-		if (rc == 0)
-			transfer_changed(s, n);
+		/* Into the spool it comes with the first write: what was only
+		 * emptied so far must not replace anything after a crash. */
+		if (rc == 0) {
+			dirty_set_add(s->dirty, n);
+			end_set_time(s, n);
+		}
 	}
 	if (rc < 0) {
 		transfer_close(s, n);
@@ -99,7 +129,31 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 		.keeps_cache = keeps,
 	};
 	ret->handle->readahead = readahead_new();
+	ret->handle->epoch = content_epoch(n->content);
+	if (may_write(ret->handle))
+		content_add_writer(n->content);
 	return 0;
+}
+
+/* The kernel reads no further than to the size it believes, and open() asks
+ * the server about younger beliefs than the kernel's: what is new is told
+ * before the open is answered. */
+static void tell_kernel(struct session *s, struct node *n, const char *path,
+	const struct entry *entry)
+{
+	struct node_attr now;
+	struct stat told;
+
+	if (s->notifier == NULL || content_is_dirty(n->content) ||
+		!node_table_recall(s->nodes, n, &told))
+		return;
+	attr_fill(s, n, path, entry, 0, &now);
+	if (now.st.st_size == told.st_size &&
+		now.st.st_mtim.tv_sec == told.st_mtim.tv_sec &&
+		now.st.st_mtim.tv_nsec == told.st_mtim.tv_nsec)
+		return;
+	notifier_invalidate_attr(s->notifier, n->ino);
+	(void)notifier_wait(s->notifier, NULL, NOTIFY_WAIT_MS);
 }
 
 static int file_open(
@@ -115,7 +169,8 @@ static int file_open(
 	 * nobody meets a moment without the file. */
 	if (path == NULL)
 		return -ESTALE;
-	rc = tree_stat(s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
+	rc = tree_recall_stat(
+		s->tree, path, max_age_ms, &r->cancel, &entry, NULL);
 	if (rc == -ENOENT && content_is_dirty(n->content))
 		rc = 0;
 	if (rc < 0)
@@ -124,6 +179,8 @@ static int file_open(
 		rc = -EISDIR;
 	else
 		rc = file_open_entry(r, n, flags, &entry, ret);
+	if (rc == 0)
+		tell_kernel(s, n, path, &entry);
 	if (rc == 0 && (flags & O_ACCMODE) == O_RDONLY)
 		prefetch_file(s->prefetch, path);
 	entry_clear(&entry);
@@ -153,27 +210,51 @@ static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
 	return n;
 }
 
-/* Bytes may be written to a file whose rest is not here; only when the set of
- * ranges grows too long the rest is fetched. */
-static ssize_t write_bytes(struct request *r, struct node *n, const char *bytes,
-	size_t size, int64_t offset)
+/* Bytes may be written to a large file whose rest is not here; only when the
+ * set of ranges grows too long the rest is fetched. Of a small one the rest is
+ * fetched now: the save needs it anyway, and a version that the server loses
+ * meanwhile is here then. */
+static int prepare_write(
+	struct request *r, struct node *n, size_t size, int64_t offset)
 {
+	struct session *s = r->session;
+	int rc = fetch_prepare(s, n, &r->cancel);
+	int64_t held = content_size(n->content);
+
+	if (rc < 0 || held > SMALL_FILE_BYTES ||
+		(offset == 0 && (int64_t)size >= held))
+		return rc;
+	return fetch_whole(s, n, &r->cancel);
+}
+
+static ssize_t write_bytes(struct request *r, struct handle *h,
+	const char *bytes, size_t size, int64_t offset)
+{
+	struct node *n = h->node;
 	ssize_t done = -ESTALE;
 	int attempts;
 
 	for (attempts = 0; attempts < STALE_ATTEMPTS; attempts++) {
-		int rc = done == -E2BIG
-				 ? fetch_whole(r->session, n, &r->cancel)
-				 : fetch_prepare(r->session, n, &r->cancel);
+		int rc = done == -E2BIG ? fetch_whole(r->session, n, &r->cancel)
+					: prepare_write(r, n, size, offset);
 
 		if (rc < 0)
 			return rc;
 		done = content_write(
-			n->content, bytes, size, offset, &r->cancel);
+			n->content, bytes, size, offset, h->epoch, &r->cancel);
 		if (done != -ESTALE && done != -E2BIG)
 			break;
 	}
+	if (done == -EREMCHG)
+		return -ESTALE;
 	return done == -E2BIG ? -EIO : done;
+}
+
+/* The kernel sends a mapping's pages by whatever handle of the file it has:
+ * that one's O_APPEND does not speak of them. */
+static bool appends(const struct request *r, const struct handle *h)
+{
+	return (h->flags & O_APPEND) != 0 && !r->is_from_pages;
 }
 
 static ssize_t file_write(struct request *r, struct handle *h,
@@ -181,24 +262,32 @@ static ssize_t file_write(struct request *r, struct handle *h,
 {
 	struct session *s = r->session;
 	struct node *n = h->node;
-	g_autofree char *path = NULL;
-	ssize_t done = write_bytes(
-		r, n, bytes, size, (h->flags & O_APPEND) != 0 ? -1 : offset);
+	ssize_t done =
+		write_bytes(r, h, bytes, size, appends(r, h) ? -1 : offset);
+	int rc = 0;
 
-	if (done < 0) {
-		if (content_is_dirty(n->content)) /* part of it arrived */
-			transfer_changed(s, n);
-		return done;
-	}
-	transfer_changed(s, n);
-	path = node_table_path(s->nodes, n);
-	if (path != NULL)
-		overlay_drop_mtime(s->overlay, path);
+	if (done >= 0 || content_is_dirty(n->content)) /* a part arrived */
+		rc = transfer_changed(s, n);
+	if (done < 0 || rc < 0)
+		return done < 0 ? done : rc;
+	end_set_time(s, n);
 	return done;
 }
 
+/* A reader's close says nothing of what others write. */
 static int file_flush(struct request *r, struct handle *h)
 {
+	if (!may_write(h))
+		return 0;
+	if (lost_its_file(h))
+		return -ESTALE;
+	return transfer_save(r->session, h->node, &r->cancel);
+}
+
+static int file_fsync(struct request *r, struct handle *h)
+{
+	if (lost_its_file(h))
+		return -ESTALE;
 	return transfer_upload(r->session, h->node, &r->cancel);
 }
 
@@ -213,13 +302,14 @@ static int file_fallocate(struct request *r, struct handle *h, int mode,
 	rc = fetch_prepare(r->session, h->node, &r->cancel);
 	if (rc < 0)
 		return rc;
+	end_set_time(r->session, h->node);
 	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
 		offset + length <= content_size(c))
 		return 0;
+	if (lost_its_file(h))
+		return -ESTALE;
 	rc = content_truncate(c, offset + length, &r->cancel);
-	if (rc == 0)
-		transfer_changed(r->session, h->node);
-	return rc;
+	return rc < 0 ? rc : transfer_changed(r->session, h->node);
 }
 
 /* Bytes written through a mapping after the last close(2) come here without a
@@ -245,6 +335,8 @@ static void file_release(struct request *r, struct handle *h)
 {
 	upload_late(r->session, h->node);
 	readahead_free(h->readahead);
+	if (may_write(h))
+		content_remove_writer(h->node->content);
 	transfer_close(r->session, h->node);
 	file_let_go(r->session, h->node);
 }
@@ -252,21 +344,21 @@ static void file_release(struct request *r, struct handle *h)
 /* Without an open handle of its own (truncate(2)) the change must be on the
  * server before we say that it is done. */
 static int change_size(
-	struct request *r, struct node *n, bool has_handle, int64_t size)
+	struct request *r, struct node *n, struct handle *h, int64_t size)
 {
 	struct session *s = r->session;
-	int rc = 0;
+	int rc;
 
+	if (h != NULL && lost_its_file(h))
+		return -ESTALE;
 	content_open(n->content);
-	if (size > 0)
-		rc = fetch_prepare(s, n, &r->cancel);
+	rc = fetch_prepare(s, n, &r->cancel);
 	if (rc == 0)
 		rc = content_truncate(n->content, size, &r->cancel);
-	if (rc == 0) {
-		transfer_changed(s, n);
-		if (!has_handle)
-			rc = transfer_upload(s, n, &r->cancel);
-	}
+	if (rc == 0)
+		rc = transfer_changed(s, n);
+	if (rc == 0 && h == NULL)
+		rc = transfer_save(s, n, &r->cancel);
 	transfer_close(s, n);
 	file_let_go(s, n);
 	return rc;
@@ -307,12 +399,14 @@ static int file_setattr(struct request *r, struct node *n, struct handle *h,
 		(change->has_gid && change->gid != s->options.gid))
 		return -EPERM;
 	if (change->has_size) {
-		rc = change_size(r, n, h != NULL, change->size);
-		if (rc == 0 && path != NULL && !change->has_mtime)
-			overlay_drop_mtime(s->overlay, path);
+		rc = change_size(r, n, h, change->size);
+		if (rc == 0)
+			end_set_time(s, n);
 	}
 	if (rc == 0 && path != NULL)
 		rc = change_attributes(r, n, path, change);
+	else if (rc == 0)
+		attr_change_nameless(s, n, change);
 	return rc < 0 ? rc : file_getattr(r, n, ret);
 }
 
@@ -325,7 +419,7 @@ const struct node_ops file_ops = {
 	.read = file_read,
 	.write = file_write,
 	.flush = file_flush,
-	.fsync = file_flush,
+	.fsync = file_fsync,
 	.fallocate = file_fallocate,
 	.release = file_release,
 };

@@ -18,6 +18,21 @@
  * removing need. */
 #define REVALIDATE_MS 1000
 
+/* What a file's mode is as long as nobody said otherwise. */
+#define DEFAULT_FILE_MODE 0644
+/* A server that was not found is looked for again, when somebody asks for
+ * something, after the first of these, then twice that, up to the second. */
+#define OFFLINE_DELAY_FIRST_MS 1000
+#define OFFLINE_DELAY_MAX_MS   30000
+/* How long whoever asked may be held up by that. */
+#define OFFLINE_PROBE_MS 5000
+/* How long the kernel believes what is answered without the server. */
+#define OFFLINE_VALID_MS 1000
+/* A root that had this many names does not lose all of them at once, unless it
+ * says so for this long. */
+#define ROOT_NAMES_GUARDED 3
+#define ROOT_EMPTY_MS	   60000
+
 /* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
  * and at most 160 KiB of text in the state. */
 #define EXTENTS_MAX 4096
@@ -39,7 +54,7 @@
 /* How far out of order the kernel's own read-ahead asks. */
 #define READ_SLACK ((int64_t)512 << 10)
 
-/* Clean bytes kept on the local disk. */
+/* Clean bytes kept on the local disk, between mounts too. */
 #define CACHE_BYTES ((int64_t)1 << 30)
 
 /* Work that nobody waits for: read-ahead and prefetch. */
@@ -62,6 +77,14 @@
 /* How long a use of the state waits for the other daemon of the endpoint. */
 #define STATE_BUSY_MS 5000
 
+/* How long a file that was renamed to an editor's backup name stays on the
+ * server, for it may be written again; and how often its removal is tried. */
+#define LATE_REMOVE_MS	     2000
+#define LATE_REMOVE_ATTEMPTS 3
+
+/* How long the kernel may believe what is said of names that stay here. */
+#define LOCAL_ATTR_MS 1000
+
 /* Worker threads of the FUSE loop: handlers block, so there are many. */
 #define FUSE_THREADS_MAX      64
 #define FUSE_THREADS_IDLE_MAX 16
@@ -79,6 +102,24 @@
 #define RUNS_ACTIVE_MAX 16
 /* Output kept of one run on this computer. */
 #define RUN_OUTPUT_MAX ((int64_t)1 << 30)
+
+/* A copy beside a file that somebody else saved: the longest name, extension
+ * and host in it, and how many such copies of one second there may be. */
+#define CONFLICT_NAME_MAX   245
+#define CONFLICT_SUFFIX_MAX 32
+#define CONFLICT_HOST_MAX   32
+#define CONFLICT_TRIES	    9
+
+/* Bytes that are dirty for so long are made to survive a power cut. */
+#define SPOOL_SYNC_MS 1000
+/* Uploads that nobody waits for, at once. */
+#define WRITEBACK_THREADS 4
+/* After a failed upload: the first wait, which doubles, and the longest. What
+ * the server refused is likely to be refused again. */
+#define RETRY_FAULT_MS	     1000
+#define RETRY_FAULT_MAX_MS   60000
+#define RETRY_REFUSED_MS     60000
+#define RETRY_REFUSED_MAX_MS 3600000
 
 /* How long unmounting goes on trying to place what is not on the server. */
 #define DRAIN_MS 30000

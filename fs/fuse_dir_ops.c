@@ -64,7 +64,8 @@ static int make_file(struct request *r, struct node *dir, const char *name,
 		ret_node, ret_attr, &opened);
 	if (rc < 0)
 		return rc;
-	rc = (*ret_node)->ops->flush(r, opened.handle);
+	if ((*ret_node)->ops->flush != NULL)
+		rc = (*ret_node)->ops->flush(r, opened.handle);
 	release_handle(r, opened.handle);
 	if (rc < 0) {
 		/* Without its file on the server the name would be ours alone. */
@@ -142,19 +143,28 @@ void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	fuse_done(&r, dir, rc);
 }
 
-/* The contents API has no links of either kind; EPERM is what a file system
- * without them says. */
 void fuse_op_symlink(
 	fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
+	struct node_attr attr;
 	struct request r;
+	struct node *dir;
+	struct node *n;
+	int rc = -EPERM;
 
-	(void)target;
-	(void)name;
-	request_begin(&r, req, "symlink", parent);
-	reply_err(&r, -EPERM);
+	if (!fuse_begin(&r, req, "symlink", parent, &dir))
+		return;
+	if (dir->ops->symlink != NULL)
+		rc = dir->ops->symlink(&r, dir, name, target, &n, &attr);
+	node_table_unref(r.session->nodes, dir);
+	if (rc < 0)
+		reply_err(&r, rc);
+	else
+		reply_entry(&r, n, &attr);
 }
 
+/* The contents API has no hard links; EPERM is what a file system without them
+ * says. */
 void fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t to_parent,
 	const char *to_name)
 {
@@ -181,7 +191,8 @@ void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	to_dir = node_table_get(nodes, to_parent);
 	if (to_dir == NULL)
 		rc = -ESTALE;
-	else if (dir->ops->rename != NULL && to_dir->ops == dir->ops)
+	else if (dir->ops->rename != NULL &&
+		 to_dir->ops->rename == dir->ops->rename)
 		rc = dir->ops->rename(&r, dir, name, to_dir, to_name, flags);
 	node_table_unref(nodes, to_dir);
 	fuse_done(&r, dir, rc);

@@ -216,6 +216,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
 
 	if (!begin_on_handle(&r, req, "write", ino, fi, &h))
 		return;
+	r.is_from_pages = fi->writepage != 0;
 	if (h->node->ops->write != NULL)
 		n = h->node->ops->write(&r, h, bytes, size, offset);
 	if (n < 0)

@@ -24,6 +24,8 @@ static void handle_free(struct handle *h)
 {
 	if (h->entries != NULL)
 		g_ptr_array_unref(h->entries);
+	if (h->locals != NULL)
+		g_ptr_array_unref(h->locals);
 	if (h->text != NULL)
 		g_string_free(h->text, TRUE);
 	g_free(h);
@@ -51,6 +53,7 @@ struct handle *handle_table_open(
 
 	h->node = node;
 	h->flags = flags;
+	h->fd = -1;
 	mutex_lock(&t->lock);
 	h->fh = t->next_fh++;
 	g_hash_table_insert(t->by_fh, &h->fh, h);

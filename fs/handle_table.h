@@ -26,13 +26,18 @@ struct handle {
 
 	/* files: what this handle's reads look like (fetch.h) */
 	struct readahead *readahead;
+	uint64_t epoch; /* of the content when it was opened (content.h) */
 
 	/* directories: the snapshot that readdir walks (of struct entry *),
 	 * replaced when reading starts again at 0; guarded by the kernel,
 	 * which sends one readdir at a time for a handle */
 	GPtrArray *entries;
+	GPtrArray *locals; /* after them: names that stay here (char *) */
 	int64_t listed_ms; /* when the snapshot was true */
 	bool is_begun;
+
+	/* files that stay here: the descriptor, owned by local_file.c; -1 */
+	int fd;
 
 	/* control files: their text when they were opened; immutable */
 	GString *text;

@@ -14,21 +14,25 @@
  */
 #include "config.h"
 
+#include "availability.h"
 #include "contents.h"
 #include "daemonise.h"
 #include "fs_limits.h"
 #include "fuse_ops.h"
 #include "http_pool.h"
+#include "local_dirs.h"
 #include "log.h"
 #include "mountpoint.h"
 #include "notifier.h"
 #include "options.h"
+#include "replay.h"
 #include "run_remote.h"
 #include "run_table.h"
-#include "scratch_dirs.h"
 #include "secret.h"
 #include "session.h"
+#include "state.h"
 #include "status.h"
+#include "timefmt.h"
 #include "transfer.h"
 #include "tree.h"
 #include "workspace.h"
@@ -48,8 +52,9 @@ struct mount {
 	struct options options;
 	struct daemonise daemonise;
 	struct cancel cancel; /* of the start; fired by SIGTERM and SIGINT */
-	struct scratch_dirs dirs;
 	struct workspace *workspace;
+	struct local_dirs dirs;
+	struct state *state;
 	struct endpoint *endpoint;
 	struct http_pool *pool;
 	char *server_version;
@@ -174,17 +179,37 @@ static void install_signals(void)
 
 /* --- the steps of a start; each returns 0 or -errno with m->why ----------- */
 
-static int open_workspace(struct mount *m)
+static int name_workspace(struct mount *m)
 {
 	const struct workspace_options options = {
 		.ca_file = m->options.ca_file,
 		.is_insecure = m->options.is_insecure,
 	};
-	int rc = workspace_parse(
+
+	return workspace_parse(
 		m->options.spec, &options, &m->workspace, &m->why);
+}
+
+/* What this computer remembers of it. */
+static int open_state(struct mount *m)
+{
+	g_autofree char *note = NULL;
+	int rc = local_dirs_open(&m->dirs, m->workspace->name, &m->why);
 
 	if (rc < 0)
 		return rc;
+	rc = state_open(m->dirs.state_path, &m->state, &note);
+	if (rc == 0 && note != NULL)
+		log_warning("%s", note);
+	if (rc < 0)
+		m->why =
+			g_strdup_printf("cannot use %s: %s", m->dirs.state_path,
+				note != NULL ? note : g_strerror(-rc));
+	return rc;
+}
+
+static int open_workspace(struct mount *m)
+{
 	/* The local server's life hangs on the thread that forked it, which
 	 * must therefore be this one; it must not inherit a blocked mask. */
 	return workspace_open(m->workspace, &m->cancel, &m->endpoint, &m->why);
@@ -219,6 +244,39 @@ static char *explain(const struct mount *m, int rc)
 	}
 }
 
+static int ping(void *arg, const struct cancel *cancel)
+{
+	const struct mount *m = arg;
+
+	return contents_ping(m->endpoint,
+		(int)MIN(m->options.timeout_ms, OFFLINE_PROBE_MS), cancel);
+}
+
+static void on_availability(void *arg, bool is_online)
+{
+	const struct mount *m = arg;
+
+	if (is_online && m->session != NULL)
+		session_hurry(m->session);
+}
+
+/* What the session gets: the contents service, and whether it is there. */
+static int make_remote(struct mount *m, const struct contents_limits *limits)
+{
+	const struct availability_params params = {
+		.probe = ping,
+		.probe_arg = m,
+		.on_change = on_availability,
+		.on_change_arg = m,
+	};
+	struct remote *contents;
+	int rc = contents_new(m->pool, limits, &contents);
+
+	if (rc == 0)
+		m->remote = availability_new(contents, &params);
+	return rc;
+}
+
 /* Who is there, and may we? The first listing answers the second question,
  * and the first `ls` for free. */
 static int greet_server(struct mount *m)
@@ -233,12 +291,26 @@ static int greet_server(struct mount *m)
 		rc = contents_probe(m->pool, limits.timeout_ms, &m->cancel,
 			&m->server_version);
 	if (rc == 0)
-		rc = contents_new(m->pool, &limits, &m->remote);
+		rc = make_remote(m, &limits);
 	if (rc == 0)
 		rc = run_remote_new(m->pool, &m->executor);
 	if (rc < 0)
 		m->why = explain(m, rc);
 	return rc;
+}
+
+static void describe_availability(const struct mount *m, GString *text)
+{
+	struct availability_state state;
+	char since[32];
+
+	availability_state(m->remote, &state);
+	time_format_iso8601(&state.since, since);
+	g_string_append_printf(text, "state: %s\nsince: %s\n",
+		state.is_online ? "online" : "offline", since);
+	if (state.why != NULL)
+		g_string_append_printf(text, "why: %s\n", state.why);
+	g_free(state.why);
 }
 
 static void describe(void *arg, GString *text)
@@ -261,6 +333,7 @@ static void describe(void *arg, GString *text)
 		m->server_version, stats.requests, stats.failures,
 		stats.connects, stats.bytes_in, stats.bytes_out,
 		stats.latency_us);
+	describe_availability(m, text);
 }
 
 static int make_session(struct mount *m)
@@ -275,12 +348,17 @@ static int make_session(struct mount *m)
 			.is_read_only = m->options.is_read_only,
 			.cache_bytes = m->options.cache_bytes,
 			.has_prefetch = m->options.has_prefetch,
+			.writeback_ms = m->options.writeback_ms,
+			.overlay_patterns = m->options.overlay_patterns,
+			.refuses_hidden = m->options.refuses_hidden,
 		},
 		.remote = m->remote,
 		.executor = m->executor,
-		.scratch_fd = m->dirs.scratch_fd,
+		.state = m->state,
 		.cache_fd = m->dirs.cache_fd,
-		.rescue_fd = m->dirs.rescue_fd,
+		.keeps_cache = m->dirs.keeps_cache,
+		.spool_fd = m->dirs.spool_fd,
+		.names_fd = m->dirs.names_fd,
 		.describe = describe,
 		.describe_arg = m,
 	};
@@ -292,6 +370,8 @@ static int make_session(struct mount *m)
 			m->session->tree, "", 0, &m->cancel, &entries, NULL);
 	if (entries != NULL)
 		g_ptr_array_unref(entries);
+	if (rc == 0 && !m->options.is_read_only)
+		(void)replay_spool(m->session);
 	if (rc < 0)
 		m->why = explain(m, rc);
 	return rc;
@@ -427,8 +507,9 @@ static void take_down(struct mount *m)
 	remote_free(m->remote);
 	http_pool_free(m->pool);
 	endpoint_unref(m->endpoint);
+	state_close(m->state);
+	local_dirs_close(&m->dirs);
 	workspace_free(m->workspace);
-	scratch_dirs_close(&m->dirs);
 	cancel_fini(&m->cancel);
 	g_free(m->server_version);
 	g_free(m->why);
@@ -449,8 +530,10 @@ static void raise_descriptor_limit(void)
 
 static int start(struct mount *m)
 {
-	int rc = scratch_dirs_open(&m->dirs, &m->why);
+	int rc = name_workspace(m);
 
+	if (rc == 0)
+		rc = open_state(m);
 	if (rc == 0)
 		rc = open_workspace(m);
 	raise_descriptor_limit();
@@ -512,7 +595,7 @@ static int usage_error(struct mount *m, char *why)
 
 int main(int argc, char **argv)
 {
-	struct mount m = { .dirs = SCRATCH_DIRS_INIT };
+	struct mount m = { .dirs = LOCAL_DIRS_INIT };
 	char *why = NULL;
 
 	secret_hide_environment();

@@ -71,6 +71,9 @@ struct node_ops {
 	int (*mkdir)(struct request *, struct node *dir, const char *name,
 		mode_t mode, struct node **ret_node,
 		struct node_attr *ret_attr);
+	int (*symlink)(struct request *, struct node *dir, const char *name,
+		const char *target, struct node **ret_node,
+		struct node_attr *ret_attr);
 	int (*unlink)(struct request *, struct node *dir, const char *name);
 	int (*rmdir)(struct request *, struct node *dir, const char *name);
 	int (*rename)(struct request *, struct node *dir, const char *name,
@@ -122,6 +125,10 @@ struct node {
 	bool has_page_version;
 	struct timespec page_mtime; /* the version the kernel's pages are of */
 	int64_t page_size;
+	bool has_last; /* what stat said last */
+	mode_t last_mode;
+	int64_t last_size;
+	struct timespec last_mtime;
 };
 
 #endif

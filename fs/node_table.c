@@ -260,6 +260,39 @@ void node_table_move(struct node_table *t, struct node *dir, const char *name,
 	mutex_unlock(&t->lock);
 }
 
+void node_table_remember(
+	struct node_table *t, struct node *n, const struct stat *st)
+{
+	mutex_lock(&t->lock);
+	n->has_last = true;
+	n->last_mode = st->st_mode;
+	n->last_size = st->st_size;
+	n->last_mtime = st->st_mtim;
+	mutex_unlock(&t->lock);
+}
+
+void node_table_touch(struct node_table *t, struct node *n)
+{
+	mutex_lock(&t->lock);
+	(void)clock_gettime(CLOCK_REALTIME, &n->last_mtime);
+	mutex_unlock(&t->lock);
+}
+
+bool node_table_recall(struct node_table *t, struct node *n, struct stat *ret)
+{
+	bool has_last;
+
+	mutex_lock(&t->lock);
+	has_last = n->has_last;
+	if (has_last) {
+		ret->st_mode = n->last_mode;
+		ret->st_size = n->last_size;
+		ret->st_mtim = ret->st_ctim = n->last_mtime;
+	}
+	mutex_unlock(&t->lock);
+	return has_last;
+}
+
 static char *path_locked(struct node_table *t, struct node *n, bool is_linked)
 	REQUIRES(t->lock)
 {

@@ -83,6 +83,15 @@ bool node_table_keeps_pages(struct node_table *, struct node *,
  * with one did not reach it. */
 void node_table_forget_pages(struct node_table *, struct node *);
 
+/* The mode, size and time that the kernel was told last. What has no name any
+ * more goes on having them: all else that is known of a file is kept by path.
+ * False: nothing was remembered. */
+void node_table_remember(
+	struct node_table *, struct node *, const struct stat *);
+/* It was written to just now. */
+void node_table_touch(struct node_table *, struct node *);
+bool node_table_recall(struct node_table *, struct node *, struct stat *ret);
+
 /* Every living node, each with a ref (of struct node *; node_table_unref). */
 GPtrArray *node_table_all(struct node_table *);
 unsigned node_table_count(struct node_table *);

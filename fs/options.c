@@ -25,6 +25,7 @@ enum kind {
 	KIND_MASK,    /* mode_t, octal */
 	KIND_SIZE,    /* int64_t of bytes: 100M, 2G */
 	KIND_SWITCH,  /* bool: on or off */
+	KIND_HIDDEN,  /* bool: keep or refuse */
 	KIND_FLAG,    /* bool, set by its presence */
 	KIND_STRING,
 	KIND_PASS,   /* handed to libfuse as it is */
@@ -46,6 +47,9 @@ static const struct {
 	{ "dmask", KIND_MASK, offsetof(struct options, dmask) },
 	{ "cache_size", KIND_SIZE, offsetof(struct options, cache_bytes) },
 	{ "prefetch", KIND_SWITCH, offsetof(struct options, has_prefetch) },
+	{ "writeback", KIND_SECONDS, offsetof(struct options, writeback_ms) },
+	{ "overlay", KIND_STRING, offsetof(struct options, overlay_patterns) },
+	{ "hidden", KIND_HIDDEN, offsetof(struct options, refuses_hidden) },
 	{ "insecure", KIND_FLAG, offsetof(struct options, is_insecure) },
 	{ "nonempty", KIND_FLAG, offsetof(struct options, allows_nonempty) },
 	{ "debug", KIND_FLAG, offsetof(struct options, is_debug) },
@@ -144,6 +148,10 @@ static bool set_option(struct options *o, size_t i, const char *value)
 		*(bool *)(void *)field = g_strcmp0(value, "on") == 0;
 		return g_strcmp0(value, "on") == 0 ||
 		       g_strcmp0(value, "off") == 0;
+	case KIND_HIDDEN:
+		*(bool *)(void *)field = g_strcmp0(value, "refuse") == 0;
+		return g_strcmp0(value, "refuse") == 0 ||
+		       g_strcmp0(value, "keep") == 0;
 	case KIND_FLAG:
 		*(bool *)(void *)field = true;
 		return value == NULL;
@@ -361,6 +369,7 @@ void options_clear(struct options *o)
 	g_clear_pointer(&o->spec, g_free);
 	g_clear_pointer(&o->directory, g_free);
 	g_clear_pointer(&o->ca_file, g_free);
+	g_clear_pointer(&o->overlay_patterns, g_free);
 	if (o->fuse_options != NULL)
 		g_string_free(o->fuse_options, TRUE);
 	o->fuse_options = NULL;
@@ -388,6 +397,12 @@ void options_print_help(void)
 		"octal\n"
 		"  -o cache_size=BYTES      of files kept on the local disk (1G)\n"
 		"  -o prefetch=off          ask for nothing before it is asked for\n"
+		"  -o writeback=SECONDS     upload so long after close (0: before)\n"
+		"  -o overlay=GLOB:GLOB...  names that stay on this computer, "
+		"besides editors' own\n"
+		"  -o hidden=refuse         where the server refuses dot names, "
+		"do not keep them\n"
+		"                           here: EPERM\n"
 		"  -o ro                    read only\n"
 		"  -o allow_other           other users may enter too\n"
 		"  -o nonempty              mount over a directory that has files\n"

@@ -7,7 +7,13 @@
  * dropped; our own upload keeps it. Other clients and the pod do not see any of
  * this.
  *
- * It lives as long as the mount. Locking: one internal lock; nothing blocks.
+ * It is kept between mounts: what is changed here is written to the state, all
+ * of which is read at the start. Writing there may fail (a full disk); then
+ * what was set holds as long as the mount, and the log says so once.
+ *
+ * Locking: one internal lock around the records, so asking never waits for the
+ * disk. Changes come one after another, so that the state gets them in the
+ * order in which they were made.
  */
 #ifndef PYCLOUD_OVERLAY_H
 #define PYCLOUD_OVERLAY_H
@@ -18,6 +24,7 @@
 #include <sys/types.h>
 
 struct overlay;
+struct state;
 
 struct overlay_attr {
 	bool has_mode;
@@ -26,7 +33,8 @@ struct overlay_attr {
 	struct timespec mtime;
 };
 
-struct overlay *overlay_new(void);
+/* NULL: a memory that lasts as long as the overlay. The state is borrowed. */
+struct overlay *overlay_new(struct state *);
 void overlay_free(struct overlay *);
 
 /* What was set for the path, as far as it still holds for the version `now`

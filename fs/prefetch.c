@@ -153,7 +153,7 @@ static int fetch_file(struct session *s, const char *path,
 {
 	struct remote_sink sink = { file_sink, bytes };
 	struct remote_read_info info = { .total = -1 };
-	int rc = scratch_file(s->scratch_fd);
+	int rc = scratch_file(s->cache_fd);
 
 	if (rc < 0)
 		return rc;

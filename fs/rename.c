@@ -20,8 +20,13 @@
 
 #include "attr_cache.h"
 #include "cache.h"
+#include "conflict.h"
 #include "content.h"
+#include "dirty_set.h"
 #include "fetch.h"
+#include "local.h"
+#include "local_names.h"
+#include "local_node.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -60,15 +65,20 @@ static void believe_moved(
 {
 	struct session *s = m->session;
 
-	if (m->source.type == ENTRY_DIRECTORY)
+	if (m->source.type == ENTRY_DIRECTORY) {
 		attr_cache_moved(s->attrs, m->from, m->to);
-	attr_cache_changed(s->attrs, m->dir_path, m->name, NULL, false);
-	attr_cache_changed(s->attrs, m->to_dir_path, m->to_name, now, is_local);
+		local_names_directory_moved(local_names(s), m->from, m->to);
+	}
+	dir_name_changed(s, m->dir_path, m->name, NULL, false);
+	dir_name_changed(s, m->to_dir_path, m->to_name, now, is_local);
 	overlay_moved(s->overlay, m->from, m->to);
 	cache_moved(s->cache, m->from, m->to);
 	if (!is_local)
 		overlay_uploaded(s->overlay, m->to, now);
 	node_table_move(s->nodes, m->dir, m->name, m->to_dir, m->to_name);
+	conflicts_forget(s->conflicts, m->from);
+	if (dirty_set_count(s->dirty) > 0)
+		transfer_moved(s);
 }
 
 /* The file that is about to be replaced may be open: its readers keep the old
@@ -79,13 +89,6 @@ static int keep_target_bytes(struct renaming *m, struct node *target)
 		!content_is_open(target->content))
 		return 0;
 	return fetch_whole_at(m->session, target, m->to, &m->request->cancel);
-}
-
-static void forget_target(struct renaming *m, struct node *target)
-{
-	if (target != NULL && target->content != NULL &&
-		!content_is_open(target->content))
-		transfer_abandon(m->session, target);
 }
 
 /* One PUT to the target, then the source goes. */
@@ -112,7 +115,7 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 		 * program hears that the old name is still there. What the
 		 * server has under it may be older than ours. */
 		content_touch(n->content);
-		transfer_changed(s, n);
+		(void)transfer_changed(s, n);
 		entry_clear(&now);
 		return rc;
 	}
@@ -165,7 +168,7 @@ static int rename_file(struct renaming *m, unsigned flags)
 		rc = replace_by_upload(m, n);
 	}
 	if (rc == 0)
-		forget_target(m, target);
+		dir_forget_bytes(s, target);
 	node_table_unref(s->nodes, target);
 	node_table_unref(s->nodes, n);
 	return rc;
@@ -186,8 +189,7 @@ static int rename_directory(struct renaming *m)
 		if (rc < 0 && rc != -ENOENT)
 			return rc;
 		attr_cache_removed(s->attrs, m->to);
-		attr_cache_changed(
-			s->attrs, m->to_dir_path, m->to_name, NULL, false);
+		dir_name_changed(s, m->to_dir_path, m->to_name, NULL, false);
 	}
 	rc = move_on_server(m);
 	return rc == -EEXIST ? -ENOTEMPTY : rc;
@@ -221,8 +223,14 @@ static int look(struct renaming *m, unsigned flags)
 
 static int rename_inside_gate(struct renaming *m, unsigned flags)
 {
-	int rc = look(m, flags);
+	const struct local_move move = { m->request, m->dir, m->to_dir, m->name,
+		m->to_name, m->dir_path, m->to_dir_path, m->from, m->to,
+		flags };
+	int rc = local_rename(&move);
 
+	if (rc != 0)
+		return MIN(rc, 0);
+	rc = look(m, flags);
 	if (rc < 0)
 		return rc;
 	if (strcmp(m->from, m->to) == 0)
@@ -278,6 +286,20 @@ static int enter_alone(struct renaming *m, struct path_pass *pass)
 	}
 }
 
+/* Said before anything was tried, or by the server instead of trying. */
+static bool is_plain_refusal(int rc)
+{
+	return rc == -EEXIST || rc == -ENOTEMPTY || rc == -ENOTDIR ||
+	       rc == -EISDIR || rc == -EINVAL;
+}
+
+/* It failed, but the server may have done some of it. */
+static void doubt(struct renaming *m)
+{
+	attr_cache_doubt(m->session->attrs, m->dir_path, m->name);
+	attr_cache_doubt(m->session->attrs, m->to_dir_path, m->to_name);
+}
+
 int dir_rename(struct request *r, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags)
 {
@@ -295,6 +317,8 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 	rc = enter_alone(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
+		if (rc < 0 && !is_plain_refusal(rc))
+			doubt(&m);
 		path_gate_leave(r->session->gate, &pass);
 	}
 	renaming_clear(&m);

@@ -12,6 +12,7 @@
 
 #include "cancel.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,7 @@ struct request {
 	gid_t gid;
 	pid_t pid;
 	mode_t umask;
+	bool is_from_pages; /* a write of what a mapping changed */
 	struct cancel cancel;
 	atomic_bool is_signalled; /* any signal came */
 	atomic_bool is_like_pipe; /* any signal ends it */

@@ -283,7 +283,7 @@ static struct run *run_new(struct run_table *t, const char *line)
 	mutex_init(&run->lock);
 	(void)clock_gettime(CLOCK_REALTIME, &run->started);
 	run->changed = run->started;
-	run->fd = scratch_file(t->session->scratch_fd);
+	run->fd = scratch_file(t->session->cache_fd);
 	return run;
 }
 

@@ -58,45 +58,25 @@ int scratch_write(int fd, const void *bytes, size_t length, int64_t offset)
 	return 0;
 }
 
-static int copy_bytes(int from, int to, int64_t size)
+int scratch_copy(int from, int to, int64_t start, int64_t end)
 {
 	g_autofree char *buffer = g_malloc(COPY_BYTES);
-	int64_t done = 0;
 
-	while (done < size) {
-		ssize_t n = pread(from, buffer, COPY_BYTES, done);
+	while (start < end) {
+		size_t size = (size_t)MIN(COPY_BYTES, end - start);
+		ssize_t n = pread(from, buffer, size, start);
 		int rc;
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		rc = scratch_write(to, buffer, (size_t)n, done);
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		rc = scratch_write(to, buffer, (size_t)n, start);
 		if (rc < 0)
 			return rc;
-		done += n;
+		start += n;
 	}
-	return ftruncate(to, size) < 0 ? -errno : 0;
-}
-
-static int keep_copy(int fd, int64_t size, int directory_fd, const char *name)
-{
-	int copy = openat(directory_fd, name,
-		O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int rc;
-
-	if (copy < 0)
-		return -errno;
-	rc = copy_bytes(fd, copy, size);
-	if (rc == 0 && fsync(copy) < 0)
-		rc = -errno;
-	if (close(copy) < 0 && rc == 0)
-		rc = -errno;
-	if (rc < 0)
-		(void)unlinkat(directory_fd, name, 0);
-	return rc;
+	return 0;
 }
 
 int scratch_name(int fd, int directory_fd, const char *name)
@@ -107,21 +87,4 @@ int scratch_name(int fd, int directory_fd, const char *name)
 	return linkat(AT_FDCWD, self, directory_fd, name, AT_SYMLINK_FOLLOW) < 0
 		       ? -errno
 		       : 0;
-}
-
-int scratch_keep(int fd, int64_t size, int directory_fd, const char *name)
-{
-	int rc;
-
-	if (fsync(fd) < 0)
-		return -errno;
-	rc = scratch_name(fd, directory_fd, name);
-	if (rc == -EEXIST)
-		return rc;
-	if (rc < 0)
-		rc = keep_copy(fd, size, directory_fd, name);
-	/* The name itself must be on disk too. */
-	if (rc == 0 && fsync(directory_fd) < 0)
-		rc = -errno;
-	return rc;
 }

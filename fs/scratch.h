@@ -2,8 +2,8 @@
  * scratch.h - unnamed files on the local disk.
  *
  * Bytes on their way to or from the server stand in files that no name leads
- * to, so that a crash leaves nothing behind to clean up; scratch_keep() gives
- * one a name when its bytes must outlive us. No lock; plain system calls.
+ * to, so that a crash leaves nothing behind to clean up; scratch_name() gives
+ * one a name when its bytes are to outlive us. No lock; plain system calls.
  */
 #ifndef PYCLOUD_SCRATCH_H
 #define PYCLOUD_SCRATCH_H
@@ -20,8 +20,7 @@ int scratch_write(int fd, const void *bytes, size_t length, int64_t offset);
 /* Gives the file a name, without waiting for the disk. */
 int scratch_name(int fd, int directory_fd, const char *name);
 
-/* Gives the file's first `size` bytes the name, on disk when this returns.
- * -EEXIST when the name is taken. */
-int scratch_keep(int fd, int64_t size, int directory_fd, const char *name);
+/* The bytes [start, end), which `from` has. */
+int scratch_copy(int from, int to, int64_t start, int64_t end);
 
 #endif

@@ -6,9 +6,13 @@
 #include "attr_cache.h"
 #include "cache.h"
 #include "cancel.h"
+#include "conflict.h"
 #include "dir.h"
+#include "dirty_set.h"
 #include "fs_limits.h"
 #include "handle_table.h"
+#include "late_remote.h"
+#include "local.h"
 #include "node_table.h"
 #include "notifier.h"
 #include "overlay.h"
@@ -18,6 +22,7 @@
 #include "transfer.h"
 #include "tree.h"
 #include "workers.h"
+#include "writeback.h"
 
 int session_new(const struct session_params *p, struct session **ret)
 {
@@ -25,24 +30,32 @@ int session_new(const struct session_params *p, struct session **ret)
 	int rc;
 
 	s->options = p->options;
-	s->remote = p->remote;
+	s->late = late_remote_new(p->remote);
+	s->remote = late_remote_of(s->late);
 	s->executor = p->executor;
-	s->scratch_fd = p->scratch_fd;
-	s->rescue_fd = p->rescue_fd;
+	s->state = p->state;
+	s->cache_fd = p->cache_fd;
+	s->spool_fd = p->spool_fd;
+	s->names_fd = p->names_fd;
 	s->describe = p->describe;
 	s->describe_arg = p->describe_arg;
 	(void)clock_gettime(CLOCK_REALTIME, &s->mounted_at);
 	s->attrs = attr_cache_new();
-	s->cache = cache_new(p->cache_fd, p->options.cache_bytes);
-	s->dirty = dirty_set_new();
+	s->cache = cache_new(p->cache_fd, p->options.cache_bytes,
+		p->keeps_cache ? p->state : NULL);
+	s->conflicts = conflicts_new(s->state);
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);
-	s->overlay = overlay_new();
+	s->dirty = dirty_set_new(s->nodes);
+	s->local = local_new(s);
+	s->overlay = overlay_new(s->state);
 	s->gate = path_gate_new();
 	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
 	s->tree = tree_new(s->remote, s->attrs);
 	rc = workers_new(WORKER_THREADS, WORKER_QUEUE_MAX, &s->workers);
+	if (rc == 0)
+		rc = writeback_new(s, &s->writeback);
 	if (rc < 0) {
 		session_free(s);
 		return rc;
@@ -73,18 +86,27 @@ void session_free(struct session *s)
 	if (s == NULL)
 		return;
 	release_handles(s);
-	run_table_free(s->runs);  /* first: its callbacks use the rest */
+	writeback_free(s->writeback);
+	run_table_free(s->runs);  /* its callbacks use the rest */
 	workers_free(s->workers); /* and so do its jobs */
 	tree_free(s->tree);
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);
 	overlay_free(s->overlay);
+	local_free(s->local);
 	handle_table_free(s->handles);
 	dirty_set_free(s->dirty);
 	node_table_free(s->nodes);
 	cache_free(s->cache);
+	conflicts_free(s->conflicts);
 	attr_cache_free(s->attrs);
+	late_remote_free(s->late);
 	g_free(s);
+}
+
+void session_hurry(struct session *s)
+{
+	dirty_set_hurry(s->dirty, false);
 }
 
 unsigned session_drain(struct session *s)
@@ -92,9 +114,10 @@ unsigned session_drain(struct session *s)
 	struct cancel cancel;
 
 	cancel_init(&cancel, DRAIN_MS);
-	(void)transfer_upload_all(s, &cancel);
+	(void)writeback_flush(s->writeback, true, &cancel);
+	(void)late_remote_settle(s->late, &cancel);
 	cancel_fini(&cancel);
-	return transfer_rescue(s);
+	return transfer_keep_all(s);
 }
 
 void session_drop_beliefs(struct session *s)

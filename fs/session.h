@@ -20,8 +20,11 @@
 
 struct attr_cache;
 struct cache;
+struct conflicts;
 struct dirty_set;
 struct handle_table;
+struct late_remote;
+struct local;
 struct node;
 struct node_table;
 struct notifier;
@@ -29,8 +32,10 @@ struct overlay;
 struct path_gate;
 struct prefetch;
 struct run_table;
+struct state;
 struct tree;
 struct workers;
+struct writeback;
 
 struct session_options {
 	int64_t attr_timeout_ms; /* 0: always ask */
@@ -41,15 +46,21 @@ struct session_options {
 	bool is_read_only;
 	int64_t cache_bytes; /* budget of clean bytes kept on disk */
 	bool has_prefetch;
+	int64_t writeback_ms; /* 0: close waits for the upload */
+	/* names that stay here (name_policy.h, local.h); borrowed */
+	const char *overlay_patterns;
+	bool refuses_hidden;
 };
 
 struct session_params {
 	struct session_options options;
 	struct remote *remote;
 	struct executor *executor; /* NULL: a mount without runs */
-	int cache_fd;		   /* directory of cached bytes; borrowed */
-	int scratch_fd;		   /* directory of temporary files; borrowed */
-	int rescue_fd; /* directory of bytes that found no place; borrowed */
+	struct state *state;	   /* between mounts; borrowed */
+	int cache_fd;		   /* directories (local_dirs.h); borrowed */
+	bool keeps_cache;	   /* it is for the next mount, too */
+	int spool_fd;
+	int names_fd;
 	/* Appends "key: value" lines about endpoint and transport. */
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
@@ -58,10 +69,12 @@ struct session_params {
 struct session {
 	/* immutable */
 	struct session_options options;
-	struct remote *remote;
+	struct remote *remote; /* the one given, with late removals */
 	struct executor *executor;
-	int scratch_fd;
-	int rescue_fd;
+	struct state *state;
+	int cache_fd; /* unnamed temporary files are made here, too */
+	int spool_fd;
+	int names_fd;
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
 	struct timespec mounted_at;
@@ -69,8 +82,11 @@ struct session {
 	/* each locks itself */
 	struct attr_cache *attrs;
 	struct cache *cache;
+	struct conflicts *conflicts;
 	struct dirty_set *dirty;
 	struct handle_table *handles;
+	struct late_remote *late;
+	struct local *local;
 	struct node_table *nodes;
 	struct notifier *notifier; /* set by the adapter before the loop */
 	struct overlay *overlay;
@@ -79,13 +95,17 @@ struct session {
 	struct run_table *runs;
 	struct tree *tree;
 	struct workers *workers;
+	struct writeback *writeback;
 };
 
 int session_new(const struct session_params *, struct session **ret);
 void session_free(struct session *);
 
+/* The server is back: what could not be uploaded is tried again now. */
+void session_hurry(struct session *);
+
 /* Uploads what is not on the server; then gives what found no place a name in
- * the rescue directory. Returns how many files that were. */
+ * the spool. Returns how many files that were. */
 unsigned session_drain(struct session *);
 
 /* Believe nothing any more, and have the kernel ask again. Waits until the

@@ -30,28 +30,17 @@
 /* migrations[n] makes version n + 1 of version n. Those that were released
  * never change; a new one is added at the end. */
 static const char *const migrations[] = {
-	"CREATE TABLE spool (id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" path BLOB NOT NULL, file BLOB NOT NULL, is_new INTEGER NOT NULL,"
-	" has_base INTEGER NOT NULL, base_size INTEGER NOT NULL,"
-	" base_s INTEGER NOT NULL, base_ns INTEGER NOT NULL,"
-	" size INTEGER NOT NULL, dirty BLOB NOT NULL,"
-	" attempts INTEGER NOT NULL, last_error INTEGER NOT NULL,"
-	" since_s INTEGER NOT NULL);"
-	"CREATE INDEX spool_by_path ON spool (path);"
-
-	"CREATE TABLE cache (path BLOB NOT NULL UNIQUE,"
+	"CREATE TABLE cache (id INTEGER PRIMARY KEY, path BLOB NOT NULL,"
 	" size INTEGER NOT NULL, mtime_s INTEGER NOT NULL,"
 	" mtime_ns INTEGER NOT NULL, file BLOB NOT NULL,"
-	" present BLOB NOT NULL, bytes INTEGER NOT NULL,"
-	" used_ms INTEGER NOT NULL);"
-	"CREATE INDEX cache_by_use ON cache (used_ms, bytes);"
+	" present BLOB NOT NULL);"
 
 	"CREATE TABLE attr (path BLOB NOT NULL PRIMARY KEY,"
 	" has_mode INTEGER NOT NULL, mode INTEGER NOT NULL,"
 	" has_mtime INTEGER NOT NULL, mtime_s INTEGER NOT NULL,"
 	" mtime_ns INTEGER NOT NULL, has_version INTEGER NOT NULL,"
 	" version_size INTEGER NOT NULL, version_s INTEGER NOT NULL,"
-	" version_ns INTEGER NOT NULL, symlink BLOB) WITHOUT ROWID;"
+	" version_ns INTEGER NOT NULL) WITHOUT ROWID;"
 
 	"CREATE TABLE run (number INTEGER PRIMARY KEY, remote_id BLOB,"
 	" command BLOB NOT NULL, started_ms INTEGER NOT NULL,"
@@ -515,15 +504,6 @@ int sql_run(struct sql *q)
 		rc = sql_step(q);
 	} while (rc > 0);
 	sql_close(q);
-	return rc;
-}
-
-int sql_run_found(struct sql *q)
-{
-	int rc = sql_run(q);
-
-	if (rc == 0 && sqlite3_changes(q->state->database) == 0)
-		return -ENOENT;
 	return rc;
 }
 

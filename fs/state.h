@@ -2,12 +2,11 @@
  * state.h - what this computer remembers of an endpoint between mounts.
  *
  * A SQLite database, state.db, in a directory of the endpoint's own that
- * belongs to us and has mode 0700. Five tables, five families of calls:
+ * belongs to us and has mode 0700. Four tables, four families of calls:
  *
- *   spool   the journal of bytes that are not on the server yet   durable
  *   run     the run numbers, and the runs that are remembered      durable
- *   cache   which bytes of which version the disk cache holds      lazy
- *   attr    modes, times and symlinks the server cannot hold       lazy
+ *   cache   which bytes of which version the disk cache holds      durable
+ *   attr    modes and times that the server cannot hold            lazy
  *   fact    what was learnt about the endpoint, key and value      lazy
  *
  * Durable: on the disk when the call returns. Lazy: committed when the call
@@ -56,71 +55,24 @@ struct state_version {
 	struct timespec mtime;
 };
 
-/* --- spool: bytes that are not on the server yet -------------------------- */
-
-/*
- * The bytes stand in the spool directory as `file`; make them durable before
- * the record that names them. With two daemons a path may have two records,
- * and a record here may be the other's work in progress: the file's lock says
- * so, not this table.
- */
-struct state_spool {
-	int64_t id; /* 0: not in the journal yet; never used twice */
-	char *path;
-	char *file;
-	bool is_new; /* created here, not known to be on the server */
-	bool has_base;
-	struct state_version base; /* what our change began from */
-	int64_t size;
-	char *dirty; /* extents_to_text() */
-	unsigned attempts;
-	int last_error;	 /* errno, 0: none */
-	int64_t since_s; /* when the first of it was written, Unix time */
-};
-
-void state_spool_free(struct state_spool *);
-/* Inserts, or replaces the record of that id; a new record's id is set. */
-int state_spool_put(struct state *, struct state_spool *);
-int state_spool_remove(struct state *, int64_t id);
-/* One more attempt, and how it ended. -ENOENT. */
-int state_spool_set_result(struct state *, int64_t id, int last_error);
-/* Oldest first. */
-int state_spool_list(struct state *, GPtrArray **ret);
-int state_spool_for_path(struct state *, const char *path, GPtrArray **ret);
-/* A rename of a file or a whole directory. Records at `to` stay: whether a
- * replaced file's bytes are still wanted is the caller's to say. Here and
- * below: -EINVAL for the root, or when one path lies below the other. */
-int state_spool_moved(struct state *, const char *from, const char *to);
-
 /* --- cache: what the disk cache holds ------------------------------------- */
 
 /*
- * A lazy record may reach the disk before the bytes it speaks of: sync those
- * first, or do not believe a record after an unclean end of the computer.
+ * Written as a whole when a mount ends well, and taken away when the next one
+ * begins: while the bytes are in use no record speaks of them.
  */
 struct state_cache {
 	char *path;
 	struct state_version version;
 	char *file;
 	char *present; /* extents_to_text() */
-	int64_t bytes; /* of disk */
-	int64_t used_ms;
 };
 
 void state_cache_free(struct state_cache *);
-/* Inserts, or replaces the record of that path. */
-int state_cache_put(struct state *, const struct state_cache *);
-/* -ENOENT. */
-int state_cache_get(struct state *, const char *path, struct state_cache **ret);
-/* It was used just now. -ENOENT. */
-int state_cache_touch(struct state *, const char *path, int64_t used_ms);
-/* The path and everything below it. */
-int state_cache_remove(struct state *, const char *path);
-/* What was at `to` and below it is forgotten. */
-int state_cache_moved(struct state *, const char *from, const char *to);
-/* At most `limit`, those that were not used for longest first. */
-int state_cache_oldest(struct state *, unsigned limit, GPtrArray **ret);
-int state_cache_total(struct state *, int64_t *ret_bytes);
+/* These (of struct state_cache *) instead of what there was, in their order;
+ * durable. NULL: none. */
+int state_cache_replace(struct state *, const GPtrArray *or_null);
+/* In the order they were given in. */
 int state_cache_list(struct state *, GPtrArray **ret);
 
 /* --- attr: attributes that the server cannot hold ------------------------- */
@@ -133,7 +85,6 @@ struct state_attr {
 	struct timespec mtime;
 	bool has_version;
 	struct state_version version; /* which one the mtime belongs to */
-	char *symlink;		      /* its target, or NULL */
 };
 
 void state_attr_free(struct state_attr *);

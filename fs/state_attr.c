@@ -5,14 +5,13 @@
 
 #define COLUMNS                                               \
 	"path, has_mode, mode, has_mtime, mtime_s, mtime_ns," \
-	" has_version, version_size, version_s, version_ns, symlink"
+	" has_version, version_size, version_s, version_ns"
 
 void state_attr_free(struct state_attr *r)
 {
 	if (r == NULL)
 		return;
 	g_free(r->path);
-	g_free(r->symlink);
 	g_free(r);
 }
 
@@ -27,7 +26,6 @@ static void *read_row(struct sql *q)
 	r->mtime = sql_time(q, 4);
 	r->has_version = sql_int(q, 6) != 0;
 	r->version = sql_version(q, 7);
-	r->symlink = sql_bytes(q, 10);
 	return r;
 }
 
@@ -40,7 +38,7 @@ static int put(struct state *s, const struct state_attr *r) REQUIRES(s->lock)
 {
 	struct sql q =
 		sql_open(s, "INSERT OR REPLACE INTO attr (" COLUMNS ") VALUES"
-			    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+			    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
 
 	sql_add_bytes(&q, r->path);
 	sql_add_int(&q, r->has_mode);
@@ -49,7 +47,6 @@ static int put(struct state *s, const struct state_attr *r) REQUIRES(s->lock)
 	sql_add_time(&q, &r->mtime);
 	sql_add_int(&q, r->has_version);
 	sql_add_version(&q, &r->version);
-	sql_add_bytes(&q, r->symlink);
 	return sql_run(&q);
 }
 

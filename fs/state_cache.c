@@ -3,10 +3,6 @@
 
 #include "state_private.h"
 
-#include <errno.h>
-
-#define COLUMNS "path, size, mtime_s, mtime_ns, file, present, bytes, used_ms"
-
 void state_cache_free(struct state_cache *r)
 {
 	if (r == NULL)
@@ -25,8 +21,6 @@ static void *read_row(struct sql *q)
 	r->version = sql_version(q, 1);
 	r->file = sql_bytes(q, 4);
 	r->present = sql_bytes(q, 5);
-	r->bytes = sql_int(q, 6);
-	r->used_ms = sql_int(q, 7);
 	return r;
 }
 
@@ -37,132 +31,37 @@ static void free_row(void *r)
 
 static int put(struct state *s, const struct state_cache *r) REQUIRES(s->lock)
 {
-	struct sql q = sql_open(s, "INSERT OR REPLACE INTO cache (" COLUMNS
-				   ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+	struct sql q = sql_open(s,
+		"INSERT INTO cache (path, size, mtime_s, mtime_ns, file,"
+		" present) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 
 	sql_add_bytes(&q, r->path);
 	sql_add_version(&q, &r->version);
 	sql_add_bytes(&q, r->file);
-	sql_add_bytes(&q, r->present != NULL ? r->present : "");
-	sql_add_int(&q, r->bytes);
-	sql_add_int(&q, r->used_ms);
+	sql_add_bytes(&q, r->present);
 	return sql_run(&q);
 }
 
-int state_cache_put(struct state *s, const struct state_cache *r)
+static int replace(struct state *s, const GPtrArray *records) REQUIRES(s->lock)
+{
+	struct sql q = sql_open(s, "DELETE FROM cache");
+	int rc = sql_run(&q);
+
+	for (guint i = 0; rc == 0 && records != NULL && i < records->len; i++)
+		rc = put(s, records->pdata[i]);
+	return rc;
+}
+
+int state_cache_replace(struct state *s, const GPtrArray *or_null)
 {
 	int rc;
 
 	mutex_lock(&s->lock);
-	rc = state_write_begin(s, STATE_LAZY);
+	rc = state_write_begin(s, STATE_DURABLE);
 	if (rc == 0)
-		rc = state_write_end(s, put(s, r));
+		rc = state_write_end(s, replace(s, or_null));
 	mutex_unlock(&s->lock);
 	return rc;
-}
-
-int state_cache_get(struct state *s, const char *path, struct state_cache **ret)
-{
-	struct sql q;
-	int rc;
-
-	mutex_lock(&s->lock);
-	q = sql_open(s, "SELECT " COLUMNS " FROM cache WHERE path = ?1");
-	sql_add_bytes(&q, path);
-	rc = sql_step(&q);
-	if (rc > 0)
-		*ret = read_row(&q);
-	sql_close(&q);
-	mutex_unlock(&s->lock);
-	if (rc < 0)
-		return rc;
-	return rc > 0 ? 0 : -ENOENT;
-}
-
-int state_cache_touch(struct state *s, const char *path, int64_t used_ms)
-{
-	struct sql q;
-	int rc;
-
-	mutex_lock(&s->lock);
-	rc = state_write_begin(s, STATE_LAZY);
-	if (rc == 0) {
-		q = sql_open(
-			s, "UPDATE cache SET used_ms = ?2 WHERE path = ?1");
-		sql_add_bytes(&q, path);
-		sql_add_int(&q, used_ms);
-		rc = state_write_end(s, sql_run_found(&q));
-	}
-	mutex_unlock(&s->lock);
-	return rc;
-}
-
-static int remove_subtree(struct state *s, const char *path) REQUIRES(s->lock)
-{
-	return state_remove_subtree(
-		s, "DELETE FROM cache WHERE " SQL_SUBTREE, path);
-}
-
-int state_cache_remove(struct state *s, const char *path)
-{
-	int rc;
-
-	mutex_lock(&s->lock);
-	rc = state_write_begin(s, STATE_LAZY);
-	if (rc == 0)
-		rc = state_write_end(s, remove_subtree(s, path));
-	mutex_unlock(&s->lock);
-	return rc;
-}
-
-int state_cache_moved(struct state *s, const char *from, const char *to)
-{
-	int rc = state_check_move(from, to);
-
-	if (rc <= 0)
-		return rc;
-	mutex_lock(&s->lock);
-	rc = state_write_begin(s, STATE_LAZY);
-	if (rc == 0) {
-		rc = remove_subtree(s, to);
-		if (rc == 0)
-			rc = state_move(s,
-				"UPDATE cache SET " SQL_MOVED
-				" WHERE " SQL_SUBTREE,
-				from, to);
-		rc = state_write_end(s, rc);
-	}
-	mutex_unlock(&s->lock);
-	return rc;
-}
-
-int state_cache_oldest(struct state *s, unsigned limit, GPtrArray **ret)
-{
-	struct sql q;
-	int rc;
-
-	mutex_lock(&s->lock);
-	q = sql_open(
-		s, "SELECT " COLUMNS " FROM cache ORDER BY used_ms LIMIT ?1");
-	sql_add_int(&q, limit);
-	rc = sql_list(&q, read_row, free_row, ret);
-	mutex_unlock(&s->lock);
-	return rc;
-}
-
-int state_cache_total(struct state *s, int64_t *ret_bytes)
-{
-	struct sql q;
-	int rc;
-
-	mutex_lock(&s->lock);
-	q = sql_open(s, "SELECT coalesce(sum(bytes), 0) FROM cache");
-	rc = sql_step(&q);
-	if (rc > 0)
-		*ret_bytes = sql_int(&q, 0);
-	sql_close(&q);
-	mutex_unlock(&s->lock);
-	return rc > 0 ? 0 : rc;
 }
 
 int state_cache_list(struct state *s, GPtrArray **ret)
@@ -171,7 +70,8 @@ int state_cache_list(struct state *s, GPtrArray **ret)
 	int rc;
 
 	mutex_lock(&s->lock);
-	q = sql_open(s, "SELECT " COLUMNS " FROM cache ORDER BY path");
+	q = sql_open(s, "SELECT path, size, mtime_s, mtime_ns, file, present"
+			" FROM cache ORDER BY id");
 	rc = sql_list(&q, read_row, free_row, ret);
 	mutex_unlock(&s->lock);
 	return rc;

@@ -60,8 +60,6 @@ int sql_step(struct sql *);
 void sql_close(struct sql *);
 /* Steps to the end and closes. */
 int sql_run(struct sql *);
-/* ... and -ENOENT when no row was changed. */
-int sql_run_found(struct sql *);
 
 int64_t sql_int(struct sql *, int column);
 char *sql_bytes(struct sql *, int column); /* g_free; NULL for NULL */

@@ -3,11 +3,15 @@
 
 #include "status.h"
 
+#include "conflict.h"
+#include "content.h"
+#include "dirty_set.h"
 #include "handle_table.h"
+#include "local.h"
+#include "names.h"
 #include "node_table.h"
 #include "run_table.h"
 #include "timefmt.h"
-#include "transfer.h"
 
 static void append_time(
 	GString *text, const char *key, const struct timespec *when)
@@ -28,8 +32,45 @@ void status_mount(struct session *s, uint64_t run, GString *text)
 		text, "open: %u\n", handle_table_count(s->handles));
 	g_string_append_printf(
 		text, "pending: %u\n", dirty_set_count(s->dirty));
+	g_string_append_printf(
+		text, "conflicts: %u\n", conflicts_count(s->conflicts));
+	g_string_append_printf(text, "hidden: %s\n", local_hidden_text(s));
 	g_string_append_printf(text, "runs: %" G_GUINT64_FORMAT "\n",
 		run_table_newest(s->runs));
+}
+
+static void append_pending(struct session *s, struct node *n, GString *text)
+{
+	g_autofree char *path = node_table_last_path(s->nodes, n);
+	g_autofree char *name = name_escape(path);
+	g_autofree char *file = content_spool_file(n->content);
+	struct dirty_info info = { 0 };
+
+	if (node_table_was_removed(s->nodes, n) ||
+		!dirty_set_info(s->dirty, n, &info))
+		return;
+	g_string_append_printf(text, "%s\t%" G_GINT64_FORMAT "\t%u\t%s\t%s\n",
+		name, content_size(n->content), info.attempts,
+		info.last_error != 0 ? g_strerror(-info.last_error) : "-",
+		file != NULL ? file : "-");
+}
+
+void status_pending(struct session *s, uint64_t run, GString *text)
+{
+	GPtrArray *nodes = dirty_set_nodes(s->dirty);
+
+	(void)run;
+	for (guint i = 0; i < nodes->len; i++) {
+		append_pending(s, nodes->pdata[i], text);
+		node_table_unref(s->nodes, nodes->pdata[i]);
+	}
+	g_ptr_array_unref(nodes);
+}
+
+void status_conflicts(struct session *s, uint64_t run, GString *text)
+{
+	(void)run;
+	conflicts_list(s->conflicts, text);
 }
 
 void status_run_command(struct session *s, uint64_t number, GString *text)

@@ -5,10 +5,13 @@
 
 #include "attr_cache.h"
 #include "cache.h"
+#include "conflict.h"
 #include "content.h"
+#include "dirty_set.h"
 #include "fetch.h"
+#include "late_remote.h"
+#include "limits.h"
 #include "log.h"
-#include "mutex.h"
 #include "names.h"
 #include "node_table.h"
 #include "overlay.h"
@@ -22,86 +25,41 @@
 /* A file that goes on being written while its rest is fetched. */
 #define COMPLETE_ATTEMPTS 4
 
-struct dirty_set {
-	struct mutex lock;
-	GHashTable *nodes; /* guarded by lock; each with a ref */
-};
-
-struct dirty_set *dirty_set_new(void)
+int transfer_changed(struct session *s, struct node *n)
 {
-	struct dirty_set *s = g_new0(struct dirty_set, 1);
+	g_autofree char *path = NULL;
 
-	mutex_init(&s->lock);
-	s->nodes = g_hash_table_new(g_direct_hash, g_direct_equal);
-	return s;
+	dirty_set_add(s->dirty, n);
+	if (content_is_journaled(n->content) ||
+		node_table_was_removed(s->nodes, n))
+		return 0;
+	path = node_table_last_path(s->nodes, n);
+	return content_journal(n->content, s->spool_fd, path);
 }
 
-void dirty_set_free(struct dirty_set *s)
+void transfer_moved(struct session *s)
 {
-	if (s == NULL)
-		return;
-	g_hash_table_destroy(s->nodes);
-	mutex_fini(&s->lock);
-	g_free(s);
-}
+	GPtrArray *nodes = dirty_set_nodes(s->dirty);
 
-GPtrArray *dirty_set_nodes(struct session *s)
-{
-	GPtrArray *nodes = g_ptr_array_new();
-	GHashTableIter iter;
-	gpointer node;
+	for (guint i = 0; i < nodes->len; i++) {
+		struct node *n = nodes->pdata[i];
+		g_autofree char *path = node_table_path(s->nodes, n);
+		int rc = path == NULL ? 0
+				      : content_journal_moved(n->content, path);
 
-	mutex_lock(&s->dirty->lock);
-	g_hash_table_iter_init(&iter, s->dirty->nodes);
-	while (g_hash_table_iter_next(&iter, &node, NULL))
-		g_ptr_array_add(nodes, node);
-	/* Within the lock: the set's own refs keep them alive until here. */
-	for (guint i = 0; i < nodes->len; i++)
-		node_table_ref(s->nodes, nodes->pdata[i]);
-	mutex_unlock(&s->dirty->lock);
-	return nodes;
-}
-
-unsigned dirty_set_count(struct dirty_set *s)
-{
-	unsigned count;
-
-	mutex_lock(&s->lock);
-	count = g_hash_table_size(s->nodes);
-	mutex_unlock(&s->lock);
-	return count;
-}
-
-void transfer_changed(struct session *s, struct node *n)
-{
-	bool is_new;
-
-	node_table_ref(s->nodes, n);
-	mutex_lock(&s->dirty->lock);
-	is_new = g_hash_table_add(s->dirty->nodes, n);
-	mutex_unlock(&s->dirty->lock);
-	if (!is_new)
+		if (rc < 0)
+			log_error("the new name of '%s' could not be written "
+				  "down: %s",
+				path, g_strerror(-rc));
 		node_table_unref(s->nodes, n);
-}
-
-/* Takes the node out of the set if it is clean; a write that came between
- * makes it dirty again and puts it back. */
-static void settle(struct session *s, struct node *n)
-{
-	bool was_there;
-
-	mutex_lock(&s->dirty->lock);
-	was_there = !content_is_dirty(n->content) &&
-		    g_hash_table_remove(s->dirty->nodes, n);
-	mutex_unlock(&s->dirty->lock);
-	if (was_there)
-		node_table_unref(s->nodes, n);
+	}
+	g_ptr_array_unref(nodes);
 }
 
 void transfer_abandon(struct session *s, struct node *n)
 {
 	content_abandon(n->content);
-	settle(s, n);
+	dirty_set_settle(s->dirty, n);
 }
 
 int transfer_enter(struct session *s, struct node *n,
@@ -169,7 +127,9 @@ static ssize_t upload_source(
 	return content_read(arg, buffer, size, offset);
 }
 
-/* The server's word on what it has now becomes ours before anybody asks. */
+/* The server's word on what it has now becomes ours before anybody asks: before
+ * the content's upload ends, or the next one would find its own base unknown to
+ * the names. */
 static void adopt(struct session *s, struct node *n, const char *path,
 	const struct entry *version)
 {
@@ -190,49 +150,176 @@ int transfer_upload_to(struct session *s, struct node *n, const char *path,
 	if (rc < 0)
 		return rc;
 	rc = remote_write(s->remote, path, &source, cancel, ret_entry);
-	if (rc == 0)
+	if (rc == 0) {
 		ret_entry->size = source.size; /* the remote checked it */
-	content_end_upload(n->content, rc, ret_entry);
-	if (rc == 0)
 		adopt(s, n, path, ret_entry);
-	settle(s, n);
+	}
+	content_end_upload(n->content, rc, ret_entry);
+	dirty_set_settle(s->dirty, n);
 	return rc;
 }
 
-static int upload_at(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel)
-{
-	struct remote_source source = { upload_source, n->content, 0 };
-	struct entry version = { 0 };
-	int rc = content_begin_upload(n->content, false, cancel, &source.size);
+/* One upload, begun and not ended yet. */
+struct uploading {
+	struct session *session;
+	struct node *node;
+	const char *path;
+	const struct cancel *cancel;
+	struct remote_source source;
+	bool was_sent;
+};
 
-	if (rc <= 0)
-		return rc;
-	rc = remote_write(s->remote, path, &source, cancel, &version);
+/* A large upload overwrites the server's only copy piece by piece: first ours
+ * must survive whatever ends this computer. */
+static int make_safe(struct uploading *u)
+{
+	struct content *c = u->node->content;
+	int rc = 0;
+
+	if (u->source.size > CONTENTS_CHUNK_BYTES)
+		rc = content_journal(c, u->session->spool_fd, u->path);
+	if (rc == 0 && u->source.size > CONTENTS_CHUNK_BYTES)
+		rc = content_sync(c);
+	return rc;
+}
+
+static int send_bytes(struct uploading *u)
+{
+	struct session *s = u->session;
+	struct entry version = { 0 };
+	int rc = make_safe(u);
+
 	if (rc == 0)
-		version.size = source.size; /* the remote checked it */
-	content_end_upload(n->content, rc, &version);
-	if (rc == 0)
-		adopt(s, n, path, &version);
+		rc = remote_write(
+			s->remote, u->path, &u->source, u->cancel, &version);
+	if (rc == 0) {
+		version.size = u->source.size; /* the remote checked it */
+		adopt(s, u->node, u->path, &version);
+	}
+	content_end_upload(u->node->content, rc, &version);
 	entry_clear(&version);
 	return rc;
 }
 
+/* Ours are beside the file from now on, and the file is theirs. */
+static int give_way(struct uploading *u, const struct entry *theirs)
+{
+	struct content *c = u->node->content;
+	int rc = conflict_place(u->session, u->node, u->path, u->source.size,
+		theirs, u->cancel);
+
+	if (rc < 0) {
+		content_end_upload(c, rc, NULL);
+		return rc;
+	}
+	content_end_conflict(c);
+	return -ESTALE;
+}
+
+static int act_on_verdict(struct uploading *u, int verdict, struct entry *now)
+{
+	struct content *c = u->node->content;
+
+	switch (verdict) {
+	case CONFLICT_NONE:
+		/* What is a mixture must not stand for what is none. */
+		return content_is_mixed(c) ? give_way(u, NULL) : send_bytes(u);
+	case CONFLICT_SAME:
+		now->size = u->source.size;
+		adopt(u->session, u->node, u->path, now);
+		content_end_upload(c, 0, now);
+		return 0;
+	case CONFLICT_OTHERS:
+		return give_way(u, now);
+	default:
+		content_end_upload(c, verdict, NULL);
+		return verdict;
+	}
+}
+
+/* 1: not all of it is here. */
+static int upload_at(struct session *s, struct node *n, const char *path,
+	const struct cancel *cancel)
+{
+	struct uploading u = { .session = s,
+		.node = n,
+		.path = path,
+		.cancel = cancel,
+		.source = { upload_source, n->content, 0 },
+		.was_sent = content_was_sent(n->content) };
+	struct entry now = { 0 };
+	int rc =
+		content_begin_upload(n->content, false, cancel, &u.source.size);
+
+	if (rc == -ESTALE)
+		return 1;
+	if (rc <= 0)
+		return rc;
+	rc = act_on_verdict(&u,
+		conflict_examine(
+			s, n, path, u.source.size, u.was_sent, cancel, &now),
+		&now);
+	entry_clear(&now);
+	return rc;
+}
+
 /* What was written covers a part of the file only: the rest is fetched, so that
- * the whole can be sent. */
+ * the whole can be sent. When the version that it was a part of is gone, the
+ * rest is what there is. */
 static int complete_and_upload(struct session *s, struct node *n,
 	const char *path, const struct cancel *cancel)
 {
 	int rc = upload_at(s, n, path, cancel);
 	int attempts;
 
-	for (attempts = 0; rc == -ESTALE && attempts < COMPLETE_ATTEMPTS;
+	for (attempts = 0; rc == 1 && attempts < COMPLETE_ATTEMPTS;
 		attempts++) {
 		rc = fetch_whole_at(s, n, path, cancel);
+		if (rc == -ESTALE || rc == -ENOENT)
+			rc = conflict_fill(s, n, path, cancel);
 		if (rc == 0)
 			rc = upload_at(s, n, path, cancel);
 	}
+	return rc == 1 ? -ESTALE : rc;
+}
+
+/* The program hears of the failure, and the bytes stay: here, through a power
+ * cut, until an upload succeeds. */
+static void keep(struct session *s, struct node *n, const char *path, int error)
+{
+	int rc = content_journal(n->content, s->spool_fd, path);
+
+	if (rc == 0)
+		rc = content_sync(n->content);
+	if (rc < 0)
+		log_error("'%s' is not on the server (%s), and its bytes are "
+			  "not safe on this computer's disk either: %s",
+			path, g_strerror(-error), g_strerror(-rc));
+	dirty_set_failed(s->dirty, n, error);
+}
+
+static int upload_inside_gate(struct session *s, struct node *n,
+	const char *path, const struct cancel *cancel)
+{
+	int rc;
+
+	content_open(n->content);
+	rc = complete_and_upload(s, n, path, cancel);
+	if (rc < 0 && content_is_dirty(n->content))
+		keep(s, n, path, rc);
 	return rc;
+}
+
+/* Removed: these bytes have no place any more. Or the server has something else
+ * at their path, which nobody removed through us. */
+static int without_place(struct session *s, struct node *n)
+{
+	g_autofree char *path = node_table_last_path(s->nodes, n);
+
+	if (node_table_was_removed(s->nodes, n))
+		return 0;
+	keep(s, n, path, -ESTALE);
+	return -ESTALE;
 }
 
 int transfer_upload(
@@ -242,78 +329,88 @@ int transfer_upload(
 	int rc;
 
 	if (!content_is_dirty(n->content)) {
-		settle(s, n);
+		dirty_set_settle(s->dirty, n);
 		return 0;
 	}
 	rc = transfer_enter(s, n, cancel, &pass);
-	if (rc == -ENOENT) /* removed: these bytes have no place any more */
-		return node_table_was_removed(s->nodes, n) ? 0 : -ESTALE;
-	if (rc < 0)
+	if (rc == -ENOENT)
+		return without_place(s, n);
+	if (rc < 0) {
+		dirty_set_failed(s->dirty, n, rc);
 		return rc;
-	content_open(n->content);
-	rc = complete_and_upload(s, n, pass.path, cancel);
+	}
+	rc = upload_inside_gate(s, n, pass.path, cancel);
 	transfer_leave(s, &pass);
 	transfer_close(s, n);
-	settle(s, n);
+	dirty_set_settle(s->dirty, n);
 	return rc;
+}
+
+int transfer_save(
+	struct session *s, struct node *n, const struct cancel *cancel)
+{
+	int rc;
+
+	if (s->options.writeback_ms == 0 || !content_is_dirty(n->content))
+		return transfer_upload(s, n, cancel);
+	rc = transfer_changed(s, n);
+	if (rc < 0) /* it cannot wait here */
+		return transfer_upload(s, n, cancel);
+	content_journal_flushed(n->content);
+	dirty_set_schedule(s->dirty, n, s->options.writeback_ms);
+	return 0;
 }
 
 int transfer_upload_all(struct session *s, const struct cancel *cancel)
 {
-	GPtrArray *nodes = dirty_set_nodes(s);
+	GPtrArray *nodes = dirty_set_nodes(s->dirty);
+	int settled;
 	int first = 0;
 
 	for (guint i = 0; i < nodes->len; i++) {
-		int rc = transfer_upload(s, nodes->pdata[i], cancel);
+		struct dirty_info info = { 0 };
+		int rc;
 
-		if (rc < 0 && first == 0)
+		(void)dirty_set_info(s->dirty, nodes->pdata[i], &info);
+		rc = transfer_upload(s, nodes->pdata[i], cancel);
+		if (rc < 0 && first == 0 && info.attempts == 0)
 			first = rc;
 		node_table_unref(s->nodes, nodes->pdata[i]);
 	}
 	g_ptr_array_unref(nodes);
-	return first;
+	settled = late_remote_settle(s->late, cancel);
+	return first != 0 ? first : settled;
 }
 
-/* "a/b.py" -> "a%2Fb.py-<seconds>", which no two files share for long. */
-static char *rescue_name(const char *path)
-{
-	g_autofree char *flat = g_uri_escape_string(path, NULL, TRUE);
-
-	/* 255 bytes is the file system's limit; the end says the most. */
-	return g_strdup_printf("%" G_GINT64_FORMAT "-%08x-%s",
-		g_get_real_time() / G_USEC_PER_SEC, g_random_int(),
-		strlen(flat) > 200 ? flat + strlen(flat) - 200 : flat);
-}
-
-static bool rescue_one(struct session *s, struct node *n)
+static bool keep_for_next_mount(struct session *s, struct node *n)
 {
 	g_autofree char *path = node_table_last_path(s->nodes, n);
-	g_autofree char *name = NULL;
 	int rc;
 
 	if (node_table_was_removed(s->nodes, n) ||
 		!content_is_dirty(n->content))
 		return false;
-	name = rescue_name(path);
-	rc = content_link(n->content, s->rescue_fd, name);
+	rc = content_journal(n->content, s->spool_fd, path);
+	if (rc == 0)
+		rc = content_sync(n->content);
 	if (rc < 0)
 		log_error("'%s' is not on the server, and its bytes could "
 			  "not be kept here either: %s",
 			path, g_strerror(-rc));
 	else
 		log_error("'%s' is not on the server; its bytes are kept "
-			  "here as lost+found/%s",
-			path, name);
+			  "here, and the next mount uploads them",
+			path);
 	return true;
 }
 
-unsigned transfer_rescue(struct session *s)
+unsigned transfer_keep_all(struct session *s)
 {
-	GPtrArray *nodes = dirty_set_nodes(s);
+	GPtrArray *nodes = dirty_set_nodes(s->dirty);
 	unsigned count = 0;
 
 	for (guint i = 0; i < nodes->len; i++) {
-		count += rescue_one(s, nodes->pdata[i]);
+		count += keep_for_next_mount(s, nodes->pdata[i]);
 		node_table_unref(s->nodes, nodes->pdata[i]);
 	}
 	g_ptr_array_unref(nodes);

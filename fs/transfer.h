@@ -5,9 +5,9 @@
  * path, passes the path gate, talks to the remote and adopts the server's
  * answer (size, last_modified) before anybody is told that it is done.
  *
- * The dirty set holds a ref of every node whose bytes are not on the server,
- * so that the kernel's forget cannot lose them, and so that `.run` and unmount
- * know what is left to upload. Locking: one internal lock around the set.
+ * A node whose bytes are not on the server is in the dirty set (dirty_set.h),
+ * and its bytes are in the spool. An upload that fails says so to whoever waits
+ * for it and leaves both as they are.
  */
 #ifndef PYCLOUD_TRANSFER_H
 #define PYCLOUD_TRANSFER_H
@@ -18,19 +18,15 @@
 
 #include <stdbool.h>
 
-struct dirty_set;
 struct node;
 struct request;
 struct session;
 
-struct dirty_set *dirty_set_new(void);
-void dirty_set_free(struct dirty_set *);
-/* Nodes with bytes that are not on the server (with a ref each). */
-GPtrArray *dirty_set_nodes(struct session *);
-unsigned dirty_set_count(struct dirty_set *);
-
-/* The node's bytes changed here. */
-void transfer_changed(struct session *, struct node *);
+/* The node's bytes changed here. 0, or -errno when the change could not be put
+ * into the spool: then it must not be answered as done. */
+int transfer_changed(struct session *, struct node *);
+/* Dirty files have other paths now. */
+void transfer_moved(struct session *);
 /* The node's bytes are of no use to anybody any more. */
 void transfer_abandon(struct session *, struct node *);
 
@@ -56,17 +52,22 @@ int transfer_open(struct session *, struct node *, const struct entry *now,
 void transfer_close(struct session *, struct node *);
 
 /* Uploads what is dirty; 0 when everything is on the server. An unlinked file
- * has no place there: 0. */
+ * has no place there: 0. -ESTALE: somebody else saved the file meanwhile, and
+ * our bytes stand beside it (conflict.h). */
 int transfer_upload(struct session *, struct node *, const struct cancel *);
+/* What close(2) does: the same, or with `-o writeback` later. */
+int transfer_save(struct session *, struct node *, const struct cancel *);
 /* Writes the node's bytes to `path` whatever their state (loaded by the
  * caller), who is inside the gate. */
 int transfer_upload_to(struct session *, struct node *, const char *path,
 	const struct cancel *, struct entry *ret_entry);
 
-/* Uploads everything dirty; the first error, after trying all. */
+/* Uploads everything dirty, and removes what waits to be (late_remote.h); the
+ * first error, after trying all. What had failed before is tried too, but its
+ * program knows. */
 int transfer_upload_all(struct session *, const struct cancel *);
 
-/* Gives what is still dirty a name in the rescue directory; how many. */
-unsigned transfer_rescue(struct session *);
+/* What is still dirty is made to survive for the next mount; how many. */
+unsigned transfer_keep_all(struct session *);
 
 #endif

@@ -4,6 +4,7 @@
 #include "tree.h"
 
 #include "attr_cache.h"
+#include "availability.h"
 #include "fs_limits.h"
 #include "log.h"
 #include "mutex.h"
@@ -280,4 +281,52 @@ int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
 			max_age_ms = REVALIDATE_MS;
 	}
 	return -EBUSY; /* the directory does not stand still */
+}
+
+/* --- without the server --------------------------------------------------- */
+
+static void set_recalled_age(int64_t max_age_ms, int64_t *ret_age_ms)
+{
+	if (ret_age_ms != NULL)
+		*ret_age_ms = MAX(0, max_age_ms - OFFLINE_VALID_MS);
+}
+
+int tree_recall_stat(struct tree *t, const char *path, int64_t max_age_ms,
+	const struct cancel *cancel, struct entry *ret_entry,
+	int64_t *ret_age_ms)
+{
+	g_autofree char *dir = NULL;
+	int rc = tree_stat(t, path, max_age_ms, cancel, ret_entry, ret_age_ms);
+
+	if (!availability_is_failure(rc))
+		return rc;
+	dir = path_parent(path);
+	set_recalled_age(max_age_ms, ret_age_ms);
+	switch (attr_cache_lookup(t->attrs, dir, path_basename(path),
+		ATTR_ANY_AGE, ret_entry, NULL)) {
+	case ATTR_PRESENT:
+		return 0;
+	case ATTR_UNLISTED: /* the listing is all that is known */
+	case ATTR_ABSENT:
+		return -ENOENT;
+	case ATTR_UNKNOWN:
+	default:
+		return rc;
+	}
+}
+
+int tree_recall_list(struct tree *t, const char *path, int64_t max_age_ms,
+	const struct cancel *cancel, GPtrArray **ret_entries,
+	int64_t *ret_age_ms)
+{
+	int rc =
+		tree_list(t, path, max_age_ms, cancel, ret_entries, ret_age_ms);
+
+	if (!availability_is_failure(rc))
+		return rc;
+	*ret_entries = attr_cache_listing(t->attrs, path, ATTR_ANY_AGE, NULL);
+	if (*ret_entries == NULL)
+		return rc;
+	set_recalled_age(max_age_ms, ret_age_ms);
+	return 0;
 }

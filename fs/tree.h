@@ -7,6 +7,10 @@
  * be big, and a name that a listing proves nothing about, is asked for alone.
  * Two threads that need the same listing share one request.
  *
+ * While the server cannot be reached, tree_recall_*() answer from what is known,
+ * however old. They are for those who only look: what is about to be changed
+ * on the server needs tree_stat() and tree_list(), which then fail.
+ *
  * Locking: one internal lock around the table of listings under way; it is not
  * held while they are.
  */
@@ -30,6 +34,14 @@ int tree_stat(struct tree *, const char *path, int64_t max_age_ms,
 
 /* The children, sorted by name (g_ptr_array_unref). */
 int tree_list(struct tree *, const char *path, int64_t max_age_ms,
+	const struct cancel *, GPtrArray **ret_entries, int64_t *ret_age_ms);
+
+/* The same, or what is known when the server cannot be reached. *ret_age_ms is
+ * then such that who believes things for max_age_ms believes this for a second
+ * at most. Fails as above when nothing is known. */
+int tree_recall_stat(struct tree *, const char *path, int64_t max_age_ms,
+	const struct cancel *, struct entry *ret_entry, int64_t *ret_age_ms);
+int tree_recall_list(struct tree *, const char *path, int64_t max_age_ms,
 	const struct cancel *, GPtrArray **ret_entries, int64_t *ret_age_ms);
 
 #endif

@@ -27,7 +27,9 @@ struct fake {
 	/* guarded by lock */
 	struct fake_tree *tree;
 	unsigned capabilities;
+	unsigned probed; /* REMOTE_CAN_HIDDEN, REMOTE_NO_HIDDEN or 0 */
 	struct script scripts[FAKE_OPS];
+	int error; /* of all calls; 0: none */
 	int64_t missing_bytes;
 	GString *changes;
 	struct waitlist changed;
@@ -59,6 +61,8 @@ static int begin_locked(struct fake *f, enum fake_op op,
 	}
 	if (rc == 0 && s->fails_in > 0 && --s->fails_in == 0)
 		rc = -s->error;
+	if (rc == 0)
+		rc = -f->error;
 	return rc;
 }
 
@@ -70,6 +74,15 @@ void fake_remote_fail(
 	mutex_lock(&f->lock);
 	f->scripts[op].fails_in = nth;
 	f->scripts[op].error = error;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_fail_all(struct remote *r, int error)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->error = error;
 	mutex_unlock(&f->lock);
 }
 
@@ -343,6 +356,21 @@ static unsigned fake_capabilities(struct remote *r)
 	return capabilities;
 }
 
+static int fake_probe(struct remote *r, const struct cancel *cancel)
+{
+	struct fake *f = fake_of(r);
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = begin_locked(f, FAKE_PROBE, cancel);
+	if (rc == 0 && f->probed == 0)
+		rc = -EOPNOTSUPP;
+	if (rc == 0)
+		f->capabilities |= f->probed;
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
 static void fake_free(struct remote *r)
 {
 	struct fake *f = fake_of(r);
@@ -362,6 +390,7 @@ static const struct remote_ops fake_ops = {
 	.rename = fake_rename,
 	.remove = fake_remove,
 	.capabilities = fake_capabilities,
+	.probe_hidden = fake_probe,
 	.free = fake_free,
 };
 
@@ -385,6 +414,15 @@ void fake_remote_set_capabilities(struct remote *r, unsigned capabilities)
 
 	mutex_lock(&f->lock);
 	f->capabilities = capabilities;
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_set_hidden(struct remote *r, bool is_allowed)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->probed = is_allowed ? REMOTE_CAN_HIDDEN : REMOTE_NO_HIDDEN;
 	mutex_unlock(&f->lock);
 }
 

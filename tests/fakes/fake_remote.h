@@ -23,12 +23,15 @@ enum fake_op {
 	FAKE_MKDIR,
 	FAKE_RENAME,
 	FAKE_REMOVE,
+	FAKE_PROBE,
 	FAKE_OPS
 };
 
 /* remote_free() frees it. */
 struct remote *fake_remote_new(void);
 void fake_remote_set_capabilities(struct remote *, unsigned);
+/* What a probe finds out; without this there is no telling. */
+void fake_remote_set_hidden(struct remote *, bool is_allowed);
 
 /* Behind everybody's back: not counted, and directories above are made. */
 void fake_remote_put(struct remote *, const char *path, const char *text);
@@ -43,6 +46,8 @@ char *fake_remote_text(struct remote *, const char *path);
 
 /* The nth call of `op` from now (1: the next) fails without effect. */
 void fake_remote_fail(struct remote *, enum fake_op, unsigned nth, int error);
+/* Every call fails without effect until this is called with 0. */
+void fake_remote_fail_all(struct remote *, int error);
 /* The next call of `op` stands still before it has any effect. */
 void fake_remote_stall(struct remote *, enum fake_op);
 void fake_remote_await_stalled(struct remote *, enum fake_op);

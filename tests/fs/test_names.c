@@ -105,8 +105,8 @@ static void a_big_directory_is_asked_for_single_names(void **state)
 
 static void a_listing_proves_nothing_about_unlisted_names(void **state)
 {
-	static const char *const names[] = { ".hidden", "a~", "m.pyc", "x.so",
-		"__pycache__" };
+	static const char *const names[] = { ".hidden", "a.pyo", "m.pyc",
+		"x.so", "__pycache__" };
 	struct world *w = *state;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
@@ -123,15 +123,15 @@ static void what_is_known_of_unlisted_names_survives_a_listing(void **state)
 	struct world *w = *state;
 
 	fake_remote_put(w->remote, "a", "");
-	assert_int_equal(world_save(w, "a~", "backup"), 0);
-	assert_int_equal(world_exists(w, "b~"), -ENOENT);
+	assert_int_equal(world_save(w, "a.pyc", "backup"), 0);
+	assert_int_equal(world_exists(w, "b.pyc"), -ENOENT);
 	attr_cache_expire(w->session->attrs);
-	assert_int_equal(world_exists(w, "a~"), 0);
-	assert_int_equal(world_exists(w, "b~"), -ENOENT);
-	assert_names(w, "", ".run a a~");
+	assert_int_equal(world_exists(w, "a.pyc"), 0);
+	assert_int_equal(world_exists(w, "b.pyc"), -ENOENT);
+	assert_names(w, "", ".run a a.pyc");
 	fake_remote_reset(w->remote);
-	assert_int_equal(world_size(w, "a~"), 6);
-	assert_int_equal(world_exists(w, "b~"), -ENOENT);
+	assert_int_equal(world_size(w, "a.pyc"), 6);
+	assert_int_equal(world_exists(w, "b.pyc"), -ENOENT);
 	assert_int_equal(fake_remote_all_calls(w->remote), 0);
 }
 
@@ -393,21 +393,21 @@ static void begin_looking(struct looker *l, pthread_t *ret_thread)
 static void an_answer_that_our_change_overtook_is_not_given(void **state)
 {
 	struct world *w = *state;
-	struct looker made = { .world = w, .path = "a~" };
-	struct looker gone = { .world = w, .path = "b~" };
+	struct looker made = { .world = w, .path = "a.pyc" };
+	struct looker gone = { .world = w, .path = "b.pyc" };
 	pthread_t thread;
 
 	begin_looking(&made, &thread);
-	assert_int_equal(world_save(w, "a~", "new"), 0);
-	fake_remote_drop(w->remote, "a~"); /* as it was */
+	assert_int_equal(world_save(w, "a.pyc", "new"), 0);
+	fake_remote_drop(w->remote, "a.pyc"); /* as it was */
 	fake_remote_release(w->remote, FAKE_STAT);
 	(void)pthread_join(thread, NULL);
 	assert_int_equal(made.size, 3);
 
-	fake_remote_put(w->remote, "b~", "old");
+	fake_remote_put(w->remote, "b.pyc", "old");
 	begin_looking(&gone, &thread);
-	assert_int_equal(world_unlink(w, "b~"), 0);
-	fake_remote_put(w->remote, "b~", "old");
+	assert_int_equal(world_unlink(w, "b.pyc"), 0);
+	fake_remote_put(w->remote, "b.pyc", "old");
 	fake_remote_release(w->remote, FAKE_STAT);
 	(void)pthread_join(thread, NULL);
 	assert_int_equal(gone.size, -ENOENT);

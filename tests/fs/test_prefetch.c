@@ -24,7 +24,7 @@ static int setup(void **state)
 		return rc;
 	w->session->options.has_prefetch = true;
 	cache_free(w->session->cache);
-	w->session->cache = cache_new(w->scratch.fd, 1 << 20);
+	w->session->cache = cache_new(w->cache.fd, 1 << 20, NULL);
 	return 0;
 }
 

@@ -3,7 +3,9 @@
 
 #include "world.h"
 
+#include "dirty_set.h"
 #include "names.h"
+#include "state.h"
 #include "test.h"
 #include "transfer.h"
 
@@ -19,26 +21,63 @@ static void describe(void *arg, GString *text)
 	g_string_append(text, "workspace: fake\n");
 }
 
-int world_setup(void **state)
+void world_make_places(struct world *w, struct session_params *params)
 {
-	struct world *w = g_new0(struct world, 1);
+	char *note = NULL;
+
+	scratch_place_make(&w->cache);
+	scratch_place_make(&w->spool);
+	scratch_place_make(&w->names);
+	scratch_place_make(&w->state);
+	assert_int_equal(state_open(w->state.path, &w->state_db, &note), 0);
+	assert_null(note);
+	world_name_places(w, params);
+}
+
+void world_name_places(struct world *w, struct session_params *params)
+{
+	params->state = w->state_db;
+	params->cache_fd = w->cache.fd;
+	params->spool_fd = w->spool.fd;
+	params->names_fd = w->names.fd;
+}
+
+void world_remove_places(struct world *w)
+{
+	state_close(w->state_db);
+	scratch_place_remove(&w->cache);
+	scratch_place_remove(&w->spool);
+	scratch_place_remove(&w->names);
+	scratch_place_remove(&w->state);
+}
+
+void world_begin_session(struct world *w)
+{
 	struct session_params params = {
-		.options = { .attr_timeout_ms = 3600 * 1000,
-			.uid = 1000,
-			.gid = 1000 },
+		.options = w->options,
+		.remote = w->remote,
+		.executor = w->executor,
 		.describe = describe,
 	};
 
-	scratch_place_make(&w->scratch);
-	scratch_place_make(&w->rescue);
+	world_name_places(w, &params);
+	assert_int_equal(session_new(&params, &w->session), 0);
+}
+
+int world_setup(void **state)
+{
+	struct world *w = g_new0(struct world, 1);
+	struct session_params params = { 0 };
+
+	w->options = (struct session_options){
+		.attr_timeout_ms = 3600 * 1000, .uid = 1000, .gid = 1000
+	};
+	world_make_places(w, &params);
 	w->remote = fake_remote_new();
 	w->executor = fake_executor_new();
-	params.remote = w->remote;
-	params.executor = w->executor;
-	params.scratch_fd = w->scratch.fd;
-	params.rescue_fd = w->rescue.fd;
+	world_begin_session(w);
 	*state = w;
-	return session_new(&params, &w->session);
+	return 0;
 }
 
 void world_end_session(struct world *w)
@@ -54,8 +93,7 @@ int world_teardown(void **state)
 	world_end_session(w);
 	executor_free(w->executor);
 	remote_free(w->remote);
-	scratch_place_remove(&w->scratch);
-	scratch_place_remove(&w->rescue);
+	world_remove_places(w);
 	g_free(w);
 	return 0;
 }
@@ -336,6 +374,42 @@ int world_mkdir(struct world *w, const char *path)
 	if (rc == 0)
 		world_forget(w, n);
 	return rc;
+}
+
+int world_symlink(struct world *w, const char *target, const char *path)
+{
+	struct node_attr attr;
+	struct node *n = NULL;
+	struct request r;
+	int rc;
+	struct node *dir = walk_parent(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = dir->ops->symlink(&r, dir, path_basename(path), target, &n, &attr);
+	world_end(&r);
+	world_forget(w, dir);
+	if (rc == 0)
+		world_forget(w, n);
+	return rc;
+}
+
+char *world_readlink(struct world *w, const char *path)
+{
+	char *target = NULL;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, path, &rc);
+
+	if (rc < 0)
+		return NULL;
+	world_begin(w, &r);
+	if (n->ops->readlink == NULL || n->ops->readlink(&r, n, &target) < 0)
+		target = NULL;
+	world_end(&r);
+	world_forget(w, n);
+	return target;
 }
 
 static int remove_name(struct world *w, const char *path, bool is_directory)

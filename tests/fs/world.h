@@ -19,14 +19,23 @@ struct world {
 	struct remote *remote;
 	struct executor *executor;
 	struct session *session;
-	struct scratch_place scratch, rescue;
+	struct state *state_db;
+	struct scratch_place cache, spool, names, state;
+	struct session_options options; /* of the next session */
 };
 
 /* As cmocka wants its setup and teardown; *state is the struct world. */
 int world_setup(void **state);
 int world_teardown(void **state);
+/* The directories and the state of a world that is set up otherwise. */
+void world_make_places(struct world *, struct session_params *);
+void world_remove_places(struct world *);
+/* What a session must be told of them. */
+void world_name_places(struct world *, struct session_params *);
 /* Frees the session only: what does that leave? */
 void world_end_session(struct world *);
+/* Makes one again, with the same remote, state and directories. */
+void world_begin_session(struct world *);
 
 /* A request of nobody's, and its end. */
 void world_begin(struct world *, struct request *);
@@ -59,6 +68,9 @@ int world_fallocate(
 int world_truncate(struct world *, const char *path, int64_t size);
 int world_change(struct world *, const char *path, const struct node_change *);
 int world_mkdir(struct world *, const char *path);
+int world_symlink(struct world *, const char *target, const char *path);
+/* g_free; NULL on failure. */
+char *world_readlink(struct world *, const char *path);
 int world_unlink(struct world *, const char *path);
 int world_rmdir(struct world *, const char *path);
 int world_rename(

@@ -14,6 +14,7 @@ TEST_LIMIT = 240
 def pytest_configure(config):
     """Markers, and where the build to test is."""
     config.addinivalue_line("markers", "options(text): the mount's -o options")
+    config.addinivalue_line("markers", "limit(seconds): the test may take")
     config.addinivalue_line("markers",
                             "plain: also with a build without sanitizers")
     harness.become_subreaper()
@@ -59,12 +60,42 @@ def server(session_server):
     return session_server
 
 
+@pytest.fixture(scope="session")
+def session_work_server(generation):
+    """The same, set up as a local workspace's server is."""
+    server = harness.Server(generation, harness.WORKSPACE_ARGUMENTS).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def work_server(session_work_server):
+    """A workspace's server with an empty root: hidden files are allowed and
+    what is deleted is deleted."""
+    session_work_server.empty()
+    return session_work_server
+
+
 @pytest.fixture
 def own_server(generation):
     """A server that the test may stop, kill and start again."""
     server = harness.Server(generation).start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def make_server(generation):
+    """Makes servers of the test's own with these arguments."""
+    made = []
+
+    def make(arguments):
+        made.append(harness.Server(generation, arguments).start())
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
 
 
 @pytest.fixture
@@ -101,7 +132,8 @@ def mounter(request, build, scratch):
         for mount in made:
             mount.kill()
 
-    timer = threading.Timer(TEST_LIMIT, give_up)
+    limit = request.node.get_closest_marker("limit")
+    timer = threading.Timer(limit.args[0] if limit else TEST_LIMIT, give_up)
     timer.daemon = True
     timer.start()
     yield make
@@ -128,6 +160,20 @@ def mount(mounter, server):
     made = mounter(server.url, env={"PYCLOUD_TOKEN": server.token})
     made.is_lazy = True
     return made
+
+
+@pytest.fixture
+def work_mount(mounter, work_server):
+    """The workspace's server, mounted when the test first uses it."""
+    made = mounter(work_server.url, env={"PYCLOUD_TOKEN": work_server.token})
+    made.is_lazy = True
+    return made
+
+
+@pytest.fixture
+def work(work_mount):
+    """Its directory, mounted when the test first uses it."""
+    return harness.Tree(work_mount)
 
 
 @pytest.fixture

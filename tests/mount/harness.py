@@ -34,6 +34,12 @@ PROGRAMS = {"notebook": "/usr/bin/jupyter-notebook",
             "server": "/usr/bin/jupyter-server"}
 SECTIONS = {"notebook": ("NotebookApp", "notebook_dir"),
             "server": ("ServerApp", "root_dir")}
+# As a local workspace's server is set up; {scratch} is the server's own.
+WORKSPACE_ARGUMENTS = ["--ContentsManager.allow_hidden=True",
+                       "--FileContentsManager.delete_to_trash=False",
+                       "--ContentsManager.hide_globs=[]",
+                       "--FileCheckpoints.checkpoint_dir={scratch}/saved",
+                       "--Application.log_level=50"]
 
 
 LIBC = ctypes.CDLL(None)
@@ -144,8 +150,9 @@ class Server:
 
     def __init__(self, generation, arguments=(), unprivileged=False):
         self.generation = generation
-        self.arguments = list(arguments)
         self.scratch = make_scratch()
+        self.arguments = [argument.format(scratch=self.scratch)
+                          for argument in arguments]
         self.root = self.scratch / "ws"
         self.home = self.scratch / "home"
         self.token = secrets.token_hex(16)
@@ -409,15 +416,23 @@ class Mount:
         return subprocess.run([*tool, str(self.directory)], check=False,
                               capture_output=True, text=True, timeout=LIMIT)
 
-    def kill(self):
-        """kill -9, and clear the dead mount away."""
+    def crash(self):
+        """kill -9; whoever is in the mount hears of it."""
         if self.pid is not None and self.status_code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
             with contextlib.suppress(AssertionError):
                 self.wait_end(10)
+
+    def clear_away(self):
+        """Unmount what a dead daemon left."""
         if is_mounted(self.directory):
             self.unmount()
+
+    def kill(self):
+        """Both, whatever is left."""
+        self.crash()
+        self.clear_away()
 
     def sanitizer_reports(self):
         """What a sanitizer wrote, if anything."""

@@ -423,6 +423,88 @@ static void the_oldest_parting_makes_room_by_voiding_more(void **state)
 	assert_listing(c, "other", "b");
 }
 
+static void what_is_not_believed_any_more_is_still_known(void **state)
+{
+	struct attr_cache *c = *state;
+	GPtrArray *known;
+
+	assert_null(attr_cache_listing(c, "d", ATTR_ANY_AGE, NULL));
+	assert_int_equal(look(c, "d", "a", ATTR_ANY_AGE), -2);
+	list(c, "d", "a b");
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "x~", NULL);
+	attr_cache_expire(c);
+	assert_null(attr_cache_listing(c, "d", LONG_MS, NULL));
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	known = attr_cache_listing(c, "d", ATTR_ANY_AGE, NULL);
+	assert_non_null(known);
+	assert_int_equal(known->len, 2);
+	g_ptr_array_unref(known);
+	assert_int_equal(look(c, "d", "a", ATTR_ANY_AGE), 1);
+	assert_int_equal(look(c, "d", "x~", ATTR_ANY_AGE), -1);
+	/* What is learnt anew is believed anew. */
+	list(c, "d", "b");
+	assert_listing(c, "d", "b");
+	assert_int_equal(look(c, "d", "a", ATTR_ANY_AGE), -1);
+}
+
+static void a_directory_that_we_made_is_empty(void **state)
+{
+	struct attr_cache *c = *state;
+
+	attr_cache_made(c, "d");
+	assert_listing(c, "d", "");
+	assert_int_equal(look(c, "d", "a", LONG_MS), -1);
+	assert_true(attr_cache_owns_absence(c, "d", "a", LONG_MS));
+	/* Also of what no listing would show. */
+	assert_true(attr_cache_owns_absence(c, "d", "x~", LONG_MS));
+	assert_false(attr_cache_owns_absence(c, "d", "a", 0));
+	change(c, "d", "a", 1, false);
+	assert_false(attr_cache_owns_absence(c, "d", "a", LONG_MS));
+	list(c, "d", "a");
+	assert_false(attr_cache_owns_absence(c, "d", "b", LONG_MS));
+}
+
+static void the_absence_of_what_we_removed_is_our_own(void **state)
+{
+	struct attr_cache *c = *state;
+
+	list(c, "d", "b");
+	assert_false(attr_cache_owns_absence(c, "d", "a", LONG_MS));
+	attr_cache_changed(c, "d", "b", NULL, false);
+	assert_true(attr_cache_owns_absence(c, "d", "b", LONG_MS));
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "b", NULL);
+	assert_false(attr_cache_owns_absence(c, "d", "b", LONG_MS));
+}
+
+static void names_that_a_listing_may_leave_out_are_remembered(void **state)
+{
+	struct attr_cache *c = *state;
+	GPtrArray *names;
+
+	change(c, "d", "x~", 1, false);
+	change(c, "d", "a", 1, false);
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "y~", NULL);
+	attr_cache_expire_dir(c, "d");
+	list(c, "d", "a");
+	names = attr_cache_unlisted(c, "d");
+	assert_int_equal(names->len, 1);
+	assert_string_equal(names->pdata[0], "x~");
+	g_ptr_array_unref(names);
+}
+
+static void what_is_in_doubt_is_asked_for(void **state)
+{
+	struct attr_cache *c = *state;
+
+	list(c, "d", "a x~");
+	attr_cache_doubt(c, "d", "x~");
+	assert_int_equal(look(c, "d", "x~", LONG_MS), -2);
+	assert_int_equal(look(c, "d", "a", LONG_MS), 1);
+	assert_null(attr_cache_listing(c, "d", LONG_MS, NULL));
+	attr_cache_doubt(c, "never seen", "a");
+	assert_int_equal(look(c, "never seen", "a", LONG_MS), -2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,10 +521,15 @@ int main(void)
 		with_cache(the_oldest_parting_makes_room_by_voiding_more),
 		with_cache(a_listing_asked_before_expiry_is_worth_nothing),
 		with_cache(expiring_one_directory_leaves_the_others),
+		with_cache(what_is_not_believed_any_more_is_still_known),
 		with_cache(a_directorys_time_moves_when_its_entries_do),
 		with_cache(singles_are_counted_between_listings),
 		with_cache(the_longest_unused_listing_makes_room),
 		with_cache(single_answers_make_room_too),
+		with_cache(a_directory_that_we_made_is_empty),
+		with_cache(the_absence_of_what_we_removed_is_our_own),
+		with_cache(names_that_a_listing_may_leave_out_are_remembered),
+		with_cache(what_is_in_doubt_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,7 +210,7 @@ static void a_fetch_never_overwrites_what_was_written_meanwhile(void **state)
 	prepare(c, 6);
 	claim_all(c, &claim);
 	assert_int_equal(content_store(c, &claim, "ser", 3, 0), 0);
-	assert_int_equal(content_write(c, "OUR", 3, 2, NULL), 3);
+	assert_int_equal(content_write(c, "OUR", 3, 2, 0, NULL), 3);
 	assert_int_equal(content_store(c, &claim, "server", 6, 0), 0);
 	content_end_fetch(c, &claim, 0);
 	assert_bytes(c, "seOURr");
@@ -264,7 +264,7 @@ static void the_last_close_gives_up_clean_bytes_only(void **state)
 
 	content_open(c);
 	load(c, "will be ");
-	assert_int_equal(content_write(c, "dirty", 5, -1, NULL), 5);
+	assert_int_equal(content_write(c, "dirty", 5, -1, 0, NULL), 5);
 	assert_false(close_content(c));
 	assert_false(content_is_open(c));
 	assert_bytes(c, "will be dirty");
@@ -295,12 +295,12 @@ static void writes_appends_and_truncation_change_the_bytes(void **state)
 	char holes[8] = "xxxxxxx";
 	struct content_stat held;
 
-	assert_int_equal(content_write(c, "x", 1, 0, NULL), -ESTALE);
+	assert_int_equal(content_write(c, "x", 1, 0, 0, NULL), -ESTALE);
 	assert_int_equal(content_truncate(c, 3, NULL), -ESTALE);
 	assert_int_equal(content_truncate(c, 0, NULL), 0);
-	assert_int_equal(content_write(c, "abc", 3, 0, NULL), 3);
-	assert_int_equal(content_write(c, "def", 3, -1, NULL), 3);
-	assert_int_equal(content_write(c, "X", 1, 1, NULL), 1);
+	assert_int_equal(content_write(c, "abc", 3, 0, 0, NULL), 3);
+	assert_int_equal(content_write(c, "def", 3, -1, 0, NULL), 3);
+	assert_int_equal(content_write(c, "X", 1, 1, 0, NULL), 1);
 	assert_bytes(c, "aXcdef");
 	assert_int_equal(content_truncate(c, 2, NULL), 0);
 	assert_bytes(c, "aX");
@@ -323,7 +323,7 @@ static void only_an_upload_of_the_last_generation_makes_clean(void **state)
 	load(c, "one");
 	content_open(c);
 	assert_int_equal(content_begin_upload(c, false, NULL, &size), 0);
-	assert_int_equal(content_write(c, "two", 3, 0, NULL), 3);
+	assert_int_equal(content_write(c, "two", 3, 0, 0, NULL), 3);
 	assert_true(content_is_dirty(c));
 	assert_int_equal(content_begin_upload(c, false, NULL, &size), 1);
 	assert_int_equal(size, 3);
@@ -351,7 +351,7 @@ static void another_version_replaces_clean_bytes_only(void **state)
 	assert_true(content_revalidate(c, &other));
 	assert_false(content_is_ready(c));
 	load(c, "hello");
-	assert_int_equal(content_write(c, "J", 1, 0, NULL), 1);
+	assert_int_equal(content_write(c, "J", 1, 0, 0, NULL), 1);
 	assert_false(content_revalidate(c, &other));
 	assert_bytes(c, "Jello");
 }
@@ -367,21 +367,6 @@ static void abandoned_bytes_are_clean(void **state)
 	assert_true(content_is_ready(c)); /* whoever has it open may read */
 	(void)close_content(c);
 	assert_false(content_is_ready(c));
-}
-
-static void bytes_can_be_given_a_name(void **state)
-{
-	struct fixture *f = *state;
-	g_autofree char *kept = NULL;
-
-	assert_int_equal(
-		content_link(f->content, f->place.fd, "kept"), -ESTALE);
-	load(f->content, "precious");
-	assert_int_equal(content_link(f->content, f->place.fd, "kept"), 0);
-	assert_int_equal(
-		content_link(f->content, f->place.fd, "kept"), -EEXIST);
-	kept = scratch_place_read(&f->place, "kept");
-	assert_string_equal(kept, "precious");
 }
 
 /* A full disk, as a limit on the size of this program's files. */
@@ -401,7 +386,8 @@ static void a_write_that_fails_half_way_counts_as_a_change(void **state)
 
 	load(c, "hello world");
 	limit_file_size(8);
-	assert_true(content_write(c, "HELLO WORLD and more", 20, 0, NULL) < 0);
+	assert_true(
+		content_write(c, "HELLO WORLD and more", 20, 0, 0, NULL) < 0);
 	limit_file_size(RLIM_INFINITY);
 	assert_true(content_is_dirty(c));
 	assert_bytes(c, "HELLO WOrld");
@@ -414,7 +400,7 @@ static void a_write_that_fails_past_the_end_leaves_no_traces(void **state)
 
 	load(c, "ab");
 	limit_file_size(6);
-	assert_true(content_write(c, "cdefghij", 8, 2, NULL) < 0);
+	assert_true(content_write(c, "cdefghij", 8, 2, 0, NULL) < 0);
 	limit_file_size(RLIM_INFINITY);
 	assert_bytes(c, "ab");
 	assert_int_equal(content_truncate(c, 8, NULL), 0);
@@ -442,7 +428,7 @@ static void *append_one(void *arg)
 {
 	struct call *call = arg;
 
-	call->rc = content_write(call->content, "+", 1, -1, &call->cancel);
+	call->rc = content_write(call->content, "+", 1, -1, 0, &call->cancel);
 	return NULL;
 }
 
@@ -550,7 +536,6 @@ int main(void)
 		with_content(only_an_upload_of_the_last_generation_makes_clean),
 		with_content(another_version_replaces_clean_bytes_only),
 		with_content(abandoned_bytes_are_clean),
-		with_content(bytes_can_be_given_a_name),
 		with_content(a_write_that_fails_half_way_counts_as_a_change),
 		with_content(a_write_that_fails_past_the_end_leaves_no_traces),
 		with_content(loaders_wait_for_the_first_one),

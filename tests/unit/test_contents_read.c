@@ -441,6 +441,28 @@ static void probing_tells_a_jupyter_server_from_others(void **state)
 	world_end(&w, "GET /api\nGET /api\nGET /api\nGET /api\n");
 }
 
+static void whatever_a_server_says_it_is_there(void **state)
+{
+	static const struct script_step steps[] = {
+		{ 200, NULL, "{\"version\":\"6.4.12\"}", 0 },
+		{ 401, NULL, MESSAGE("who are you?"), 0 },
+		{ 500, NULL, MESSAGE("trouble"), 0 },
+		{ 200, HTML, "<html>", 0 },
+		{ 503, HTML, "<html>", 0 },
+		{ 0, NULL, NULL, 0 },
+	};
+	static const int expected[] = { 0, 0, 0, -EPROTO, -EHOSTUNREACH,
+		-ECONNRESET };
+	struct world w = WORLD(steps);
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(expected); i++)
+		assert_int_equal(
+			contents_ping(w.endpoint, 5000, NULL), expected[i]);
+	world_end(&w, "GET /api\nGET /api\nGET /api\nGET /api\n"
+		      "GET /api\nGET /api\n");
+}
+
 static void a_cancelled_call_asks_nothing(void **state)
 {
 	static const struct script_step steps[] = { { .status = 500 } };
@@ -483,6 +505,7 @@ int main(void)
 		cmocka_unit_test(a_login_page_is_never_file_data),
 		cmocka_unit_test(the_sinks_error_comes_back),
 		cmocka_unit_test(probing_tells_a_jupyter_server_from_others),
+		cmocka_unit_test(whatever_a_server_says_it_is_there),
 		cmocka_unit_test(a_cancelled_call_asks_nothing),
 	};
 

@@ -365,6 +365,33 @@ static void a_lost_rename_is_repeated_when_not_done(void **state)
 	world_end(&w, PATCH_A STAT_A STAT_B PATCH_A);
 }
 
+static unsigned probe(int status, int expected)
+{
+	const struct script_step steps[] = { { status, NULL, MESSAGE("x"),
+		0 } };
+	struct world w = WORLD(steps);
+	unsigned can;
+
+	assert_int_equal(remote_probe_hidden(w.remote, NULL), expected);
+	can = remote_capabilities(w.remote);
+	assert_true(g_str_has_prefix(
+		script_server_log(w.server), "DELETE /api/contents/.pycloud-"));
+	remote_free(w.remote);
+	http_pool_free(w.pool);
+	endpoint_unref(w.endpoint);
+	script_server_free(w.server);
+	return can & (REMOTE_CAN_HIDDEN | REMOTE_NO_HIDDEN);
+}
+
+static void a_removal_of_nothing_tells_what_dot_names_are_worth(void **state)
+{
+	(void)state;
+	assert_int_equal(probe(404, 0), REMOTE_CAN_HIDDEN);
+	assert_int_equal(probe(400, 0), REMOTE_NO_HIDDEN);
+	assert_int_equal(probe(403, -EOPNOTSUPP), 0);
+	assert_int_equal(probe(405, -EOPNOTSUPP), 0);
+}
+
 static void a_late_rename_makes_its_repetition_fail(void **state)
 {
 	static const struct script_step steps[] = { { 0 }, THERE, GONE,
@@ -476,6 +503,8 @@ int main(void)
 		cmocka_unit_test(a_rename_that_a_500_made_is_done),
 		cmocka_unit_test(a_missing_source_is_enoent),
 		cmocka_unit_test(a_lost_rename_is_repeated_when_not_done),
+		cmocka_unit_test(
+			a_removal_of_nothing_tells_what_dot_names_are_worth),
 		cmocka_unit_test(a_late_rename_makes_its_repetition_fail),
 		cmocka_unit_test(a_lost_rename_with_both_names_there_is_eexist),
 		cmocka_unit_test(removing_what_is_not_there_is_enoent),

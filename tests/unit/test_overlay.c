@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include "overlay.h"
+#include "scratch_place.h"
+#include "state.h"
 #include "test.h"
 
 #include <sys/stat.h>
@@ -12,7 +14,7 @@ static const struct entry second = { .size = 1, .mtime = { 20, 0 } };
 
 static int make_overlay(void **state)
 {
-	*state = overlay_new();
+	*state = overlay_new(NULL);
 	return 0;
 }
 
@@ -111,6 +113,47 @@ static void what_is_removed_is_forgotten_with_all_below(void **state)
 	assert_true(get(*state, "dd", NULL).has_mode);
 }
 
+/* What one mount set, the next one finds. */
+static void what_was_set_is_kept_in_the_state(void **state)
+{
+	static const struct entry dir = {
+		.type = ENTRY_DIRECTORY, .size = -1, .mtime = { 30, 1 }
+	};
+	struct scratch_place place;
+	struct state *db = NULL;
+	struct overlay *o;
+	char *note = NULL;
+
+	(void)state;
+	scratch_place_make(&place);
+	assert_int_equal(state_open(place.path, &db, &note), 0);
+	o = overlay_new(db);
+	overlay_set_mode(o, "d/a", 0750);
+	overlay_set_mtime(o, "d/a", &set_time, NULL);
+	overlay_uploaded(o, "d/a", &first);
+	overlay_set_mtime(o, "d", &set_time, &dir);
+	overlay_set_mode(o, "gone/a", 0600);
+	overlay_removed(o, "gone");
+	overlay_set_mode(o, "d-b", 0700);
+	overlay_set_mtime(o, "written", &set_time, &first);
+	overlay_drop_mtime(o, "written");
+	overlay_moved(o, "d", "e");
+	overlay_free(o);
+	o = overlay_new(db);
+	assert_int_equal(get(o, "e/a", &first).mode, 0750);
+	assert_true(get(o, "e/a", &first).has_mtime);
+	assert_int_equal(get(o, "e/a", &first).mtime.tv_nsec, 456);
+	assert_false(get(o, "e/a", &second).has_mtime);
+	assert_true(get(o, "e", &dir).has_mtime);
+	assert_int_equal(get(o, "d-b", NULL).mode, 0700);
+	assert_false(get(o, "d/a", NULL).has_mode);
+	assert_false(get(o, "gone/a", NULL).has_mode);
+	assert_false(get(o, "written", &first).has_mtime);
+	overlay_free(o);
+	state_close(db);
+	scratch_place_remove(&place);
+}
+
 #define with_overlay(name) \
 	cmocka_unit_test_setup_teardown(name, make_overlay, free_overlay)
 
@@ -126,6 +169,7 @@ int main(void)
 		with_overlay(a_write_ends_the_time_but_not_the_mode),
 		with_overlay(what_moves_takes_its_attributes_along),
 		with_overlay(what_is_removed_is_forgotten_with_all_below),
+		cmocka_unit_test(what_was_set_is_kept_in_the_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

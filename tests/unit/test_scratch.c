@@ -61,34 +61,34 @@ static void a_write_that_cannot_be_says_why(void **state)
 	assert_true(scratch_file(-1) < 0);
 }
 
-static void a_kept_file_has_its_name_and_bytes(void **state)
+static void a_named_file_has_its_bytes(void **state)
 {
 	struct scratch_place *p = *state;
 	int fd = scratch_file(p->fd);
 	g_autofree char *text = NULL;
 
 	assert_int_equal(scratch_write(fd, "precious", 8, 0), 0);
-	assert_int_equal(scratch_keep(fd, 8, p->fd, "kept"), 0);
-	assert_int_equal(scratch_keep(fd, 8, p->fd, "kept"), -EEXIST);
+	assert_int_equal(scratch_name(fd, p->fd, "kept"), 0);
+	assert_int_equal(scratch_name(fd, p->fd, "kept"), -EEXIST);
 	(void)close(fd);
 	text = scratch_place_read(p, "kept");
 	assert_string_equal(text, "precious");
 }
 
-/* As on file systems without O_TMPFILE: no link leads back to it. */
-static void an_unlinked_file_is_kept_as_a_copy_of_its_size(void **state)
+static void a_copy_has_what_was_asked_for(void **state)
 {
 	struct scratch_place *p = *state;
-	int fd = openat(p->fd, "gone", O_RDWR | O_CREAT | O_EXCL, 0600);
-	g_autofree char *text = NULL;
+	int from = scratch_file(p->fd);
+	int to = scratch_file(p->fd);
+	char bytes[8] = "";
 
-	assert_true(fd >= 0);
-	assert_int_equal(unlinkat(p->fd, "gone", 0), 0);
-	assert_int_equal(scratch_write(fd, "precious and not", 16, 0), 0);
-	assert_int_equal(scratch_keep(fd, 8, p->fd, "kept"), 0);
-	(void)close(fd);
-	text = scratch_place_read(p, "kept");
-	assert_string_equal(text, "precious");
+	assert_int_equal(scratch_write(from, "precious", 8, 0), 0);
+	assert_int_equal(scratch_copy(from, to, 2, 6), 0);
+	assert_int_equal(pread(to, bytes, sizeof(bytes), 2), 4);
+	assert_memory_equal(bytes, "ecio", 4);
+	assert_int_equal(scratch_copy(from, to, 6, 9), -EIO);
+	(void)close(from);
+	(void)close(to);
 }
 
 #define with_place(name) \
@@ -100,8 +100,8 @@ int main(void)
 		with_place(a_scratch_file_has_no_name_and_one_reader),
 		with_place(all_bytes_are_written_where_they_belong),
 		with_place(a_write_that_cannot_be_says_why),
-		with_place(a_kept_file_has_its_name_and_bytes),
-		with_place(an_unlinked_file_is_kept_as_a_copy_of_its_size),
+		with_place(a_named_file_has_its_bytes),
+		with_place(a_copy_has_what_was_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,11 +52,12 @@ static struct state *open_quietly(const struct scratch_place *p)
 
 static int put_one(struct state *s, size_t length)
 {
-	g_autofree char *path = g_strnfill(length, 'x');
-	char file[] = "f";
-	struct state_spool r = { .path = path, .file = file };
+	g_autofree char *command = g_strnfill(length, 'x');
+	static _Atomic int64_t others; /* than the numbers that are given out */
+	struct state_run r = { .command = command };
 
-	return state_spool_put(s, &r);
+	r.number = ((int64_t)getpid() << 32) + ++others;
+	return state_run_put(s, &r);
 }
 
 static unsigned count(struct state *s)
@@ -64,7 +65,7 @@ static unsigned count(struct state *s)
 	GPtrArray *list = NULL;
 	unsigned length;
 
-	assert_int_equal(state_spool_list(s, &list), 0);
+	assert_int_equal(state_run_list(s, &list), 0);
 	length = list->len;
 	g_ptr_array_unref(list);
 	return length;

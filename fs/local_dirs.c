@@ -1,7 +1,7 @@
-/* scratch_dirs.c - see scratch_dirs.h. */
+/* local_dirs.c - see local_dirs.h. */
 #include "config.h"
 
-#include "scratch_dirs.h"
+#include "local_dirs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define ID_NAME_BYTES	40
+#define ID_DIGEST_BYTES 16
 
 /* fstab and systemd give no HOME. */
 static char *home(void)
@@ -38,11 +41,11 @@ static char *place(
 	if (own_home != NULL)
 		return g_build_filename(
 			own_home, below_home, "pycloud", below, NULL);
-	return g_strdup_printf(
-		"/var/tmp/pycloud-%u/%s", (unsigned)getuid(), below);
+	return g_strdup_printf("/var/tmp/pycloud-%u/%s", (unsigned)getuid(),
+		below != NULL ? below : "cache");
 }
 
-static int open_private(char *path, int *ret_fd, char **ret_why)
+static int open_private(const char *path, int *ret_fd, char **ret_why)
 {
 	struct stat st;
 	int rc = 0;
@@ -63,13 +66,30 @@ static int open_private(char *path, int *ret_fd, char **ret_why)
 	} else {
 		*ret_fd = fd;
 	}
-	g_free(path);
 	return rc;
 }
 
-/* --- the mount's own directory of cached bytes ---------------------------- */
+/* --- the workspace's id --------------------------------------------------- */
 
-#define CACHE_PREFIX "files-"
+char *local_dirs_id(const char *workspace)
+{
+	g_autofree char *digest =
+		g_compute_checksum_for_string(G_CHECKSUM_SHA256, workspace, -1);
+	GString *id = g_string_new(NULL);
+
+	for (const char *p = workspace; *p != '\0' && id->len < ID_NAME_BYTES;
+		p++)
+		g_string_append_c(
+			id, g_ascii_isalnum(*p) || (*p == '.' && p > workspace)
+				    ? *p
+				    : '-');
+	g_string_append_printf(id, "-%.*s", ID_DIGEST_BYTES, digest);
+	return g_string_free(id, FALSE);
+}
+
+/* --- bytes that may be lost ----------------------------------------------- */
+
+#define OWN_PREFIX "second-"
 
 /* Removes a directory of plain files. */
 static void remove_directory(const char *path)
@@ -108,26 +128,23 @@ static void remove_left_behind(const char *base)
 	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
 		g_autofree char *path = g_build_filename(base, name, NULL);
 
-		if (g_str_has_prefix(name, CACHE_PREFIX))
+		if (g_str_has_prefix(name, OWN_PREFIX))
 			remove_if_left_behind(path);
 	}
 	if (dir != NULL)
 		g_dir_close(dir);
 }
 
-static int open_cache(struct scratch_dirs *d, char **ret_why)
+/* The workspace's cache is another mount's: one of our own. */
+static int open_own_cache(
+	struct local_dirs *d, const char *base, char **ret_why)
 {
-	g_autofree char *base = place("XDG_CACHE_HOME", ".cache", "cache");
 	int rc;
 
-	if (g_mkdir_with_parents(base, 0700) < 0) {
-		rc = -errno;
-		*ret_why = g_strdup_printf(
-			"cannot use %s: %s", base, g_strerror(-rc));
-		return rc;
-	}
-	remove_left_behind(base);
-	d->cache_path = g_strdup_printf("%s/" CACHE_PREFIX "XXXXXX", base);
+	(void)close(d->cache_fd);
+	d->cache_fd = -1;
+	g_free(d->cache_path);
+	d->cache_path = g_strdup_printf("%s/" OWN_PREFIX "XXXXXX", base);
 	if (g_mkdtemp_full(d->cache_path, 0700) == NULL) {
 		rc = -errno;
 		*ret_why = g_strdup_printf("cannot make a directory in %s: %s",
@@ -135,36 +152,64 @@ static int open_cache(struct scratch_dirs *d, char **ret_why)
 		g_clear_pointer(&d->cache_path, g_free);
 		return rc;
 	}
-	rc = open_private(g_strdup(d->cache_path), &d->cache_fd, ret_why);
+	d->keeps_cache = false;
+	rc = open_private(d->cache_path, &d->cache_fd, ret_why);
 	if (rc == 0)
 		(void)flock(d->cache_fd, LOCK_EX | LOCK_NB);
 	return rc;
 }
 
-int scratch_dirs_open(struct scratch_dirs *d, char **ret_why)
+static int open_cache(struct local_dirs *d, const char *id, char **ret_why)
 {
-	int rc = open_private(place("XDG_CACHE_HOME", ".cache", "scratch"),
-		&d->scratch_fd, ret_why);
+	g_autofree char *base = place("XDG_CACHE_HOME", ".cache", NULL);
+	int rc;
 
+	d->cache_path = g_build_filename(base, id, NULL);
+	d->keeps_cache = true;
+	rc = open_private(d->cache_path, &d->cache_fd, ret_why);
+	if (rc < 0)
+		return rc;
+	remove_left_behind(base);
+	if (flock(d->cache_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	return open_own_cache(d, base, ret_why);
+}
+
+/* --- bytes that may not --------------------------------------------------- */
+
+static int open_below(
+	const char *path, const char *name, int *ret_fd, char **ret_why)
+{
+	g_autofree char *below = g_build_filename(path, name, NULL);
+
+	return open_private(below, ret_fd, ret_why);
+}
+
+int local_dirs_open(struct local_dirs *d, const char *workspace, char **ret_why)
+{
+	g_autofree char *id = local_dirs_id(workspace);
+	int rc;
+
+	d->state_path = place("XDG_STATE_HOME", ".local/state", id);
+	rc = open_below(d->state_path, "spool", &d->spool_fd, ret_why);
 	if (rc == 0)
-		rc = open_cache(d, ret_why);
+		rc = open_below(d->state_path, "names", &d->names_fd, ret_why);
 	if (rc == 0)
-		rc = open_private(
-			place("XDG_STATE_HOME", ".local/state", "lost+found"),
-			&d->rescue_fd, ret_why);
+		rc = open_cache(d, id, ret_why);
 	return rc;
 }
 
-void scratch_dirs_close(struct scratch_dirs *d)
+void local_dirs_close(struct local_dirs *d)
 {
-	if (d->scratch_fd >= 0)
-		(void)close(d->scratch_fd);
+	if (d->spool_fd >= 0)
+		(void)close(d->spool_fd);
+	if (d->names_fd >= 0)
+		(void)close(d->names_fd);
+	if (d->cache_path != NULL && !d->keeps_cache)
+		remove_directory(d->cache_path);
 	if (d->cache_fd >= 0)
 		(void)close(d->cache_fd);
-	if (d->rescue_fd >= 0)
-		(void)close(d->rescue_fd);
-	if (d->cache_path != NULL)
-		remove_directory(d->cache_path);
 	g_free(d->cache_path);
-	*d = (struct scratch_dirs)SCRATCH_DIRS_INIT;
+	g_free(d->state_path);
+	*d = (struct local_dirs)LOCAL_DIRS_INIT;
 }

@@ -1,0 +1,375 @@
+/* late_remote.c - see late_remote.h. */
+#include "config.h"
+
+#include "late_remote.h"
+
+#include "fs_limits.h"
+#include "log.h"
+#include "mutex.h"
+#include "names.h"
+#include "waitlist.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct removal {
+	int64_t due_us;	 /* monotonic */
+	bool is_running; /* who set it removes it, without the lock */
+	unsigned attempts;
+};
+
+struct late_remote {
+	struct remote remote;
+	struct remote *inner;
+	struct cancel ending;
+
+	struct mutex lock;
+	/* guarded by lock */
+	GHashTable *removals; /* path -> struct removal * */
+	struct waitlist changed;
+	bool has_thread;
+	bool is_ending;
+	pthread_t thread;
+};
+
+static struct late_remote *late_of(struct remote *r)
+{
+	return (struct late_remote *)r; /* its first member */
+}
+
+/* --- removing ------------------------------------------------------------- */
+
+/* Carries one out. The lock is not held meanwhile. */
+static int remove_locked(struct late_remote *l, const char *path,
+	struct removal *m, const struct cancel *cancel) REQUIRES(l->lock)
+{
+	int rc;
+
+	m->is_running = true;
+	mutex_unlock(&l->lock);
+	rc = remote_remove(l->inner, path, cancel);
+	mutex_lock(&l->lock);
+	m->is_running = false;
+	m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
+	if (rc == -ENOENT)
+		rc = 0;
+	if (rc < 0 && rc != -EINTR && ++m->attempts >= LATE_REMOVE_ATTEMPTS) {
+		log_warning("'%s' was renamed to a name that stays here, but "
+			    "cannot be removed from the server: %s",
+			path, g_strerror(-rc));
+		(void)g_hash_table_remove(l->removals, path);
+	} else if (rc == 0) {
+		(void)g_hash_table_remove(l->removals, path);
+	}
+	waitlist_wake(&l->changed);
+	return rc;
+}
+
+/* Some removal at the path or below it; g_free *ret_path. */
+static struct removal *find_below_locked(struct late_remote *l,
+	const char *path, char **ret_path) REQUIRES(l->lock)
+{
+	GHashTableIter iter;
+	gpointer key, value;
+
+	g_hash_table_iter_init(&iter, l->removals);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		if (!path_is_below(key, path))
+			continue;
+		*ret_path = g_strdup(key);
+		return value;
+	}
+	return NULL;
+}
+
+/* After this no removal waits at the path or below it. */
+static int settle_below(
+	struct late_remote *l, const char *path, const struct cancel *cancel)
+{
+	int rc = 0;
+
+	mutex_lock(&l->lock);
+	while (rc == 0) {
+		g_autofree char *at = NULL;
+		struct removal *m = find_below_locked(l, path, &at);
+
+		if (m == NULL)
+			break;
+		rc = m->is_running
+			     ? waitlist_wait(&l->changed, &l->lock, cancel, -1)
+			     : remove_locked(l, at, m, cancel);
+	}
+	mutex_unlock(&l->lock);
+	return rc;
+}
+
+int late_remote_settle(struct late_remote *l, const struct cancel *cancel)
+{
+	return settle_below(l, "", cancel);
+}
+
+/* --- the thread ----------------------------------------------------------- */
+
+static struct removal *earliest_locked(struct late_remote *l, char **ret_path)
+	REQUIRES(l->lock)
+{
+	struct removal *first = NULL;
+	GHashTableIter iter;
+	gpointer key, value;
+
+	g_hash_table_iter_init(&iter, l->removals);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		struct removal *m = value;
+
+		if (m->is_running ||
+			(first != NULL && first->due_us <= m->due_us))
+			continue;
+		first = m;
+		g_free(*ret_path);
+		*ret_path = g_strdup(key);
+	}
+	return first;
+}
+
+static void *work(void *arg)
+{
+	struct late_remote *l = arg;
+
+	mutex_lock(&l->lock);
+	while (!l->is_ending) {
+		g_autofree char *path = NULL;
+		struct removal *m = earliest_locked(l, &path);
+		int64_t wait_us =
+			m == NULL ? -1 : m->due_us - g_get_monotonic_time();
+
+		if (m != NULL && wait_us <= 0)
+			(void)remove_locked(l, path, m, &l->ending);
+		else
+			(void)waitlist_wait(&l->changed, &l->lock, &l->ending,
+				m == NULL ? -1 : wait_us / 1000 + 1);
+	}
+	mutex_unlock(&l->lock);
+	return NULL;
+}
+
+static bool has_thread_locked(struct late_remote *l) REQUIRES(l->lock)
+{
+	if (!l->has_thread)
+		l->has_thread = pthread_create(&l->thread, NULL, work, l) == 0;
+	return l->has_thread;
+}
+
+int late_remote_remove(
+	struct late_remote *l, const char *path, const struct cancel *cancel)
+{
+	struct removal *m;
+	bool is_late;
+
+	mutex_lock(&l->lock);
+	is_late = has_thread_locked(l) &&
+		  !g_hash_table_contains(l->removals, path);
+	if (is_late) {
+		m = g_new0(struct removal, 1);
+		m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
+		g_hash_table_insert(l->removals, g_strdup(path), m);
+		waitlist_wake(&l->changed);
+	}
+	mutex_unlock(&l->lock);
+	return is_late ? 0 : remote_remove(&l->remote, path, cancel);
+}
+
+/* --- remote.h ------------------------------------------------------------- */
+
+static bool waits(struct late_remote *l, const char *path)
+{
+	bool is_waiting;
+
+	mutex_lock(&l->lock);
+	is_waiting = g_hash_table_contains(l->removals, path);
+	mutex_unlock(&l->lock);
+	return is_waiting;
+}
+
+static int late_stat(struct remote *r, const char *path,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct late_remote *l = late_of(r);
+
+	return waits(l, path) ? -ENOENT
+			      : remote_stat(l->inner, path, cancel, ret);
+}
+
+/* The names in the directory that are as good as removed (a set). */
+static void note_waiting(
+	struct late_remote *l, const char *dir, GHashTable *set)
+{
+	GHashTableIter iter;
+	gpointer key;
+
+	mutex_lock(&l->lock);
+	g_hash_table_iter_init(&iter, l->removals);
+	while (g_hash_table_iter_next(&iter, &key, NULL)) {
+		g_autofree char *parent = path_parent(key);
+
+		if (strcmp(parent, dir) == 0)
+			g_hash_table_add(set, g_strdup(path_basename(key)));
+	}
+	mutex_unlock(&l->lock);
+}
+
+static int late_list(struct remote *r, const char *path,
+	const struct cancel *cancel, GPtrArray **ret_entries,
+	unsigned *ret_dropped)
+{
+	struct late_remote *l = late_of(r);
+	GHashTable *gone =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	int rc;
+
+	/* Before and after: one may be removed, or be put off, meanwhile. */
+	note_waiting(l, path, gone);
+	rc = remote_list(l->inner, path, cancel, ret_entries, ret_dropped);
+	if (rc == 0)
+		note_waiting(l, path, gone);
+	for (guint i = rc == 0 ? (*ret_entries)->len : 0; i > 0; i--) {
+		const struct entry *e = (*ret_entries)->pdata[i - 1];
+
+		if (g_hash_table_contains(gone, e->name))
+			g_ptr_array_remove_index(*ret_entries, i - 1);
+	}
+	g_hash_table_destroy(gone);
+	return rc;
+}
+
+static int late_read(struct remote *r, const char *path, int64_t offset,
+	int64_t length, const struct remote_sink *sink,
+	const struct cancel *cancel, struct remote_read_info *ret)
+{
+	struct late_remote *l = late_of(r);
+
+	return waits(l, path) ? -ENOENT
+			      : remote_read(l->inner, path, offset, length,
+					sink, cancel, ret);
+}
+
+/* What is written again need not be removed. */
+static int call_off(
+	struct late_remote *l, const char *path, const struct cancel *cancel)
+{
+	struct removal *m;
+	int rc = 0;
+
+	mutex_lock(&l->lock);
+	while ((m = g_hash_table_lookup(l->removals, path)) != NULL &&
+		m->is_running && rc == 0)
+		rc = waitlist_wait(&l->changed, &l->lock, cancel, -1);
+	if (rc == 0 && m != NULL)
+		(void)g_hash_table_remove(l->removals, path);
+	mutex_unlock(&l->lock);
+	return rc;
+}
+
+static int late_write(struct remote *r, const char *path,
+	const struct remote_source *source, const struct cancel *cancel,
+	struct entry *ret)
+{
+	struct late_remote *l = late_of(r);
+	int rc = call_off(l, path, cancel);
+
+	return rc < 0 ? rc : remote_write(l->inner, path, source, cancel, ret);
+}
+
+static int late_mkdir(struct remote *r, const char *path,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct late_remote *l = late_of(r);
+	int rc = settle_below(l, path, cancel);
+
+	return rc < 0 ? rc : remote_mkdir(l->inner, path, cancel, ret);
+}
+
+static int late_rename(struct remote *r, const char *from, const char *to,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct late_remote *l = late_of(r);
+	int rc = settle_below(l, from, cancel);
+
+	if (rc == 0)
+		rc = settle_below(l, to, cancel);
+	return rc < 0 ? rc : remote_rename(l->inner, from, to, cancel, ret);
+}
+
+static int late_remove(
+	struct remote *r, const char *path, const struct cancel *cancel)
+{
+	struct late_remote *l = late_of(r);
+	int rc = settle_below(l, path, cancel);
+
+	return rc < 0 ? rc : remote_remove(l->inner, path, cancel);
+}
+
+static unsigned late_capabilities(struct remote *r)
+{
+	return remote_capabilities(late_of(r)->inner);
+}
+
+static int late_probe_hidden(struct remote *r, const struct cancel *cancel)
+{
+	return remote_probe_hidden(late_of(r)->inner, cancel);
+}
+
+static void late_free(struct remote *r)
+{
+	late_remote_free(late_of(r));
+}
+
+static const struct remote_ops late_ops = {
+	.stat = late_stat,
+	.list = late_list,
+	.read = late_read,
+	.write = late_write,
+	.mkdir = late_mkdir,
+	.rename = late_rename,
+	.remove = late_remove,
+	.capabilities = late_capabilities,
+	.probe_hidden = late_probe_hidden,
+	.free = late_free,
+};
+
+struct late_remote *late_remote_new(struct remote *inner)
+{
+	struct late_remote *l = g_new0(struct late_remote, 1);
+
+	l->remote.ops = &late_ops;
+	l->inner = inner;
+	cancel_init(&l->ending, 0);
+	mutex_init(&l->lock);
+	l->removals =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	return l;
+}
+
+void late_remote_free(struct late_remote *l)
+{
+	bool has_thread;
+
+	if (l == NULL)
+		return;
+	mutex_lock(&l->lock);
+	l->is_ending = true;
+	has_thread = l->has_thread;
+	waitlist_wake(&l->changed);
+	mutex_unlock(&l->lock);
+	cancel_fire(&l->ending);
+	if (has_thread)
+		(void)pthread_join(l->thread, NULL);
+	g_hash_table_destroy(l->removals);
+	cancel_fini(&l->ending);
+	mutex_fini(&l->lock);
+	g_free(l);
+}
+
+struct remote *late_remote_of(struct late_remote *l)
+{
+	return &l->remote;
+}

@@ -1,0 +1,207 @@
+/* Removals that wait, and everything that must not notice. */
+#include "config.h"
+
+#include "fake_remote.h"
+#include "late_remote.h"
+#include "test.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+struct world {
+	struct remote *fake;
+	struct late_remote *late;
+	struct remote *remote;
+};
+
+static int setup(void **state)
+{
+	struct world *w = g_new0(struct world, 1);
+
+	w->fake = fake_remote_new();
+	w->late = late_remote_new(w->fake);
+	w->remote = late_remote_of(w->late);
+	fake_remote_put(w->fake, "d/a", "old");
+	fake_remote_put(w->fake, "d/b", "");
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	late_remote_free(w->late);
+	remote_free(w->fake);
+	g_free(w);
+	return 0;
+}
+
+static void assert_done(struct world *w, const char *expected)
+{
+	g_autofree char *changes = fake_remote_changes(w->fake);
+
+	assert_string_equal(changes, expected);
+}
+
+static int stat_of(struct world *w, const char *path)
+{
+	struct entry e;
+	int rc = remote_stat(w->remote, path, NULL, &e);
+
+	if (rc == 0)
+		entry_clear(&e);
+	return rc;
+}
+
+static ssize_t no_bytes(void *arg, void *buffer, size_t size, int64_t offset)
+{
+	(void)arg;
+	(void)buffer;
+	(void)size;
+	(void)offset;
+	return 0;
+}
+
+static int write_empty(struct world *w, const char *path)
+{
+	const struct remote_source source = { .read = no_bytes };
+	struct entry e;
+	int rc = remote_write(w->remote, path, &source, NULL, &e);
+
+	if (rc == 0)
+		entry_clear(&e);
+	return rc;
+}
+
+static int sink_nothing(
+	void *arg, const void *bytes, size_t length, int64_t offset)
+{
+	(void)arg;
+	(void)bytes;
+	(void)length;
+	(void)offset;
+	return 0;
+}
+
+static void what_waits_is_not_there(void **state)
+{
+	struct world *w = *state;
+	const struct remote_sink sink = { sink_nothing, NULL };
+	struct remote_read_info info;
+	GPtrArray *entries = NULL;
+	unsigned dropped;
+
+	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
+	assert_int_equal(
+		remote_read(w->remote, "d/a", 0, -1, &sink, NULL, &info),
+		-ENOENT);
+	assert_int_equal(
+		remote_list(w->remote, "d", NULL, &entries, &dropped), 0);
+	assert_int_equal(entries->len, 1);
+	g_ptr_array_unref(entries);
+	assert_true(fake_remote_has(w->fake, "d/a"));
+	assert_int_equal(fake_remote_calls(w->fake, FAKE_STAT), 0);
+	assert_done(w, "");
+	assert_int_equal(stat_of(w, "d/b"), 0);
+}
+
+static void a_write_is_all_that_happens(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(write_empty(w, "d/a"), 0);
+	assert_int_equal(stat_of(w, "d/a"), 0);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "write d/a;");
+}
+
+static void in_the_end_it_is_removed(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_stall(w->fake, FAKE_REMOVE);
+	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	fake_remote_await_stalled(w->fake, FAKE_REMOVE); /* by the thread */
+	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
+	fake_remote_release(w->fake, FAKE_REMOVE);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "remove d/a;");
+}
+
+static void *write_a(void *arg)
+{
+	assert_int_equal(write_empty(arg, "d/a"), 0);
+	return NULL;
+}
+
+static void a_write_never_races_with_a_removal(void **state)
+{
+	struct world *w = *state;
+	pthread_t thread;
+
+	fake_remote_stall(w->fake, FAKE_REMOVE);
+	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	fake_remote_await_stalled(w->fake, FAKE_REMOVE);
+	assert_int_equal(pthread_create(&thread, NULL, write_a, w), 0);
+	fake_remote_release(w->fake, FAKE_REMOVE);
+	(void)pthread_join(thread, NULL);
+	assert_done(w, "remove d/a;write d/a;");
+}
+
+static void a_failed_removal_is_tried_again_and_given_up(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	fake_remote_fail(w->fake, FAKE_REMOVE, 1, EHOSTUNREACH);
+	assert_int_equal(late_remote_settle(w->late, NULL), -EHOSTUNREACH);
+	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
+	fake_remote_fail(w->fake, FAKE_REMOVE, 1, EACCES);
+	assert_int_equal(late_remote_settle(w->late, NULL), -EACCES);
+	fake_remote_fail(w->fake, FAKE_REMOVE, 1, EACCES);
+	assert_int_equal(late_remote_settle(w->late, NULL), -EACCES);
+	assert_int_equal(stat_of(w, "d/a"), 0); /* shown again */
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+}
+
+static void what_needs_the_name_gone_removes_it_first(void **state)
+{
+	struct world *w = *state;
+	struct entry e;
+
+	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remote_rename(w->remote, "d/b", "d/a", NULL, &e), 0);
+	entry_clear(&e);
+	assert_done(w, "remove d/a;rename d/b d/a;");
+	fake_remote_reset(w->fake);
+	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remote_mkdir(w->remote, "d/a", NULL, &e), 0);
+	entry_clear(&e);
+	assert_done(w, "remove d/a;mkdir d/a;");
+	fake_remote_reset(w->fake);
+	fake_remote_put(w->fake, "d/c", "");
+	assert_int_equal(late_remote_remove(w->late, "d/c", NULL), 0);
+	assert_int_equal(remote_rename(w->remote, "d", "e", NULL, &e), 0);
+	entry_clear(&e);
+	assert_done(w, "remove d/c;rename d e;");
+}
+
+#define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_world(what_waits_is_not_there),
+		with_world(a_write_is_all_that_happens),
+		with_world(in_the_end_it_is_removed),
+		with_world(a_write_never_races_with_a_removal),
+		with_world(a_failed_removal_is_tried_again_and_given_up),
+		with_world(what_needs_the_name_gone_removes_it_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
