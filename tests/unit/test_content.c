@@ -184,7 +184,7 @@ static void a_claim_goes_on_behind_what_little_is_here(void **state)
 	struct content_claim claim;
 
 	prepare(c, far + 8);
-	assert_int_equal(content_write(c, "here", 4, 4, NULL), 4);
+	assert_int_equal(content_write(c, "here", 4, 4, 0, NULL), 4);
 	assert_int_equal(
 		content_claim(c, 0, 1, far + 8, false, NULL, &claim), 1);
 	assert_int_equal(claim.start, 0);
@@ -192,7 +192,7 @@ static void a_claim_goes_on_behind_what_little_is_here(void **state)
 	assert_int_equal(content_store(c, &claim, bytes, 8, 0), 0);
 	content_end_fetch(c, &claim, -EIO);
 	assert_int_equal(
-		content_write(c, bytes, (size_t)far - 8, 8, NULL), far - 8);
+		content_write(c, bytes, (size_t)far - 8, 8, 0, NULL), far - 8);
 	assert_int_equal(
 		content_claim(c, 0, 1, far + 8, false, NULL, &claim), 1);
 	assert_int_equal(claim.end, 4);
