@@ -4,6 +4,7 @@
 #include "content.h"
 
 #include "content_state.h"
+#include "fs_limits.h"
 #include "scratch.h"
 
 #include <assert.h>
@@ -144,6 +145,20 @@ static void add_claim_locked(struct content *c, int64_t start, int64_t end,
 	g_array_append_val(c->claims, *ret);
 }
 
+/* Where the gap ends, and with it those behind it that little lies between: to
+ * fetch that again costs less than another request. */
+static int64_t bridge_locked(struct content *c, int64_t gap_end,
+	int64_t wanted_end) REQUIRES(c->lock)
+{
+	int64_t start, end;
+
+	while (extents_next_gap(
+		       &c->present, gap_end, wanted_end, &start, &end) &&
+		start - gap_end <= READ_BRIDGE)
+		gap_end = end;
+	return gap_end;
+}
+
 /* One look: 0 all is here, 1 claimed, 2 somebody is fetching it. */
 static int look_locked(struct content *c, int64_t offset, int64_t end,
 	int64_t wanted_end, struct content_claim *ret) REQUIRES(c->lock)
@@ -161,7 +176,8 @@ static int look_locked(struct content *c, int64_t offset, int64_t end,
 		return 0;
 	if (claim_at_locked(c, gap_start) != NULL)
 		return 2;
-	add_claim_locked(c, gap_start, gap_end, ret);
+	add_claim_locked(
+		c, gap_start, bridge_locked(c, gap_end, wanted_end), ret);
 	return 1;
 }
 

@@ -249,20 +249,35 @@ struct readahead *readahead_new(void)
 	struct readahead *ra = g_new0(struct readahead, 1);
 
 	mutex_init(&ra->lock);
+	ra->users = 1;
 	return ra;
 }
 
-void readahead_free(struct readahead *ra)
+static void readahead_unuse(struct readahead *ra, bool was_sweep)
 {
-	if (ra == NULL)
+	bool is_last;
+
+	mutex_lock(&ra->lock);
+	if (was_sweep)
+		ra->is_sweeping = false;
+	is_last = --ra->users == 0;
+	mutex_unlock(&ra->lock);
+	if (!is_last)
 		return;
 	mutex_fini(&ra->lock);
 	g_free(ra);
 }
 
+void readahead_free(struct readahead *ra)
+{
+	if (ra != NULL)
+		readahead_unuse(ra, false);
+}
+
 /* What a read asks to have here (until *ret_wanted), and what to bring on a
- * worker meanwhile ([*ret_ahead, *ret_ahead_end); empty: nothing). */
-static void plan(struct readahead *ra, int64_t offset, int64_t end,
+ * worker meanwhile ([*ret_ahead, *ret_ahead_end); empty: nothing). False: it is
+ * a random one. */
+static bool plan(struct readahead *ra, int64_t offset, int64_t end,
 	int64_t *ret_wanted, int64_t *ret_ahead, int64_t *ret_ahead_end)
 {
 	int64_t distance;
@@ -276,7 +291,7 @@ static void plan(struct readahead *ra, int64_t offset, int64_t end,
 		ra->ahead = ra->next = end;
 		*ret_wanted = (end + READ_BLOCK - 1) / READ_BLOCK * READ_BLOCK;
 		mutex_unlock(&ra->lock);
-		return;
+		return false;
 	}
 	ra->next = MAX(ra->next, end);
 	if (ra->window == 0) {
@@ -291,18 +306,22 @@ static void plan(struct readahead *ra, int64_t offset, int64_t end,
 		ra->ahead = *ret_ahead_end;
 	}
 	mutex_unlock(&ra->lock);
+	return true;
 }
 
 struct ahead_job {
 	struct session *session;
 	struct node *node;
 	int64_t start, end;
+	struct readahead *sweep; /* whose; NULL: of none */
 };
 
 static void ahead_drop(void *arg)
 {
 	struct ahead_job *job = arg;
 
+	if (job->sweep != NULL)
+		readahead_unuse(job->sweep, true);
 	transfer_close(job->session, job->node);
 	node_table_unref(job->session->nodes, job->node);
 	g_free(job);
@@ -318,34 +337,82 @@ static void ahead_run(void *arg, const struct cancel *cancel)
 	ahead_drop(job);
 }
 
-static void start_ahead(
-	struct session *s, struct node *n, int64_t start, int64_t end)
+static void add_ahead(struct session *s, struct node *n, int64_t start,
+	int64_t end, struct readahead *sweep)
 {
-	struct ahead_job *own;
+	struct ahead_job *own = g_new(struct ahead_job, 1);
 	struct job job = { ahead_run, ahead_drop, NULL };
 
-	if (start >= end || start >= content_size(n->content))
-		return;
-	own = g_new(struct ahead_job, 1);
-	*own = (struct ahead_job){ s, n, start, end };
+	*own = (struct ahead_job){ s, n, start, end, sweep };
 	node_table_ref(s->nodes, n);
 	content_open(n->content);
 	job.arg = own;
 	(void)workers_add(s->workers, &job);
 }
 
+static void start_ahead(
+	struct session *s, struct node *n, int64_t start, int64_t end)
+{
+	if (start < end && start < content_size(n->content))
+		add_ahead(s, n, start, end, NULL);
+}
+
+/* A random read has been waited for. */
+static void sweep_on(struct session *s, struct node *n, struct readahead *ra,
+	int64_t took_us)
+{
+	int64_t size = content_size(n->content);
+	int64_t start = 0;
+	int64_t end = 0;
+	bool goes_on;
+
+	mutex_lock(&ra->lock);
+	ra->waited_us += took_us;
+	goes_on = s->options.has_prefetch && !ra->is_sweeping &&
+		  ra->waited_us >= RANDOM_PATIENCE_US && ra->swept < size &&
+		  size <= MIN(RANDOM_FILE_BYTES, s->options.cache_bytes);
+	if (goes_on) {
+		start = ra->swept;
+		ra->sweep_window = CLAMP(
+			ra->sweep_window * 2, READ_WINDOW_MIN, READ_WINDOW_MAX);
+		end = ra->swept += ra->sweep_window;
+		ra->is_sweeping = true;
+		ra->users++;
+	}
+	mutex_unlock(&ra->lock);
+	if (goes_on)
+		add_ahead(s, n, start, end, ra);
+}
+
+void fetch_ahead(struct session *s, struct node *n, struct readahead *ra,
+	int64_t offset, int64_t size)
+{
+	int64_t wanted, ahead, ahead_end;
+
+	if (content_size(n->content) <= SMALL_FILE_BYTES)
+		return;
+	(void)plan(ra, offset, offset + size, &wanted, &ahead, &ahead_end);
+	start_ahead(s, n, ahead, ahead_end);
+}
+
 int fetch_for_read(struct session *s, struct node *n, struct readahead *ra,
 	int64_t offset, int64_t size, const struct cancel *cancel)
 {
 	int64_t end = offset + size;
-	int64_t wanted, ahead, ahead_end;
+	int64_t began_us = g_get_monotonic_time();
+	int64_t wanted, ahead, ahead_end, took_us;
+	bool is_sequential;
 	int rc = fetch_prepare(s, n, cancel);
 
 	if (rc < 0)
 		return rc;
 	if (content_size(n->content) <= SMALL_FILE_BYTES)
 		return fetch_range(s, n, 0, INT64_MAX, INT64_MAX, cancel);
-	plan(ra, offset, end, &wanted, &ahead, &ahead_end);
+	is_sequential = plan(ra, offset, end, &wanted, &ahead, &ahead_end);
 	start_ahead(s, n, ahead, ahead_end);
-	return fetch_range(s, n, offset, end, wanted, cancel);
+	rc = fetch_range(s, n, offset, end, wanted, cancel);
+	took_us = g_get_monotonic_time() - began_us;
+	if (rc == 0 && !is_sequential && took_us > RANDOM_AT_ONCE_US)
+		sweep_on(s, n, ra, took_us);
+	return rc;
 }

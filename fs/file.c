@@ -187,8 +187,8 @@ static int file_open(
 	return rc;
 }
 
-/* What is here is read without a word to anybody; an unlinked file has all its
- * bytes here. */
+/* What is here is read without waiting for anybody; an unlinked file has all
+ * its bytes here. */
 static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
 	size_t size, int64_t offset)
 {
@@ -196,6 +196,8 @@ static ssize_t file_read(struct request *r, struct handle *h, char *buffer,
 	ssize_t n = content_read(c, buffer, size, offset);
 	int attempts;
 
+	if (n > 0)
+		fetch_ahead(r->session, h->node, h->readahead, offset, n);
 	for (attempts = 0; n == -ESTALE && attempts < STALE_ATTEMPTS;
 		attempts++) {
 		int rc = fetch_for_read(r->session, h->node, h->readahead,

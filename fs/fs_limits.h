@@ -44,6 +44,13 @@
 #define READ_BLOCK	((int64_t)16 << 10)
 #define READ_WINDOW_MIN ((int64_t)128 << 10)
 #define READ_WINDOW_MAX ((int64_t)8 << 20)
+/* What is fetched a second time rather than in two requests around it. */
+#define READ_BRIDGE ((int64_t)64 << 10)
+/* A random reader who has waited this long, not counting what came at once, is
+ * helped by bringing the rest of the file, when it is not larger than this. */
+#define RANDOM_PATIENCE_US ((int64_t)150 * 1000)
+#define RANDOM_AT_ONCE_US  ((int64_t)5 * 1000)
+#define RANDOM_FILE_BYTES  ((int64_t)256 << 20)
 /* How far out of order the kernel's own read-ahead asks. */
 #define READ_SLACK ((int64_t)512 << 10)
 

@@ -12,6 +12,8 @@
 
 #define DIRECTORIES 40
 #define FILES	    60
+#define LARGE	    (32 << 20)
+#define PIECE	    (128 << 10)
 
 static int setup(void **state)
 {
@@ -182,6 +184,46 @@ static void nothing_is_asked_for_when_it_is_off(void **state)
 	assert_int_equal(fake_remote_calls(w->remote, FAKE_READ), 2);
 }
 
+/* In the kernel's pieces; `stride` apart. */
+static void read_pieces(
+	struct world *w, const char *path, int64_t size, int64_t stride)
+{
+	g_autofree char *buffer = g_malloc(PIECE);
+	struct handle *h;
+
+	assert_int_equal(world_open(w, path, O_RDONLY, &h), 0);
+	for (int64_t at = 0; at < size; at += stride)
+		assert_int_equal(world_read(w, h, buffer, PIECE, at), PIECE);
+	world_release(w, h);
+}
+
+static void put_large(struct world *w, const char *path)
+{
+	g_autofree char *text = g_strnfill(LARGE, 'x');
+
+	fake_remote_put(w->remote, path, text);
+}
+
+static void a_large_file_comes_in_windows_that_grow(void **state)
+{
+	struct world *w = *state;
+
+	put_large(w, "large");
+	read_pieces(w, "large", LARGE, PIECE);
+	/* Eleven, and as many again when the reader is faster than his
+	 * helper. */
+	assert_in_range(fake_remote_calls(w->remote, FAKE_READ), 8, 24);
+}
+
+static void random_reads_that_cost_no_time_bring_nothing_else(void **state)
+{
+	struct world *w = *state;
+
+	put_large(w, "large");
+	read_pieces(w, "large", LARGE, LARGE / 8);
+	assert_settles(w, FAKE_READ, 8);
+}
+
 int main(void)
 {
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
@@ -195,6 +237,8 @@ int main(void)
 		WORLD_TEST(each_file_is_read_once),
 		WORLD_TEST(what_is_read_from_the_end_is_read_alone),
 		WORLD_TEST(nothing_is_asked_for_when_it_is_off),
+		WORLD_TEST(a_large_file_comes_in_windows_that_grow),
+		WORLD_TEST(random_reads_that_cost_no_time_bring_nothing_else),
 	};
 #undef WORLD_TEST
 

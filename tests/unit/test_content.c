@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "content.h"
+#include "fs_limits.h"
 #include "scratch_place.h"
 #include "test.h"
 
@@ -172,6 +173,33 @@ static void ranges_come_one_by_one(void **state)
 	assert_int_equal(content_store(c, &head, "head", 4, 0), 0);
 	content_end_fetch(c, &head, 0);
 	assert_bytes(c, "headtail");
+}
+
+/* Two requests cost more than a little of what is here already. */
+static void a_claim_goes_on_behind_what_little_is_here(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	int64_t far = 8 + READ_BRIDGE + 1;
+	g_autofree char *bytes = g_strnfill((gsize)far + 8, 's');
+	struct content_claim claim;
+
+	prepare(c, far + 8);
+	assert_int_equal(content_write(c, "here", 4, 4, 0, NULL), 4);
+	assert_int_equal(
+		content_claim(c, 0, 1, far + 8, false, NULL, &claim), 1);
+	assert_int_equal(claim.start, 0);
+	assert_int_equal(claim.end, far + 8);
+	assert_int_equal(content_store(c, &claim, bytes, 8, 0), 0);
+	content_end_fetch(c, &claim, -EIO);
+	assert_int_equal(
+		content_write(c, bytes, (size_t)far - 8, 8, 0, NULL), far - 8);
+	assert_int_equal(
+		content_claim(c, 0, 1, far + 8, false, NULL, &claim), 1);
+	assert_int_equal(claim.end, 4);
+	assert_int_equal(content_store(c, &claim, bytes, 4, 0), 0);
+	content_end_fetch(c, &claim, 0);
+	assert_int_equal(content_read(c, bytes, 8, 0), 8);
+	assert_memory_equal(bytes, "sssshere", 8);
 }
 
 static void a_fetch_never_overwrites_what_was_written_meanwhile(void **state)
@@ -497,6 +525,7 @@ int main(void)
 		with_content(bytes_can_be_read_once_they_are_loaded),
 		with_content(a_failed_fetch_leaves_nothing),
 		with_content(ranges_come_one_by_one),
+		with_content(a_claim_goes_on_behind_what_little_is_here),
 		with_content(
 			a_fetch_never_overwrites_what_was_written_meanwhile),
 		with_content(a_fetch_of_bytes_that_were_dropped_is_void),
