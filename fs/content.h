@@ -157,7 +157,7 @@ enum spool_base content_base(
 
 /* Its dirty bytes are in the spool from now on. 0 too when they are there, or
  * when nothing is dirty. */
-int content_journal(struct content *, int spool_fd, const char *path);
+int content_journal(struct content *, struct spool *, const char *path);
 bool content_is_journaled(struct content *);
 void content_unjournal(struct content *);
 int content_journal_moved(struct content *, const char *path);

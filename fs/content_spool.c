@@ -100,7 +100,7 @@ void content_unlog_locked(struct content *c)
 	c->log = NULL;
 }
 
-int content_journal(struct content *c, int spool_fd, const char *path)
+int content_journal(struct content *c, struct spool *spool, const char *path)
 {
 	struct spool_record record = { 0 };
 	int rc = 0;
@@ -115,7 +115,7 @@ int content_journal(struct content *c, int spool_fd, const char *path)
 		record.since_s = g_get_real_time() / G_USEC_PER_SEC;
 		record.size = c->size;
 		extents_copy(&record.present, &c->present);
-		rc = spool_begin(spool_fd, &c->fd, &record, &c->log);
+		rc = spool_begin(spool, &c->fd, &record, &c->log);
 		if (rc == 0 && c->tried_gen == c->dirty_gen)
 			content_log_sent_locked(c);
 		spool_record_clear(&record);

@@ -73,10 +73,12 @@ void file_let_go(struct session *s, struct node *n)
 		transfer_abandon(s, n);
 }
 
-/* Truncation by a handle that only reads is done too, as elsewhere on Linux. */
+/* A handle that only reads may have made the file, or emptied it as it does
+ * elsewhere on Linux. */
 static bool may_write(const struct handle *h)
 {
-	return (h->flags & O_ACCMODE) != O_RDONLY || (h->flags & O_TRUNC) != 0;
+	return (h->flags & O_ACCMODE) != O_RDONLY ||
+	       (h->flags & (O_CREAT | O_TRUNC)) != 0;
 }
 
 /* What was written through this handle went beside the file, because somebody

@@ -112,6 +112,8 @@
 
 /* Bytes that are dirty for so long are made to survive a power cut. */
 #define SPOOL_SYNC_MS 1000
+/* Empty logs kept for the next files that become dirty. */
+#define SPOOL_SPARES 16
 /* Uploads that nobody waits for, at once. */
 #define WRITEBACK_THREADS 4
 /* After a failed upload: the first wait, which doubles, and the longest. What

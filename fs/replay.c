@@ -103,7 +103,7 @@ static bool replay_one(struct session *s, const char *name)
 	struct spool_record record;
 	struct spool_log *log;
 	int fd;
-	int rc = spool_open(s->spool_fd, name, &record, &fd, &log);
+	int rc = spool_open(s->spool, name, &record, &fd, &log);
 
 	if (rc == -EBUSY || rc == -ENOENT)
 		return false; /* another mount of the workspace has it */
@@ -124,7 +124,7 @@ static bool replay_one(struct session *s, const char *name)
 
 unsigned replay_spool(struct session *s)
 {
-	GPtrArray *names = spool_list(s->spool_fd);
+	GPtrArray *names = spool_list(s->spool);
 	unsigned count = 0;
 
 	for (guint i = 0; i < names->len; i++)

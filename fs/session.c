@@ -19,6 +19,7 @@
 #include "path_gate.h"
 #include "prefetch.h"
 #include "run_table.h"
+#include "spool.h"
 #include "transfer.h"
 #include "tree.h"
 #include "workers.h"
@@ -35,7 +36,7 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->executor = p->executor;
 	s->state = p->state;
 	s->cache_fd = p->cache_fd;
-	s->spool_fd = p->spool_fd;
+	s->spool = spool_new(p->spool_fd);
 	s->names_fd = p->names_fd;
 	s->describe = p->describe;
 	s->describe_arg = p->describe_arg;
@@ -96,7 +97,8 @@ void session_free(struct session *s)
 	local_free(s->local);
 	handle_table_free(s->handles);
 	dirty_set_free(s->dirty);
-	node_table_free(s->nodes);
+	node_table_free(s->nodes); /* with its contents and their logs */
+	spool_free(s->spool);
 	cache_free(s->cache);
 	conflicts_free(s->conflicts);
 	attr_cache_free(s->attrs);

@@ -32,6 +32,7 @@ struct overlay;
 struct path_gate;
 struct prefetch;
 struct run_table;
+struct spool;
 struct state;
 struct tree;
 struct workers;
@@ -73,7 +74,6 @@ struct session {
 	struct executor *executor;
 	struct state *state;
 	int cache_fd; /* unnamed temporary files are made here, too */
-	int spool_fd;
 	int names_fd;
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
@@ -93,6 +93,7 @@ struct session {
 	struct path_gate *gate;
 	struct prefetch *prefetch;
 	struct run_table *runs;
+	struct spool *spool;
 	struct tree *tree;
 	struct workers *workers;
 	struct writeback *writeback;

@@ -5,6 +5,7 @@
 
 #include "fs_limits.h"
 #include "limits.h"
+#include "mutex.h"
 #include "scratch.h"
 
 #include <dirent.h>
@@ -19,6 +20,7 @@
 #define MAGIC	  "PYCSPL01"
 #define MAGIC_LEN 8
 #define NAME_MAX_ 32
+#define SPARE	  "spare-"
 
 enum kind {
 	KIND_SIZE = 1, /* a: size; the last record of the beginning */
@@ -40,10 +42,29 @@ struct base_bytes {
 	int64_t size, s, ns;
 };
 
+/* An empty log that nobody uses. Files that are made and removed by the
+ * hundred make some file systems slow: ext4 looks through all that were removed
+ * of late before it makes one. */
+struct spare {
+	int fd;
+	char name[NAME_MAX_];
+};
+
+struct spool {
+	int directory_fd; /* immutable; borrowed */
+
+	struct mutex lock;
+	/* guarded by lock */
+	struct spare spares[SPOOL_SPARES];
+	unsigned spare_count;
+};
+
 struct spool_log {
+	struct spool *spool;
 	int directory_fd;
 	int fd;
-	int64_t end; /* where the next record goes */
+	GByteArray *draft; /* the beginning, before it is written; else NULL */
+	int64_t end;	   /* where the next record goes */
 	/* The last record, when it is one that may still grow. */
 	bool may_grow;
 	bool has_beginning; /* as far as it was read */
@@ -66,14 +87,41 @@ static void log_free(struct spool_log *log)
 	g_free(log);
 }
 
+struct spool *spool_new(int directory_fd)
+{
+	struct spool *s = g_new0(struct spool, 1);
+
+	mutex_init(&s->lock);
+	s->directory_fd = directory_fd;
+	return s;
+}
+
+void spool_free(struct spool *s)
+{
+	if (s == NULL)
+		return;
+	for (unsigned i = 0; i < s->spare_count; i++) {
+		(void)unlinkat(s->directory_fd, s->spares[i].name, 0);
+		(void)close(s->spares[i].fd);
+	}
+	mutex_fini(&s->lock);
+	g_free(s);
+}
+
 /* --- appending ------------------------------------------------------------ */
 
 static int put(struct spool_log *log, enum kind kind, int64_t a, int64_t b,
 	const void *bytes, size_t length)
 {
 	struct record r = { kind, (uint32_t)length, a, b };
-	int rc = scratch_write(log->fd, &r, sizeof(r), log->end);
+	int rc;
 
+	if (log->draft != NULL) {
+		g_byte_array_append(log->draft, (void *)&r, sizeof(r));
+		g_byte_array_append(log->draft, bytes, (guint)length);
+		return 0;
+	}
+	rc = scratch_write(log->fd, &r, sizeof(r), log->end);
 	if (rc == 0 && length > 0)
 		rc = scratch_write(
 			log->fd, bytes, length, log->end + (int64_t)sizeof(r));
@@ -92,7 +140,7 @@ static bool grow_last(struct spool_log *log, int64_t start, int64_t end)
 {
 	struct record r = log->last;
 
-	if (!log->may_grow || start < r.a || start > r.b)
+	if (log->draft != NULL || !log->may_grow || start < r.a || start > r.b)
 		return false;
 	if (end <= r.b)
 		return true;
@@ -142,50 +190,114 @@ const char *spool_log_file(const struct spool_log *log)
 
 /* --- beginning ------------------------------------------------------------ */
 
-static int put_beginning(struct spool_log *log, const struct spool_record *r)
+static void draft_beginning(struct spool_log *log, const struct spool_record *r)
 {
 	const struct base_bytes base = { r->base_size, r->base_mtime.tv_sec,
 		r->base_mtime.tv_nsec };
 	int64_t at = 0;
 	int64_t start, end;
-	int rc = scratch_write(log->fd, MAGIC, MAGIC_LEN, 0);
 
-	log->end = MAGIC_LEN;
-	if (rc == 0)
-		rc = spool_log_moved(log, r->path);
-	if (rc == 0)
-		rc = put(log, KIND_BASE, r->base, 0, &base, sizeof(base));
-	if (rc == 0)
-		rc = put(log, KIND_SINCE, r->since_s, 0, NULL, 0);
-	while (rc == 0 &&
-		extents_next_run(&r->present, at, INT64_MAX, &start, &end)) {
-		rc = spool_log_present(log, start, end);
+	g_byte_array_append(log->draft, (const guint8 *)MAGIC, MAGIC_LEN);
+	(void)spool_log_moved(log, r->path);
+	(void)put(log, KIND_BASE, r->base, 0, &base, sizeof(base));
+	(void)put(log, KIND_SINCE, r->since_s, 0, NULL, 0);
+	while (extents_next_run(&r->present, at, INT64_MAX, &start, &end)) {
+		(void)put(log, KIND_PRESENT, start, end, NULL, 0);
 		at = end;
 	}
 	/* Last: without it nothing of the log counts. */
-	return rc < 0 ? rc : put(log, KIND_SIZE, r->size, 0, NULL, 0);
+	(void)put(log, KIND_SIZE, r->size, 0, NULL, 0);
+}
+
+static int write_beginning(struct spool_log *log, const struct spool_record *r)
+{
+	int rc;
+
+	log->draft = g_byte_array_new();
+	draft_beginning(log, r);
+	rc = scratch_write(log->fd, log->draft->data, log->draft->len, 0);
+	log->end = log->draft->len;
+	g_byte_array_unref(log->draft);
+	log->draft = NULL;
+	return rc;
+}
+
+/* An open file, and the name it has meanwhile. */
+static int find_file(struct spool_log *log, struct spare *ret)
+{
+	struct spool *s = log->spool;
+	bool is_found;
+
+	mutex_lock(&s->lock);
+	is_found = s->spare_count > 0;
+	if (is_found)
+		*ret = s->spares[--s->spare_count];
+	mutex_unlock(&s->lock);
+	if (is_found)
+		return 0;
+	(void)snprintf(ret->name, sizeof(ret->name), SPARE "%08x%08x",
+		g_random_int(), g_random_int());
+	ret->fd = openat(s->directory_fd, ret->name,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return ret->fd < 0 ? -errno : 0;
 }
 
 /* The log comes under its name when its beginning is whole. */
-static int begin_log(struct spool_log *log, const struct spool_record *r)
+static int try_log(struct spool_log *log, const struct spool_record *r)
 {
-	char temporary[NAME_MAX_ + 4];
-	int rc;
+	struct spare file;
+	int rc = find_file(log, &file);
 
-	(void)snprintf(temporary, sizeof(temporary), "%s.new", log->log_name);
-	log->fd = openat(log->directory_fd, temporary,
-		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (log->fd < 0)
-		return -errno;
-	rc = put_beginning(log, r);
-	if (rc == 0 && renameat(log->directory_fd, temporary, log->directory_fd,
+	if (rc < 0)
+		return rc;
+	log->fd = file.fd;
+	rc = write_beginning(log, r);
+	if (rc == 0 && renameat(log->directory_fd, file.name, log->directory_fd,
 			       log->log_name) < 0)
 		rc = -errno;
 	if (rc < 0) {
-		(void)unlinkat(log->directory_fd, temporary, 0);
+		(void)unlinkat(log->directory_fd, file.name, 0);
 		(void)close(log->fd);
 	}
 	return rc;
+}
+
+/* A spare file may have been removed behind our back. */
+static int begin_log(struct spool_log *log, const struct spool_record *r)
+{
+	int rc = try_log(log, r);
+
+	for (unsigned i = 0; rc == -ENOENT && i < SPOOL_SPARES; i++)
+		rc = try_log(log, r);
+	return rc;
+}
+
+/* The name goes; the file may serve another log. */
+static void end_log(struct spool_log *log)
+{
+	struct spool *s = log->spool;
+	struct spare file = { .fd = log->fd };
+	bool is_kept = false;
+
+	(void)snprintf(file.name, sizeof(file.name), SPARE "%08x%08x",
+		g_random_int(), g_random_int());
+	if (renameat(log->directory_fd, log->log_name, log->directory_fd,
+		    file.name) < 0) {
+		(void)unlinkat(log->directory_fd, log->log_name, 0);
+		(void)close(log->fd);
+		return;
+	}
+	if (ftruncate(file.fd, 0) == 0) {
+		mutex_lock(&s->lock);
+		is_kept = s->spare_count < SPOOL_SPARES;
+		if (is_kept)
+			s->spares[s->spare_count++] = file;
+		mutex_unlock(&s->lock);
+	}
+	if (!is_kept) {
+		(void)unlinkat(log->directory_fd, file.name, 0);
+		(void)close(file.fd);
+	}
 }
 
 static int copy_present(int from, int to, const struct extents *present)
@@ -232,20 +344,21 @@ static void set_names(struct spool_log *log, const char *id)
 	(void)snprintf(log->log_name, sizeof(log->log_name), "%s.log", id);
 }
 
-int spool_begin(int directory_fd, int *fd, const struct spool_record *r,
+int spool_begin(struct spool *s, int *fd, const struct spool_record *r,
 	struct spool_log **ret)
 {
 	struct spool_log *log = g_new0(struct spool_log, 1);
 	char id[20];
 	int rc;
 
-	log->directory_fd = directory_fd;
+	log->spool = s;
+	log->directory_fd = s->directory_fd;
 	(void)snprintf(
 		id, sizeof(id), "%08x%08x", g_random_int(), g_random_int());
 	set_names(log, id);
 	/* Before it has a name, so that nobody takes it for left behind. */
 	(void)flock(*fd, LOCK_EX | LOCK_NB);
-	rc = scratch_name(*fd, directory_fd, log->data_name);
+	rc = scratch_name(*fd, s->directory_fd, log->data_name);
 	if (rc < 0 && rc != -EEXIST) {
 		rc = name_copy(log, fd, r);
 		(void)flock(*fd, LOCK_EX | LOCK_NB);
@@ -253,7 +366,7 @@ int spool_begin(int directory_fd, int *fd, const struct spool_record *r,
 	if (rc == 0) {
 		rc = begin_log(log, r);
 		if (rc < 0)
-			(void)unlinkat(directory_fd, log->data_name, 0);
+			(void)unlinkat(s->directory_fd, log->data_name, 0);
 	}
 	if (rc < 0)
 		log_free(log);
@@ -302,9 +415,9 @@ void spool_remove(struct spool_log *log)
 {
 	if (log == NULL)
 		return;
-	(void)unlinkat(log->directory_fd, log->log_name, 0);
+	end_log(log);
 	(void)unlinkat(log->directory_fd, log->data_name, 0);
-	spool_close(log);
+	log_free(log);
 }
 
 bool spool_release(
@@ -313,12 +426,12 @@ bool spool_release(
 	bool is_renamed;
 
 	/* First, so that the log never speaks of a file that is elsewhere. */
-	(void)unlinkat(log->directory_fd, log->log_name, 0);
+	end_log(log);
 	is_renamed = renameat(log->directory_fd, log->data_name,
 			     to_directory_fd, to_name) == 0;
 	if (!is_renamed)
 		(void)unlinkat(log->directory_fd, log->data_name, 0);
-	spool_close(log);
+	log_free(log);
 	return is_renamed;
 }
 
@@ -469,7 +582,7 @@ static int open_data(const struct spool_log *log, int *ret_fd)
 	return 0;
 }
 
-int spool_open(int directory_fd, const char *name,
+int spool_open(struct spool *s, const char *name,
 	struct spool_record *ret_record, int *ret_fd,
 	struct spool_log **ret_log)
 {
@@ -478,11 +591,12 @@ int spool_open(int directory_fd, const char *name,
 	int rc;
 
 	*ret_record = (struct spool_record){ 0 };
-	log->directory_fd = directory_fd;
+	log->spool = s;
+	log->directory_fd = s->directory_fd;
 	set_names(log, name);
 	rc = open_data(log, &fd);
 	if (rc == 0) {
-		log->fd = openat(directory_fd, log->log_name,
+		log->fd = openat(s->directory_fd, log->log_name,
 			O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 		rc = log->fd < 0 ? -errno : read_log(log, ret_record);
 		if (rc < 0 && log->fd >= 0)
@@ -522,18 +636,14 @@ static void remove_orphan(int directory_fd, const char *id)
 	set_names(&log, id);
 	if (open_data(&log, &fd) < 0)
 		return;
-	if (!has_file(directory_fd, id, ".log")) {
-		g_autofree char *begun =
-			g_strconcat(log.log_name, ".new", NULL);
-
-		(void)unlinkat(directory_fd, begun, 0);
+	if (!has_file(directory_fd, id, ".log"))
 		(void)unlinkat(directory_fd, log.data_name, 0);
-	}
 	(void)close(fd);
 }
 
-GPtrArray *spool_list(int directory_fd)
+GPtrArray *spool_list(struct spool *s)
 {
+	int directory_fd = s->directory_fd;
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
 	int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -543,6 +653,9 @@ GPtrArray *spool_list(int directory_fd)
 		const char *name = entry->d_name;
 		g_autofree char *id = NULL;
 
+		/* Another daemon's, maybe, which makes itself a new one. */
+		if (g_str_has_prefix(name, SPARE))
+			(void)unlinkat(directory_fd, name, 0);
 		if (!g_str_has_suffix(name, ".data") ||
 			strlen(name) >= NAME_MAX_)
 			continue;

@@ -55,11 +55,18 @@ struct spool_record {
 /* Frees what it owns; it is empty then. */
 void spool_record_clear(struct spool_record *);
 
+/* The directory, and files for new logs. Locking: one internal lock around the
+ * latter. Logs must be gone before spool_free(). */
+struct spool;
 struct spool_log;
+
+/* Borrows the descriptor. */
+struct spool *spool_new(int directory_fd);
+void spool_free(struct spool *);
 
 /* Gives *fd a name in the directory and begins its log. A file that cannot be
  * given one is copied, and *fd replaced. 0 or -errno; then nothing changed. */
-int spool_begin(int directory_fd, int *fd, const struct spool_record *,
+int spool_begin(struct spool *, int *fd, const struct spool_record *,
 	struct spool_log **ret);
 
 /* Each 0 or -errno (the local disk is full): then the change must not be
@@ -91,10 +98,10 @@ void spool_close(struct spool_log *);
 
 /* What an earlier mount left behind: names for spool_open() (GPtrArray of
  * char *). Bytes that no log ever came to speak of are removed. */
-GPtrArray *spool_list(int directory_fd);
+GPtrArray *spool_list(struct spool *);
 /* 0, and the record, the bytes' file and the log to go on with. -EBUSY: another
  * daemon's. -ENOENT: gone. -EBADMSG: not a log that we understand; it stays. */
-int spool_open(int directory_fd, const char *name,
+int spool_open(struct spool *, const char *name,
 	struct spool_record *ret_record, int *ret_fd,
 	struct spool_log **ret_log);
 

@@ -34,7 +34,7 @@ int transfer_changed(struct session *s, struct node *n)
 		node_table_was_removed(s->nodes, n))
 		return 0;
 	path = node_table_last_path(s->nodes, n);
-	return content_journal(n->content, s->spool_fd, path);
+	return content_journal(n->content, s->spool, path);
 }
 
 void transfer_moved(struct session *s)
@@ -177,7 +177,7 @@ static int make_safe(struct uploading *u)
 	int rc = 0;
 
 	if (u->source.size > CONTENTS_CHUNK_BYTES)
-		rc = content_journal(c, u->session->spool_fd, u->path);
+		rc = content_journal(c, u->session->spool, u->path);
 	if (rc == 0 && u->source.size > CONTENTS_CHUNK_BYTES)
 		rc = content_sync(c);
 	return rc;
@@ -287,7 +287,7 @@ static int complete_and_upload(struct session *s, struct node *n,
  * cut, until an upload succeeds. */
 static void keep(struct session *s, struct node *n, const char *path, int error)
 {
-	int rc = content_journal(n->content, s->spool_fd, path);
+	int rc = content_journal(n->content, s->spool, path);
 
 	if (rc == 0)
 		rc = content_sync(n->content);
@@ -390,7 +390,7 @@ static bool keep_for_next_mount(struct session *s, struct node *n)
 	if (node_table_was_removed(s->nodes, n) ||
 		!content_is_dirty(n->content))
 		return false;
-	rc = content_journal(n->content, s->spool_fd, path);
+	rc = content_journal(n->content, s->spool, path);
 	if (rc == 0)
 		rc = content_sync(n->content);
 	if (rc < 0)

@@ -40,7 +40,7 @@ static void sync_spool(struct writeback *w, struct node *n)
 
 	if (path == NULL)
 		return;
-	rc = content_journal(n->content, s->spool_fd, path);
+	rc = content_journal(n->content, s->spool, path);
 	if (rc == 0)
 		rc = content_sync(n->content);
 	if (rc < 0)

@@ -21,14 +21,15 @@ static inline void scratch_place_make(struct scratch_place *p)
 	g_assert_cmpint(p->fd, >=, 0);
 }
 
-/* How many names are in it. */
+/* How many names are in it; the spool's empty logs are nothing. */
 static inline unsigned scratch_place_count(const struct scratch_place *p)
 {
 	GDir *dir = g_dir_open(p->path, 0, NULL);
 	unsigned count = 0;
+	const char *name;
 
-	while (dir != NULL && g_dir_read_name(dir) != NULL)
-		count++;
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+		count += !g_str_has_prefix(name, "spare-");
 	if (dir != NULL)
 		g_dir_close(dir);
 	return count;

@@ -17,6 +17,7 @@ struct fixture {
 	struct scratch_place place;
 	struct spool_record began;
 	struct spool_log *log;
+	struct spool *spool;
 	int fd; /* the bytes */
 };
 
@@ -25,6 +26,7 @@ static int make_place(void **state)
 	struct fixture *f = g_new0(struct fixture, 1);
 
 	scratch_place_make(&f->place);
+	f->spool = spool_new(f->place.fd);
 	f->fd = -1;
 	*state = f;
 	return 0;
@@ -46,6 +48,7 @@ static int remove_place(void **state)
 
 	let_go(f);
 	spool_record_clear(&f->began);
+	spool_free(f->spool);
 	scratch_place_remove(&f->place);
 	g_free(f);
 	return 0;
@@ -64,7 +67,7 @@ static void begin_with(struct fixture *f, const char *bytes)
 	r->since_s = 1700000001;
 	r->size = (int64_t)strlen(bytes);
 	assert_int_equal(extents_add(&r->present, 0, r->size), 0);
-	assert_int_equal(spool_begin(f->place.fd, &f->fd, r, &f->log), 0);
+	assert_int_equal(spool_begin(f->spool, &f->fd, r, &f->log), 0);
 }
 
 static void begin(struct fixture *f, const char *bytes)
@@ -75,7 +78,7 @@ static void begin(struct fixture *f, const char *bytes)
 
 static char *only_name(struct fixture *f)
 {
-	GPtrArray *names = spool_list(f->place.fd);
+	GPtrArray *names = spool_list(f->spool);
 	char *name;
 
 	assert_int_equal(names->len, 1);
@@ -88,7 +91,7 @@ static int open_again(struct fixture *f, struct spool_record *ret)
 {
 	g_autofree char *name = only_name(f);
 
-	return spool_open(f->place.fd, name, ret, &f->fd, &f->log);
+	return spool_open(f->spool, name, ret, &f->fd, &f->log);
 }
 
 /* All that a record says, to be compared. */
@@ -415,12 +418,12 @@ static void an_orphan_is_removed_unless_it_is_somebodys(void **state)
 	name = only_name(f);
 	log = g_strdup_printf("%s.log", name);
 	assert_int_equal(unlinkat(f->place.fd, log, 0), 0);
-	names = spool_list(f->place.fd);
+	names = spool_list(f->spool);
 	assert_int_equal(names->len, 0);
 	g_ptr_array_unref(names);
 	assert_int_equal(scratch_place_count(&f->place), 1); /* it has it */
 	let_go(f);
-	names = spool_list(f->place.fd);
+	names = spool_list(f->spool);
 	assert_int_equal(names->len, 0);
 	g_ptr_array_unref(names);
 	assert_int_equal(scratch_place_count(&f->place), 0);
@@ -436,13 +439,13 @@ static void another_daemons_is_busy(void **state)
 
 	begin(f, "hello");
 	name = only_name(f);
-	assert_int_equal(spool_open(f->place.fd, name, &r, &fd, &log), -EBUSY);
+	assert_int_equal(spool_open(f->spool, name, &r, &fd, &log), -EBUSY);
 	let_go(f);
 	assert_int_equal(open_again(f, &r), 0);
 	spool_record_clear(&r);
-	assert_int_equal(spool_open(f->place.fd, name, &r, &fd, &log), -EBUSY);
+	assert_int_equal(spool_open(f->spool, name, &r, &fd, &log), -EBUSY);
 	assert_int_equal(
-		spool_open(f->place.fd, "nobody", &r, &fd, &log), -ENOENT);
+		spool_open(f->spool, "nobody", &r, &fd, &log), -ENOENT);
 }
 
 static void assert_copied(struct fixture *f)
@@ -454,7 +457,7 @@ static void assert_copied(struct fixture *f)
 
 	/* What is written to the copy is what the next daemon finds. */
 	assert_int_equal(scratch_write(f->fd, "J", 1, 0), 0);
-	assert_int_equal(spool_open(f->place.fd, name, &r, &fd, &log), -EBUSY);
+	assert_int_equal(spool_open(f->spool, name, &r, &fd, &log), -EBUSY);
 	assert_again(f, PATH, 5, "0-5", " unfinished");
 	{
 		g_autofree char *bytes = scratch_place_read(&f->place, ".data");
@@ -499,8 +502,7 @@ static void a_second_change_of_the_same_file_gets_its_name_again(void **state)
 	was = f->began.path;
 	spool_remove(f->log);
 	f->log = NULL;
-	assert_int_equal(
-		spool_begin(f->place.fd, &f->fd, &f->began, &f->log), 0);
+	assert_int_equal(spool_begin(f->spool, &f->fd, &f->began, &f->log), 0);
 	assert_ptr_equal(was, f->began.path);
 	assert_again(f, PATH, 5, "0-5", " unfinished");
 	assert_bytes_stay(f);
