@@ -47,7 +47,7 @@
  * the question what became of it. */
 #define CONTENTS_TRUTH_MS 5000
 /* One big PUT freezes the server for everybody; 8 MiB costs it <= 115 ms. */
-#define CONTENTS_CHUNK_BYTES (8 * MIB)
+#define CONTENTS_CHUNK_BYTES (8 * MIB / 3 * 3) /* base64: threes */
 /* What we are ready to hold of one file at all (local disk, not memory). */
 #define CONTENTS_FILE_MAX ((int64_t)1 << 42)
 #define NAME_BYTES_MAX	  255

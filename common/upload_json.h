@@ -18,8 +18,7 @@
 #include "limits.h"
 #include "remote.h"
 
-/* The greatest multiple of three up to CONTENTS_CHUNK_BYTES. */
-#define UPLOAD_CHUNK_BYTES (CONTENTS_CHUNK_BYTES / 3 * 3)
+#define UPLOAD_CHUNK_BYTES CONTENTS_CHUNK_BYTES
 
 #define UPLOAD_PIECE_BYTES 24576 /* of the source, encoded at a time */
 

@@ -12,6 +12,7 @@
 #include "names.h"
 #include "node_table.h"
 #include "notifier.h"
+#include "sent.h"
 #include "session.h"
 #include "state.h"
 #include "timefmt.h"
@@ -172,7 +173,8 @@ static void add(struct conflicts *c, const char *path, const char *ours,
 
 struct comparison {
 	struct content *content;
-	int64_t size;
+	GChecksum *sum; /* of all that came */
+	bool was_sent;	/* bytes of ours, by an upload that failed */
 	bool differs;
 };
 
@@ -183,28 +185,36 @@ static int compare_sink(
 	g_autofree char *ours = g_malloc(length > 0 ? length : 1);
 	ssize_t n = content_read(c->content, ours, length, offset);
 
-	if (n >= 0 && (size_t)n == length && memcmp(ours, bytes, length) == 0)
-		return 0;
-	c->differs = true;
-	return -ECANCELED; /* the rest does not matter */
+	if (n < 0 || (size_t)n != length || memcmp(ours, bytes, length) != 0)
+		c->differs = true;
+	g_checksum_update(c->sum, bytes, (gssize)length);
+	/* The rest does not matter, unless it may be what we sent before. */
+	return c->differs && !c->was_sent ? -ECANCELED : 0;
 }
 
 /* Are the server's bytes ours, or the beginning of them? */
 static int compare(struct session *s, struct node *n, const char *path,
 	int64_t size, bool was_sent, const struct cancel *cancel)
 {
-	struct comparison c = { .content = n->content, .size = size };
+	struct comparison c = { .content = n->content,
+		.sum = sent_checksum_new(),
+		.was_sent = was_sent };
 	struct remote_sink sink = { compare_sink, &c };
 	struct remote_read_info info = { 0 };
 	int rc = remote_read(s->remote, path, 0, -1, &sink, cancel, &info);
 
 	if (c.differs)
-		return CONFLICT_OTHERS;
-	if (rc < 0)
-		return rc;
-	if (info.received == size)
-		return CONFLICT_SAME;
-	return was_sent || info.received == 0 ? CONFLICT_NONE : CONFLICT_OTHERS;
+		rc = rc == 0 && content_has_sent(
+					n->content, c.sum, info.received)
+			     ? CONFLICT_NONE
+			     : CONFLICT_OTHERS;
+	else if (rc == 0 && info.received == size)
+		rc = CONFLICT_SAME;
+	else if (rc == 0)
+		rc = was_sent || info.received == 0 ? CONFLICT_NONE
+						    : CONFLICT_OTHERS;
+	g_checksum_free(c.sum);
+	return rc;
 }
 
 /* What the server has at the path: 1, 0 nothing, -errno. */

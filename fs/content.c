@@ -30,6 +30,7 @@ void content_free(struct content *c)
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	spool_close(c->log); /* the next mount's */
+	sent_clear(&c->sent);
 	cache_name_clear(&c->name);
 	extents_clear(&c->present);
 	g_array_unref(c->claims);
@@ -47,6 +48,7 @@ bool content_is_dirty_locked(struct content *c)
 void content_make_empty_locked(struct content *c)
 {
 	content_unlog_locked(c);
+	sent_clear(&c->sent);
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
@@ -413,6 +415,7 @@ void content_end_upload(struct content *c, int rc, const struct entry *version)
 	if (rc >= 0) {
 		c->clean_gen = c->uploading_gen;
 		c->was_sent = false;
+		sent_clear(&c->sent);
 		c->has_source = false;
 		content_set_version_locked(c, version);
 		c->own = c->version;
@@ -421,6 +424,37 @@ void content_end_upload(struct content *c, int rc, const struct entry *version)
 		content_unlog_locked(c);
 	waitlist_wake(&c->changed);
 	mutex_unlock(&c->lock);
+}
+
+static ssize_t read_own(void *arg, void *buffer, size_t size, int64_t offset)
+{
+	return content_read(arg, buffer, size, offset);
+}
+
+/* Nobody writes while an upload runs, so the bytes are still those. */
+void content_remember_sent(struct content *c, int64_t size)
+{
+	struct sent sent;
+
+	mutex_lock(&c->lock);
+	sent = c->sent;
+	c->sent.pieces = NULL;
+	mutex_unlock(&c->lock);
+	sent_add(&sent, read_own, c, size);
+	mutex_lock(&c->lock);
+	sent_clear(&c->sent);
+	c->sent = sent;
+	mutex_unlock(&c->lock);
+}
+
+bool content_has_sent(struct content *c, GChecksum *sum, int64_t length)
+{
+	bool has_sent;
+
+	mutex_lock(&c->lock);
+	has_sent = sent_matches(&c->sent, sum, length);
+	mutex_unlock(&c->lock);
+	return has_sent;
 }
 
 void content_abandon(struct content *c)

@@ -138,6 +138,11 @@ void content_stat(struct content *, struct content_stat *ret);
 int content_begin_upload(
 	struct content *, bool force, const struct cancel *, int64_t *ret_size);
 void content_end_upload(struct content *, int rc, const struct entry *version);
+/* Before an upload that failed is ended: what it may have left is remembered
+ * (sent.h) until the content is clean. */
+void content_remember_sent(struct content *, int64_t size);
+/* Did uploads of ours leave these `length` bytes there? Ends the checksum. */
+bool content_has_sent(struct content *, GChecksum *, int64_t length);
 /* Instead: the bytes were placed elsewhere, and are given up here. */
 void content_end_conflict(struct content *);
 

@@ -8,6 +8,7 @@
 #include "content.h"
 #include "extent.h"
 #include "mutex.h"
+#include "sent.h"
 #include "spool.h"
 #include "waitlist.h"
 
@@ -51,6 +52,7 @@ struct content {
 	struct entry base_version;
 	int64_t base_ms;       /* when that was last known to be so */
 	int64_t dirty_ms;      /* since when it is dirty */
+	struct sent sent;      /* by uploads that failed since it is dirty */
 	struct spool_log *log; /* NULL: not in the spool */
 	uint64_t synced_gen;   /* will survive a power cut */
 	bool is_unfinished;    /* left behind in the middle of a change */

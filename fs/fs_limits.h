@@ -114,6 +114,10 @@
 #define SPOOL_SYNC_MS 1000
 /* Empty logs kept for the next files that become dirty. */
 #define SPOOL_SPARES 16
+/* Of uploads whose end is not known: digests remembered, and the largest file
+ * that is read for it. */
+#define SENT_PIECES_MAX 1024
+#define SENT_BYTES_MAX	((int64_t)256 << 20)
 /* Uploads that nobody waits for, at once. */
 #define WRITEBACK_THREADS 4
 /* After a failed upload: the first wait, which doubles, and the longest. What

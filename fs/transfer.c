@@ -183,6 +183,22 @@ static int make_safe(struct uploading *u)
 	return rc;
 }
 
+/* The server may have some of an upload that failed so, or all: even when no
+ * server was found in the end, an earlier attempt may have met one. */
+static bool may_have_left(int rc)
+{
+	switch (-rc) {
+	case 0:
+	case EACCES:
+	case EPERM:
+	case EISDIR:
+	case ENOENT:
+		return false;
+	default:
+		return true;
+	}
+}
+
 static int send_bytes(struct uploading *u)
 {
 	struct session *s = u->session;
@@ -196,6 +212,8 @@ static int send_bytes(struct uploading *u)
 		version.size = u->source.size; /* the remote checked it */
 		adopt(s, u->node, u->path, &version);
 	}
+	if (may_have_left(rc))
+		content_remember_sent(u->node->content, u->source.size);
 	content_end_upload(u->node->content, rc, &version);
 	entry_clear(&version);
 	return rc;

@@ -456,6 +456,25 @@ static void an_upload_without_an_end_is_no_conflict(void **state)
 	assert_torn(w, "new2", 3);
 }
 
+/* What stands there is ours, although what we have now is something else. */
+static void other_bytes_after_such_an_upload_are_no_conflict(void **state)
+{
+	struct world *w = *state;
+	g_autofree char *copy = NULL;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a", "what was there before");
+	assert_int_equal(world_open(w, "a", O_WRONLY | O_TRUNC, &h), 0);
+	assert_int_equal(world_write(w, h, "the first bytes", 0), 15);
+	fake_remote_tear_write(w->remote, -1, ECONNRESET);
+	assert_int_equal(world_close(w, h), -ECONNRESET);
+	world_forget_beliefs(w);
+	assert_int_equal(world_save(w, "a", "others"), 0);
+	assert_remote(w, "a", "others");
+	copy = copy_in(w, "");
+	assert_null(copy);
+}
+
 static void two_new_files_of_one_name_are_both_kept(void **state)
 {
 	struct world *w = *state;
@@ -578,6 +597,7 @@ int main(void)
 		with_world(the_same_bytes_are_no_conflict),
 		with_world(a_file_that_is_empty_is_no_conflict),
 		with_world(an_upload_without_an_end_is_no_conflict),
+		with_world(other_bytes_after_such_an_upload_are_no_conflict),
 		with_world(two_new_files_of_one_name_are_both_kept),
 		with_world(what_others_removed_is_made_again),
 		late(a_late_close_costs_nothing_and_is_kept),

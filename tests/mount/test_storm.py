@@ -173,17 +173,11 @@ def test_storm_loses_nothing(build, mounter, work_server):
     endure(build, mounter, work_server, 5 * MIB)
 
 
-BEGINNING = ("the beginning that a cut upload of several chunks left is taken "
-             "for another's change when other bytes are saved next")
-
-
 @pytest.mark.limit(SECONDS + 240)
-@pytest.mark.xfail(reason=BEGINNING)
 def test_storm_loses_no_large_file(build, mounter, work_server):
     endure(build, mounter, work_server, 9 * MIB)
 
 
-@pytest.mark.xfail(strict=True, reason=BEGINNING)
 def test_beginning_that_a_cut_upload_left_is_no_conflict(
         build, mounter, work_server):
     relay = Relay(build, f"127.0.0.1:{work_server.port}")

@@ -1,0 +1,35 @@
+/*
+ * sent.h - what an upload whose end is not known may have left on the server.
+ *
+ * All of the bytes, or of a large file the first few pieces of the size that the
+ * remote sends at a time (CONTENTS_CHUNK_BYTES). When other bytes are to be
+ * saved afterwards, they no longer show that what stands there is ours; so the
+ * digests of those beginnings are remembered. No lock; the owner's.
+ */
+#ifndef PYCLOUD_SENT_H
+#define PYCLOUD_SENT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Zeroed memory is one that knows nothing. */
+struct sent {
+	GArray *pieces; /* of struct sent_piece; NULL: none */
+};
+
+typedef ssize_t (*sent_read_fn)(
+	void *arg, void *buffer, size_t size, int64_t offset);
+
+/* Reads `size` bytes and remembers their beginnings; what was remembered before
+ * stays. Bytes that cannot be read, or are too many, are not remembered. */
+void sent_add(struct sent *, sent_read_fn, void *arg, int64_t size);
+void sent_clear(struct sent *);
+bool sent_is_empty(const struct sent *);
+
+/* Is the digest of `length` bytes one of those? Ends the checksum. */
+bool sent_matches(const struct sent *, GChecksum *, int64_t length);
+GChecksum *sent_checksum_new(void);
+
+#endif
