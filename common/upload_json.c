@@ -94,19 +94,27 @@ static int refill(struct upload_json *u)
 	return 0;
 }
 
+/* Fills the buffer: a small file leaves in one packet, not in three. */
 ssize_t upload_json_read(void *arg, char *buffer, size_t size)
 {
 	struct upload_json *u = arg;
-	size_t n;
+	size_t done = 0;
 
-	if (u->pending_at == u->pending_end) {
-		int rc = refill(u);
+	while (done < size) {
+		size_t n;
 
-		if (rc < 0)
-			return rc;
+		if (u->pending_at == u->pending_end) {
+			int rc = refill(u);
+
+			if (rc < 0)
+				return rc;
+			if (u->pending_end == 0)
+				break;
+		}
+		n = MIN(size - done, u->pending_end - u->pending_at);
+		memcpy(buffer + done, u->pending + u->pending_at, n);
+		u->pending_at += n;
+		done += n;
 	}
-	n = MIN(size, u->pending_end - u->pending_at);
-	memcpy(buffer, u->pending + u->pending_at, n);
-	u->pending_at += n;
-	return (ssize_t)n;
+	return (ssize_t)done;
 }

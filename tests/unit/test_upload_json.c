@@ -81,6 +81,23 @@ static void short_reads_and_small_buffers_are_fine(void **state)
 	check(UPLOAD_PIECE_BYTES + 100, 7, 3, 3);
 }
 
+static void what_fits_is_read_at_once(void **state)
+{
+	struct memory_file f = memory_file_new(UPLOAD_PIECE_BYTES + 1);
+	const struct remote_source source = { memory_file_read, &f,
+		UPLOAD_PIECE_BYTES + 1 };
+	g_autofree struct upload_json *u = g_new(struct upload_json, 1);
+	g_autofree char *buffer = g_malloc(4 * UPLOAD_PIECE_BYTES);
+
+	(void)state;
+	upload_json_init(u, &source, 0, UPLOAD_PIECE_BYTES + 1, 0);
+	assert_int_equal(upload_json_read(u, buffer, 4 * UPLOAD_PIECE_BYTES),
+		upload_json_bytes(u));
+	assert_int_equal(
+		upload_json_read(u, buffer, 4 * UPLOAD_PIECE_BYTES), 0);
+	memory_file_free(&f);
+}
+
 static void rewinding_halfway_starts_again(void **state)
 {
 	struct memory_file f = memory_file_new(1000);
@@ -142,6 +159,7 @@ int main(void)
 		cmocka_unit_test(body_is_right_for_every_small_length),
 		cmocka_unit_test(body_is_right_around_the_piece),
 		cmocka_unit_test(short_reads_and_small_buffers_are_fine),
+		cmocka_unit_test(what_fits_is_read_at_once),
 		cmocka_unit_test(rewinding_halfway_starts_again),
 		cmocka_unit_test(source_that_ends_early_is_an_error),
 		cmocka_unit_test(the_sources_error_is_passed_on),
