@@ -55,6 +55,7 @@ struct mount {
 	struct workspace *workspace;
 	struct local_dirs dirs;
 	struct state *state;
+	char *state_note; /* what became of an unusable one; NULL: nothing */
 	struct endpoint *endpoint;
 	struct http_pool *pool;
 	char *server_version;
@@ -199,8 +200,10 @@ static int open_state(struct mount *m)
 	if (rc < 0)
 		return rc;
 	rc = state_open(m->dirs.state_path, &m->state, &note);
-	if (rc == 0 && note != NULL)
+	if (rc == 0 && note != NULL) {
 		log_warning("%s", note);
+		m->state_note = g_steal_pointer(&note);
+	}
 	if (rc < 0)
 		m->why =
 			g_strdup_printf("cannot use %s: %s", m->dirs.state_path,
@@ -334,6 +337,8 @@ static void describe(void *arg, GString *text)
 		stats.connects, stats.bytes_in, stats.bytes_out,
 		stats.latency_us);
 	describe_availability(m, text);
+	if (m->state_note != NULL)
+		g_string_append_printf(text, "note: %s\n", m->state_note);
 }
 
 static int make_session(struct mount *m)
@@ -512,6 +517,7 @@ static void take_down(struct mount *m)
 	workspace_free(m->workspace);
 	cancel_fini(&m->cancel);
 	g_free(m->server_version);
+	g_free(m->state_note);
 	g_free(m->why);
 	options_clear(&m->options);
 }
