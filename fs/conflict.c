@@ -203,9 +203,10 @@ static int compare(struct session *s, struct node *n, const char *path,
 	struct remote_read_info info = { 0 };
 	int rc = remote_read(s->remote, path, 0, -1, &sink, cancel, &info);
 
-	if (c.differs)
-		rc = rc == 0 && content_has_sent(
-					n->content, c.sum, info.received)
+	if (c.differs && !was_sent)
+		rc = CONFLICT_OTHERS;
+	else if (rc == 0 && c.differs)
+		rc = content_has_sent(n->content, c.sum, info.received)
 			     ? CONFLICT_NONE
 			     : CONFLICT_OTHERS;
 	else if (rc == 0 && info.received == size)

@@ -48,7 +48,6 @@ bool content_is_dirty_locked(struct content *c)
 void content_make_empty_locked(struct content *c)
 {
 	content_unlog_locked(c);
-	sent_clear(&c->sent);
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
@@ -444,6 +443,20 @@ void content_remember_sent(struct content *c, int64_t size)
 	mutex_lock(&c->lock);
 	sent_clear(&c->sent);
 	c->sent = sent;
+	mutex_unlock(&c->lock);
+}
+
+void content_inherit_sent(struct content *c, struct content *from)
+{
+	struct sent sent = { NULL };
+
+	mutex_lock(&from->lock);
+	sent_copy(&from->sent, &sent);
+	mutex_unlock(&from->lock);
+	mutex_lock(&c->lock);
+	sent_clear(&c->sent);
+	c->sent = sent;
+	c->was_sent = true;
 	mutex_unlock(&c->lock);
 }
 

@@ -141,6 +141,8 @@ void content_end_upload(struct content *, int rc, const struct entry *version);
 /* Before an upload that failed is ended: what it may have left is remembered
  * (sent.h) until the content is clean. */
 void content_remember_sent(struct content *, int64_t size);
+/* An upload of `from` to the path of this one failed. */
+void content_inherit_sent(struct content *, struct content *from);
 /* Did uploads of ours leave these `length` bytes there? Ends the checksum. */
 bool content_has_sent(struct content *, GChecksum *, int64_t length);
 /* Instead: the bytes were placed elsewhere, and are given up here. */

@@ -309,6 +309,7 @@ void content_end_conflict(struct content *c)
 	c->clean_gen = c->dirty_gen;
 	c->epoch++;
 	c->was_sent = false;
+	sent_clear(&c->sent);
 	content_make_empty_locked(c);
 	mutex_unlock(&c->lock);
 }

@@ -24,9 +24,11 @@
 #include "content.h"
 #include "dirty_set.h"
 #include "fetch.h"
+#include "limits.h"
 #include "local.h"
 #include "local_names.h"
 #include "local_node.h"
+#include "log.h"
 #include "names.h"
 #include "overlay.h"
 #include "path_gate.h"
@@ -37,6 +39,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* So that the name of what steps aside is none that is too long. */
+#define LARGE_NAME_MAX 227
 
 struct renaming {
 	struct request *request;
@@ -92,7 +97,8 @@ static int keep_target_bytes(struct renaming *m, struct node *target)
 }
 
 /* One PUT to the target, then the source goes. */
-static int replace_by_upload(struct renaming *m, struct node *n)
+static int replace_by_upload(
+	struct renaming *m, struct node *n, struct node *target)
 {
 	struct session *s = m->session;
 	const struct cancel *cancel = &m->request->cancel;
@@ -105,6 +111,10 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 	rc = fetch_whole_at(s, n, m->from, cancel);
 	if (rc == 0)
 		rc = transfer_upload_to(s, n, m->to, cancel, &now);
+	/* The target may have these bytes now: whoever saves it next must not
+	 * take them for somebody else's. */
+	if (rc < 0 && target != NULL && target->content != NULL)
+		content_inherit_sent(target->content, n->content);
 	transfer_close(s, n);
 	if (rc < 0)
 		return rc;
@@ -124,15 +134,6 @@ static int replace_by_upload(struct renaming *m, struct node *n)
 	return 0;
 }
 
-/* A file that only this computer has yet: a change of names. */
-static int move_local(struct renaming *m, struct node *n)
-{
-	if (content_was_sent(n->content))
-		return replace_by_upload(m, n); /* a piece may be there */
-	believe_moved(m, &m->source, true);
-	return 0;
-}
-
 static int move_on_server(struct renaming *m)
 {
 	struct session *s = m->session;
@@ -144,6 +145,117 @@ static int move_on_server(struct renaming *m)
 		return rc;
 	believe_moved(m, &now, false);
 	entry_clear(&now);
+	return 0;
+}
+
+/* --- large files ---------------------------------------------------------- */
+
+/* All of the source is on the server, as it is here. */
+static int bring_source_up_to_date(struct renaming *m, struct node *n)
+{
+	struct session *s = m->session;
+	const struct cancel *cancel = &m->request->cancel;
+	struct entry now = { 0 };
+	int rc;
+
+	if (!content_is_dirty(n->content))
+		return 0;
+	content_open(n->content);
+	rc = fetch_whole_at(s, n, m->from, cancel);
+	if (rc == 0)
+		rc = transfer_upload_to(s, n, m->from, cancel, &now);
+	transfer_close(s, n);
+	entry_clear(&now);
+	return rc;
+}
+
+/* The old file gets its name back, unless that fails too. */
+static void put_back(struct renaming *m, const char *aside)
+{
+	struct session *s = m->session;
+	struct entry now = { 0 };
+	int rc = remote_rename(
+		s->remote, aside, m->to, &m->request->cancel, &now);
+
+	entry_clear(&now);
+	if (rc < 0)
+		log_error("'%s' could not be replaced, and stands as '%s' on "
+			  "the server now: %s",
+			m->to, aside, g_strerror(-rc));
+}
+
+static void remove_aside(struct renaming *m, const char *aside)
+{
+	struct session *s = m->session;
+	int rc = remote_remove(s->remote, aside, &m->request->cancel);
+
+	if (rc < 0 && rc != -ENOENT)
+		log_warning("'%s', which is what '%s' was before, could not be "
+			    "removed: %s",
+			aside, m->to, g_strerror(-rc));
+}
+
+/* What takes more than one PUT is not sent over the only whole copy of what it
+ * replaces: an upload that breaks would leave neither. The old file steps
+ * aside, the new one, which the server has, takes the name, and the old one
+ * goes. Programs in the pod may miss the name for a moment, nobody here does. */
+static int replace_large(struct renaming *m, struct node *n)
+{
+	struct session *s = m->session;
+	g_autofree char *aside =
+		g_strdup_printf("%s.replaced-%08x", m->to, g_random_int());
+	struct entry now = { 0 };
+	int rc = bring_source_up_to_date(m, n);
+
+	if (rc == 0)
+		rc = remote_rename(
+			s->remote, m->to, aside, &m->request->cancel, &now);
+	if (rc < 0)
+		return rc;
+	entry_clear(&now);
+	rc = remote_rename(
+		s->remote, m->from, m->to, &m->request->cancel, &now);
+	if (rc < 0) {
+		put_back(m, aside);
+		return rc;
+	}
+	believe_moved(m, &now, false);
+	entry_clear(&now);
+	remove_aside(m, aside);
+	return 0;
+}
+
+static bool is_large(const struct renaming *m, struct node *n)
+{
+	int64_t size = content_is_dirty(n->content) ? content_size(n->content)
+						    : m->source.size;
+
+	return size > CONTENTS_CHUNK_BYTES &&
+	       strlen(m->to_name) <= LARGE_NAME_MAX;
+}
+
+static int replace_target(
+	struct renaming *m, struct node *n, struct node *target)
+{
+	bool is_target_local = attr_cache_is_local(
+		m->session->attrs, m->to_dir_path, m->to_name);
+
+	return !is_target_local && is_large(m, n)
+		       ? replace_large(m, n)
+		       : replace_by_upload(m, n, target);
+}
+
+/* A file that only this computer has yet: a change of names, unless a piece of it
+ * may be over there. */
+static int move_local(struct renaming *m, struct node *n)
+{
+	int rc;
+
+	if (content_was_sent(n->content)) {
+		rc = bring_source_up_to_date(m, n);
+		return rc < 0 ? rc : move_on_server(m);
+	}
+	believe_moved(m, &m->source, true);
 	return 0;
 }
 
@@ -161,11 +273,11 @@ static int rename_file(struct renaming *m, unsigned flags)
 		rc = move_on_server(m);
 		/* Somebody else made the target meanwhile. */
 		if (rc == -EEXIST && (flags & RENAME_NOREPLACE) == 0)
-			rc = replace_by_upload(m, n);
+			rc = replace_target(m, n, target);
 	} else if (rc == 0 && !m->has_target) {
 		rc = move_local(m, n);
 	} else if (rc == 0) {
-		rc = replace_by_upload(m, n);
+		rc = replace_target(m, n, target);
 	}
 	if (rc == 0)
 		dir_forget_bytes(s, target);

@@ -64,6 +64,16 @@ void sent_add(struct sent *s, sent_read_fn read, void *arg, int64_t size)
 	g_checksum_free(sum);
 }
 
+void sent_copy(const struct sent *from, struct sent *to)
+{
+	if (from->pieces == NULL)
+		return;
+	if (to->pieces == NULL)
+		to->pieces =
+			g_array_new(FALSE, FALSE, sizeof(struct sent_piece));
+	g_array_append_vals(to->pieces, from->pieces->data, from->pieces->len);
+}
+
 void sent_clear(struct sent *s)
 {
 	if (s->pieces != NULL)

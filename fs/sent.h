@@ -25,6 +25,8 @@ typedef ssize_t (*sent_read_fn)(
 /* Reads `size` bytes and remembers their beginnings; what was remembered before
  * stays. Bytes that cannot be read, or are too many, are not remembered. */
 void sent_add(struct sent *, sent_read_fn, void *arg, int64_t size);
+/* Adds to what `to` knows. */
+void sent_copy(const struct sent *from, struct sent *to);
 void sent_clear(struct sent *);
 bool sent_is_empty(const struct sent *);
 

@@ -141,6 +141,22 @@ static void adopt(struct session *s, struct node *n, const char *path,
 		s->nodes, n, &version->mtime, version->size);
 }
 
+/* The server may have some of an upload that failed so, or all: even when no
+ * server was found in the end, an earlier attempt may have met one. */
+static bool may_have_left(int rc)
+{
+	switch (-rc) {
+	case 0:
+	case EACCES:
+	case EPERM:
+	case EISDIR:
+	case ENOENT:
+		return false;
+	default:
+		return true;
+	}
+}
+
 int transfer_upload_to(struct session *s, struct node *n, const char *path,
 	const struct cancel *cancel, struct entry *ret_entry)
 {
@@ -154,6 +170,8 @@ int transfer_upload_to(struct session *s, struct node *n, const char *path,
 		ret_entry->size = source.size; /* the remote checked it */
 		adopt(s, n, path, ret_entry);
 	}
+	if (may_have_left(rc))
+		content_remember_sent(n->content, source.size);
 	content_end_upload(n->content, rc, ret_entry);
 	dirty_set_settle(s->dirty, n);
 	return rc;
@@ -181,22 +199,6 @@ static int make_safe(struct uploading *u)
 	if (rc == 0 && u->source.size > CONTENTS_CHUNK_BYTES)
 		rc = content_sync(c);
 	return rc;
-}
-
-/* The server may have some of an upload that failed so, or all: even when no
- * server was found in the end, an earlier attempt may have met one. */
-static bool may_have_left(int rc)
-{
-	switch (-rc) {
-	case 0:
-	case EACCES:
-	case EPERM:
-	case EISDIR:
-	case ENOENT:
-		return false;
-	default:
-		return true;
-	}
 }
 
 static int send_bytes(struct uploading *u)

@@ -300,6 +300,91 @@ static void who_waited_for_a_rename_works_at_the_new_path(void **state)
 	world_forget(w, unlinking.dir);
 }
 
+/* More than one PUT takes. */
+#define LARGE_BYTES (9 << 20)
+
+static char *put_large(struct world *w, const char *path)
+{
+	char *text = g_strnfill(LARGE_BYTES, 'L');
+
+	fake_remote_put(w->remote, path, text);
+	return text;
+}
+
+static void assert_pattern(struct world *w, const char *pattern)
+{
+	g_autofree char *changes = fake_remote_changes(w->remote);
+
+	if (!g_pattern_match_simple(pattern, changes))
+		fail_msg("the changes are: %s", changes);
+}
+
+/* A broken upload over the old file would leave neither. */
+static void a_large_file_replaces_without_being_sent(void **state)
+{
+	struct world *w = *state;
+	g_autofree char *text = put_large(w, "a");
+
+	fake_remote_put(w->remote, "b", "old");
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_pattern(
+		w, "rename b b.replaced-*;rename a b;remove b.replaced-*;");
+	assert_remote(w, "b", text);
+	assert_remote(w, "a", NULL);
+	assert_int_equal(world_exists(w, "a"), -ENOENT);
+}
+
+static void a_large_unsaved_file_is_saved_before_it_replaces(void **state)
+{
+	struct world *w = *state;
+	g_autofree char *text = g_strnfill(LARGE_BYTES, 'U');
+	struct handle *h;
+
+	fake_remote_put(w->remote, "b", "old");
+	assert_int_equal(world_open(w, "a", O_WRONLY | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, text, 0), LARGE_BYTES);
+	assert_int_equal(world_rename(w, "a", "b", 0), 0);
+	assert_pattern(w, "write a;rename b b.replaced-*;rename a b;"
+			  "remove b.replaced-*;");
+	assert_int_equal(world_close(w, h), 0);
+	assert_remote(w, "b", text);
+	assert_int_equal(world_pending(w), 0);
+}
+
+static void a_large_file_that_cannot_replace_leaves_both(void **state)
+{
+	struct world *w = *state;
+	g_autofree char *text = put_large(w, "a");
+
+	fake_remote_put(w->remote, "b", "old");
+	fake_remote_fail(w->remote, FAKE_RENAME, 2, EIO);
+	assert_int_equal(world_rename(w, "a", "b", 0), -EIO);
+	assert_remote(w, "a", text);
+	assert_remote(w, "b", "old");
+	assert_pattern(w, "rename b b.replaced-*;rename b.replaced-* b;");
+}
+
+/* The rename's upload arrived, and its answer did not: the next save of the
+ * target meets bytes of our own. */
+static void a_replacement_without_an_end_is_no_conflict(void **state)
+{
+	struct world *w = *state;
+	struct node *target;
+	int rc;
+
+	fake_remote_put(w->remote, "a", "new bytes");
+	fake_remote_put(w->remote, "b", "old");
+	target = world_walk(w, "b", &rc); /* as the kernel knows it */
+	assert_cat(w, "b", "old");
+	assert_int_equal(world_exists(w, "a"), 0);
+	fake_remote_tear_write(w->remote, -1, ECONNRESET);
+	assert_int_equal(world_rename(w, "a", "b", 0), -ECONNRESET);
+	world_forget_beliefs(w);
+	assert_int_equal(world_save(w, "b", "saved next"), 0);
+	assert_remote(w, "b", "saved next");
+	world_forget(w, target);
+}
+
 #define with_world(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -323,6 +408,10 @@ int main(void)
 		with_world(a_directory_takes_open_and_unsaved_files_along),
 		with_world(a_node_keeps_its_number_under_its_new_name),
 		with_world(who_waited_for_a_rename_works_at_the_new_path),
+		with_world(a_large_file_replaces_without_being_sent),
+		with_world(a_large_unsaved_file_is_saved_before_it_replaces),
+		with_world(a_large_file_that_cannot_replace_leaves_both),
+		with_world(a_replacement_without_an_end_is_no_conflict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
