@@ -174,6 +174,7 @@ static void add(struct conflicts *c, const char *path, const char *ours,
 struct comparison {
 	struct content *content;
 	GChecksum *sum; /* of all that came */
+	int64_t at;	/* up to here */
 	bool was_sent;	/* bytes of ours, by an upload that failed */
 	bool differs;
 };
@@ -185,6 +186,15 @@ static int compare_sink(
 	g_autofree char *ours = g_malloc(length > 0 ? length : 1);
 	ssize_t n = content_read(c->content, ours, length, offset);
 
+	/* An answer that broke is asked for again. */
+	if (offset == 0) {
+		g_checksum_reset(c->sum);
+		c->at = 0;
+		c->differs = false;
+	}
+	if (offset != c->at)
+		return -EIO;
+	c->at += (int64_t)length;
 	if (n < 0 || (size_t)n != length || memcmp(ours, bytes, length) != 0)
 		c->differs = true;
 	g_checksum_update(c->sum, bytes, (gssize)length);

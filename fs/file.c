@@ -98,6 +98,25 @@ static void end_set_time(struct session *s, struct node *n)
 		overlay_drop_mtime(s->overlay, path);
 }
 
+/* What is to be replaced. Looked up anew, now that the node is held: an upload
+ * that made another version since `entry` was is either known to the names, or
+ * is the node's own (content_is_own_version). */
+static void set_base(
+	struct request *r, struct node *n, const struct entry *entry)
+{
+	struct session *s = r->session;
+	g_autofree char *path = node_table_path(s->nodes, n);
+	struct entry now;
+
+	if (path == NULL || tree_recall_stat(s->tree, path, REVALIDATE_MS,
+				    &r->cancel, &now, NULL) < 0) {
+		content_set_base(n->content, entry);
+		return;
+	}
+	content_set_base(n->content, &now);
+	entry_clear(&now);
+}
+
 int file_open_entry(struct request *r, struct node *n, int flags,
 	const struct entry *entry, struct open_result *ret)
 {
@@ -108,7 +127,7 @@ int file_open_entry(struct request *r, struct node *n, int flags,
 	if (rc < 0)
 		return rc;
 	if ((flags & O_TRUNC) != 0) {
-		content_set_base(n->content, entry);
+		set_base(r, n, entry);
 		rc = content_truncate(n->content, 0, &r->cancel);
 		/* Into the spool it comes with the first write: what was only
 		 * emptied so far must not replace anything after a crash. */

@@ -143,7 +143,7 @@ def endure(build, mounter, server, big_bytes):
               sep="\n")
         assert not wrong, wrong
         assert not any(thread.is_alive() for thread in threads), "it hangs"
-        assert all(counts["ok"] > 0 for counts in done)
+        assert sum(counts["ok"] for counts in done) > len(workers)
         harness.wait_until(lambda: is_well(mount), "the line to be used again")
         for worker in workers:
             for name in worker.ledgers:
