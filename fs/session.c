@@ -90,6 +90,8 @@ void session_free(struct session *s)
 	writeback_free(s->writeback);
 	run_table_free(s->runs);  /* its callbacks use the rest */
 	workers_free(s->workers); /* and so do its jobs */
+	/* Its thread is the last that may find the server back, and hurry. */
+	late_remote_free(s->late);
 	tree_free(s->tree);
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);
@@ -102,7 +104,6 @@ void session_free(struct session *s)
 	cache_free(s->cache);
 	conflicts_free(s->conflicts);
 	attr_cache_free(s->attrs);
-	late_remote_free(s->late);
 	g_free(s);
 }
 
