@@ -13,8 +13,9 @@
 #include <string.h>
 
 struct removal {
-	int64_t due_us;	 /* monotonic */
-	bool is_running; /* who set it removes it, without the lock */
+	struct entry version; /* of what is to go; name unused */
+	int64_t due_us;	      /* monotonic */
+	bool is_running;      /* who set it removes it, without the lock */
 	unsigned attempts;
 };
 
@@ -39,15 +40,35 @@ static struct late_remote *late_of(struct remote *r)
 
 /* --- removing ------------------------------------------------------------- */
 
+/* What somebody else saved there since is not ours to remove. */
+static int remove_version(struct late_remote *l, const char *path,
+	const struct entry *version, const struct cancel *cancel)
+{
+	struct entry now;
+	int rc = remote_stat(l->inner, path, cancel, &now);
+
+	if (rc < 0)
+		return rc;
+	if (entry_same_version(&now, version))
+		rc = remote_remove(l->inner, path, cancel);
+	else
+		log_warning("'%s' was renamed here, and saved by somebody else "
+			    "meanwhile: theirs stays",
+			path);
+	entry_clear(&now);
+	return rc;
+}
+
 /* Carries one out. The lock is not held meanwhile. */
 static int remove_locked(struct late_remote *l, const char *path,
 	struct removal *m, const struct cancel *cancel) REQUIRES(l->lock)
 {
+	const struct entry version = m->version;
 	int rc;
 
 	m->is_running = true;
 	mutex_unlock(&l->lock);
-	rc = remote_remove(l->inner, path, cancel);
+	rc = remove_version(l, path, &version, cancel);
 	mutex_lock(&l->lock);
 	m->is_running = false;
 	m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
@@ -159,8 +180,8 @@ static bool has_thread_locked(struct late_remote *l) REQUIRES(l->lock)
 	return l->has_thread;
 }
 
-int late_remote_remove(
-	struct late_remote *l, const char *path, const struct cancel *cancel)
+int late_remote_remove(struct late_remote *l, const char *path,
+	const struct entry *version, const struct cancel *cancel)
 {
 	struct removal *m;
 	bool is_late;
@@ -170,6 +191,8 @@ int late_remote_remove(
 		  !g_hash_table_contains(l->removals, path);
 	if (is_late) {
 		m = g_new0(struct removal, 1);
+		m->version = *version;
+		m->version.name = NULL;
 		m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
 		g_hash_table_insert(l->removals, g_strdup(path), m);
 		waitlist_wake(&l->changed);

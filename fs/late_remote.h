@@ -28,10 +28,11 @@ void late_remote_free(struct late_remote *);
 /* Borrowed; not to be freed. */
 struct remote *late_remote_of(struct late_remote *);
 
-/* The file at the path will be removed. 0, or what kept it from being put off
- * (and removed at once). */
-int late_remote_remove(
-	struct late_remote *, const char *path, const struct cancel *);
+/* The file at the path will be removed if it still is this version by then: what
+ * somebody else saves there meanwhile stays. 0, or what kept it from being put
+ * off (and removed at once). */
+int late_remote_remove(struct late_remote *, const char *path,
+	const struct entry *version, const struct cancel *);
 /* Removes all that waits; the first error ends it. */
 int late_remote_settle(struct late_remote *, const struct cancel *);
 

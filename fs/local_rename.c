@@ -315,7 +315,8 @@ static int bring(
 }
 
 /* The server's file goes; an editor will write a new one at once. */
-static int remove_source(const struct local_move *m, const struct node *n)
+static int remove_source(const struct local_move *m, const struct node *n,
+	const struct entry *source)
 {
 	struct session *s = m->request->session;
 	const struct cancel *cancel = &m->request->cancel;
@@ -325,7 +326,7 @@ static int remove_source(const struct local_move *m, const struct node *n)
 	if (is_local && !content_was_sent(n->content))
 		return 0;
 	rc = local_is_editors(s, m->to_name)
-		     ? late_remote_remove(s->late, m->from, cancel)
+		     ? late_remote_remove(s->late, m->from, source, cancel)
 		     : remote_remove(s->remote, m->from, cancel);
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -341,7 +342,7 @@ static int bring_and_remove(
 		return -EXDEV;
 	rc = bring(m, n, source);
 	if (rc == 0)
-		rc = remove_source(m, n);
+		rc = remove_source(m, n, source);
 	if (rc < 0)
 		return rc;
 	dir_forget_file(m->request, m->dir, n, m->name, m->dir_path, m->from);

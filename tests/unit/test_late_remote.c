@@ -55,6 +55,18 @@ static int stat_of(struct world *w, const char *path)
 	return rc;
 }
 
+static int remove_late(struct world *w, const char *path)
+{
+	struct entry now = { 0 };
+	int rc;
+
+	/* Also of what waits already: the late remote's own answer is no. */
+	(void)remote_stat(w->fake, path, NULL, &now);
+	rc = late_remote_remove(w->late, path, &now, NULL);
+	entry_clear(&now);
+	return rc;
+}
+
 static ssize_t no_bytes(void *arg, void *buffer, size_t size, int64_t offset)
 {
 	(void)arg;
@@ -93,7 +105,7 @@ static void what_waits_is_not_there(void **state)
 	GPtrArray *entries = NULL;
 	unsigned dropped;
 
-	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
 	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
 	assert_int_equal(
 		remote_read(w->remote, "d/a", 0, -1, &sink, NULL, &info),
@@ -103,7 +115,8 @@ static void what_waits_is_not_there(void **state)
 	assert_int_equal(entries->len, 1);
 	g_ptr_array_unref(entries);
 	assert_true(fake_remote_has(w->fake, "d/a"));
-	assert_int_equal(fake_remote_calls(w->fake, FAKE_STAT), 0);
+	/* Our own question, in remove_late(). */
+	assert_int_equal(fake_remote_calls(w->fake, FAKE_STAT), 1);
 	assert_done(w, "");
 	assert_int_equal(stat_of(w, "d/b"), 0);
 }
@@ -112,7 +125,7 @@ static void a_write_is_all_that_happens(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
 	assert_int_equal(write_empty(w, "d/a"), 0);
 	assert_int_equal(stat_of(w, "d/a"), 0);
 	assert_int_equal(late_remote_settle(w->late, NULL), 0);
@@ -124,7 +137,7 @@ static void in_the_end_it_is_removed(void **state)
 	struct world *w = *state;
 
 	fake_remote_stall(w->fake, FAKE_REMOVE);
-	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
 	fake_remote_await_stalled(w->fake, FAKE_REMOVE); /* by the thread */
 	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
 	fake_remote_release(w->fake, FAKE_REMOVE);
@@ -144,7 +157,7 @@ static void a_write_never_races_with_a_removal(void **state)
 	pthread_t thread;
 
 	fake_remote_stall(w->fake, FAKE_REMOVE);
-	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
 	fake_remote_await_stalled(w->fake, FAKE_REMOVE);
 	assert_int_equal(pthread_create(&thread, NULL, write_a, w), 0);
 	fake_remote_release(w->fake, FAKE_REMOVE);
@@ -156,7 +169,7 @@ static void a_failed_removal_is_tried_again_and_given_up(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
 	fake_remote_fail(w->fake, FAKE_REMOVE, 1, EHOSTUNREACH);
 	assert_int_equal(late_remote_settle(w->late, NULL), -EHOSTUNREACH);
 	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
@@ -173,21 +186,32 @@ static void what_needs_the_name_gone_removes_it_first(void **state)
 	struct world *w = *state;
 	struct entry e;
 
-	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
 	assert_int_equal(remote_rename(w->remote, "d/b", "d/a", NULL, &e), 0);
 	entry_clear(&e);
 	assert_done(w, "remove d/a;rename d/b d/a;");
 	fake_remote_reset(w->fake);
-	assert_int_equal(late_remote_remove(w->late, "d/a", NULL), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
 	assert_int_equal(remote_mkdir(w->remote, "d/a", NULL, &e), 0);
 	entry_clear(&e);
 	assert_done(w, "remove d/a;mkdir d/a;");
 	fake_remote_reset(w->fake);
 	fake_remote_put(w->fake, "d/c", "");
-	assert_int_equal(late_remote_remove(w->late, "d/c", NULL), 0);
+	assert_int_equal(remove_late(w, "d/c"), 0);
 	assert_int_equal(remote_rename(w->remote, "d", "e", NULL, &e), 0);
 	entry_clear(&e);
 	assert_done(w, "remove d/c;rename d e;");
+}
+
+static void what_others_saved_meanwhile_stays(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	fake_remote_put(w->fake, "d/a", "theirs");
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "");
+	assert_int_equal(stat_of(w, "d/a"), 0);
 }
 
 #define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -201,6 +225,7 @@ int main(void)
 		with_world(a_write_never_races_with_a_removal),
 		with_world(a_failed_removal_is_tried_again_and_given_up),
 		with_world(what_needs_the_name_gone_removes_it_first),
+		with_world(what_others_saved_meanwhile_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
