@@ -269,10 +269,10 @@ static void a_part_of_a_large_file_is_completed(void **state)
 static void a_part_of_what_is_no_more_goes_beside_it(void **state)
 {
 	struct world *w = *state;
-	g_autofree char *text = edit_large(w);
 	g_autofree char *copy = NULL;
 	g_autofree char *ours = NULL;
 
+	g_free(edit_large(w));
 	fake_remote_put(w->remote, "large", "replaced");
 	assert_int_equal(world_kill(w), 1);
 	world_upload_late(w);
