@@ -4,6 +4,7 @@
 #include "content.h"
 
 #include "content_state.h"
+#include "limits.h"
 #include "scratch.h"
 
 #include <assert.h>
@@ -168,6 +169,13 @@ static int wait_until_quiet_locked(
 	return rc;
 }
 
+/* Neither the journal nor the server takes more: what is beyond would be found
+ * out after it was answered. */
+static bool is_too_large(int64_t offset, int64_t size)
+{
+	return offset > CONTENTS_FILE_MAX || size > CONTENTS_FILE_MAX - offset;
+}
+
 static void touch_locked(struct content *c) REQUIRES(c->lock)
 {
 	content_begin_change_locked(c);
@@ -239,9 +247,12 @@ ssize_t content_write(struct content *c, const void *bytes, size_t size,
 		rc = -EREMCHG;
 	if (rc == 0 && c->state != CONTENT_READY)
 		rc = -ESTALE;
+	if (offset < 0)
+		offset = c->size;
+	if (rc == 0 && is_too_large(offset, (int64_t)size))
+		rc = -EFBIG;
 	if (rc == 0)
-		rc = write_locked(
-			c, bytes, size, offset < 0 ? c->size : offset);
+		rc = write_locked(c, bytes, size, offset);
 	mutex_unlock(&c->lock);
 	return rc < 0 ? rc : (ssize_t)size;
 }
@@ -283,6 +294,8 @@ int content_truncate(
 	rc = wait_until_quiet_locked(c, cancel);
 	if (rc == 0 && size > 0 && c->state != CONTENT_READY)
 		rc = -ESTALE;
+	if (rc == 0 && is_too_large(0, size))
+		rc = -EFBIG;
 	if (rc == 0)
 		rc = truncate_locked(c, size);
 	mutex_unlock(&c->lock);

@@ -112,7 +112,8 @@ int content_check_source(struct content *, const struct content_claim *,
 ssize_t content_read(
 	struct content *, void *buffer, size_t size, int64_t offset);
 /* Needs READY. offset -1: at the end (O_APPEND). Waits for an upload.
- * -EREMCHG: not of this epoch any more (0: any). */
+ * -EREMCHG: not of this epoch any more (0: any). -EFBIG: past what a file may
+ * have (CONTENTS_FILE_MAX), as by content_truncate(). */
 ssize_t content_write(struct content *, const void *bytes, size_t size,
 	int64_t offset, uint64_t epoch, const struct cancel *);
 /* Needs READY, or size 0, which needs nothing (O_TRUNC, creation). */

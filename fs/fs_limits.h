@@ -33,6 +33,9 @@
 #define ROOT_NAMES_GUARDED 3
 #define ROOT_EMPTY_MS	   60000
 
+/* What must be put right after a request that was interrupted. */
+#define TIDY_MS 10000
+
 /* Pieces that a content's present or dirty bytes may be in; 64 KiB of memory,
  * and at most 160 KiB of text in the state. */
 #define EXTENTS_MAX 4096

@@ -24,6 +24,7 @@
 #include "content.h"
 #include "dirty_set.h"
 #include "fetch.h"
+#include "fs_limits.h"
 #include "limits.h"
 #include "local.h"
 #include "local_names.h"
@@ -169,26 +170,35 @@ static int bring_source_up_to_date(struct renaming *m, struct node *n)
 	return rc;
 }
 
-/* The old file gets its name back, unless that fails too. */
+/* The old file gets its name back, unless that fails too. Not with the request's
+ * token, which may be what ended the rename. */
 static void put_back(struct renaming *m, const char *aside)
 {
 	struct session *s = m->session;
 	struct entry now = { 0 };
-	int rc = remote_rename(
-		s->remote, aside, m->to, &m->request->cancel, &now);
+	struct cancel own;
+	int rc;
 
+	cancel_init(&own, TIDY_MS);
+	rc = remote_rename(s->remote, aside, m->to, &own, &now);
+	cancel_fini(&own);
 	entry_clear(&now);
-	if (rc < 0)
-		log_error("'%s' could not be replaced, and stands as '%s' on "
-			  "the server now: %s",
+	if (rc < 0 && rc != -ENOENT) /* it never stepped aside */
+		log_error(
+			"'%s' could not be replaced, and may stand as '%s' on "
+			"the server now: %s",
 			m->to, aside, g_strerror(-rc));
 }
 
 static void remove_aside(struct renaming *m, const char *aside)
 {
 	struct session *s = m->session;
-	int rc = remote_remove(s->remote, aside, &m->request->cancel);
+	struct cancel own;
+	int rc;
 
+	cancel_init(&own, TIDY_MS);
+	rc = remote_remove(s->remote, aside, &own);
+	cancel_fini(&own);
 	if (rc < 0 && rc != -ENOENT)
 		log_warning("'%s', which is what '%s' was before, could not be "
 			    "removed: %s",
@@ -207,14 +217,15 @@ static int replace_large(struct renaming *m, struct node *n)
 	struct entry now = { 0 };
 	int rc = bring_source_up_to_date(m, n);
 
-	if (rc == 0)
-		rc = remote_rename(
-			s->remote, m->to, aside, &m->request->cancel, &now);
 	if (rc < 0)
 		return rc;
-	entry_clear(&now);
-	rc = remote_rename(
-		s->remote, m->from, m->to, &m->request->cancel, &now);
+	rc = remote_rename(s->remote, m->to, aside, &m->request->cancel, &now);
+	if (rc == 0) {
+		entry_clear(&now);
+		rc = remote_rename(
+			s->remote, m->from, m->to, &m->request->cancel, &now);
+	}
+	/* Even the first may have been carried out without an answer. */
 	if (rc < 0) {
 		put_back(m, aside);
 		return rc;

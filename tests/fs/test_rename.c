@@ -364,6 +364,81 @@ static void a_large_file_that_cannot_replace_leaves_both(void **state)
 	assert_pattern(w, "rename b b.replaced-*;rename b.replaced-* b;");
 }
 
+struct interrupted {
+	struct world *world;
+	struct node *root;
+	struct request request;
+	int rc;
+};
+
+static void *rename_a_to_b(void *arg)
+{
+	struct interrupted *i = arg;
+
+	i->rc = i->root->ops->rename(
+		&i->request, i->root, "a", i->root, "b", 0);
+	return NULL;
+}
+
+static pthread_t begin_rename(struct interrupted *i)
+{
+	pthread_t thread;
+
+	i->root = node_table_get(i->world->session->nodes, ROOT_INO);
+	world_begin(i->world, &i->request);
+	assert_int_equal(pthread_create(&thread, NULL, rename_a_to_b, i), 0);
+	return thread;
+}
+
+static void end_rename(struct interrupted *i, pthread_t thread)
+{
+	(void)pthread_join(thread, NULL);
+	world_end(&i->request);
+	node_table_unref(i->world->session->nodes, i->root);
+}
+
+static void an_interrupted_large_rename_leaves_no_name_empty(void **state)
+{
+	struct world *w = *state;
+	struct interrupted i = { .world = w };
+	g_autofree char *text = put_large(w, "a");
+	pthread_t thread;
+
+	fake_remote_put(w->remote, "b", "old");
+	fake_remote_stall(w->remote, FAKE_RENAME);
+	thread = begin_rename(&i);
+	fake_remote_await_stalled(w->remote, FAKE_RENAME);
+	fake_remote_stall(w->remote, FAKE_RENAME); /* the one after it */
+	fake_remote_release(w->remote, FAKE_RENAME);
+	fake_remote_await_calls(w->remote, FAKE_RENAME, 2);
+	cancel_fire(&i.request.cancel);
+	end_rename(&i, thread);
+	assert_int_equal(i.rc, -EINTR);
+	assert_remote(w, "a", text);
+	assert_remote(w, "b", "old");
+}
+
+/* What was done is done, and nothing is left lying about. */
+static void a_large_rename_interrupted_at_its_end_is_tidied(void **state)
+{
+	struct world *w = *state;
+	struct interrupted i = { .world = w };
+	g_autofree char *text = put_large(w, "a");
+	pthread_t thread;
+
+	fake_remote_put(w->remote, "b", "old");
+	fake_remote_stall(w->remote, FAKE_REMOVE);
+	thread = begin_rename(&i);
+	fake_remote_await_stalled(w->remote, FAKE_REMOVE);
+	cancel_fire(&i.request.cancel);
+	fake_remote_release(w->remote, FAKE_REMOVE);
+	end_rename(&i, thread);
+	assert_int_equal(i.rc, 0);
+	assert_remote(w, "b", text);
+	assert_pattern(
+		w, "rename b b.replaced-*;rename a b;remove b.replaced-*;");
+}
+
 /* The rename's upload arrived, and its answer did not: the next save of the
  * target meets bytes of our own. */
 static void a_replacement_without_an_end_is_no_conflict(void **state)
@@ -411,6 +486,8 @@ int main(void)
 		with_world(a_large_file_replaces_without_being_sent),
 		with_world(a_large_unsaved_file_is_saved_before_it_replaces),
 		with_world(a_large_file_that_cannot_replace_leaves_both),
+		with_world(an_interrupted_large_rename_leaves_no_name_empty),
+		with_world(a_large_rename_interrupted_at_its_end_is_tidied),
 		with_world(a_replacement_without_an_end_is_no_conflict),
 	};
 

@@ -3,6 +3,7 @@
 
 #include "content.h"
 #include "fs_limits.h"
+#include "limits.h"
 #include "scratch_place.h"
 #include "test.h"
 
@@ -516,6 +517,33 @@ static void a_writer_that_waits_can_be_interrupted(void **state)
 	assert_false(content_is_dirty(c));
 }
 
+/* A journal that speaks of more would not be understood after a crash. */
+static void what_no_file_may_have_is_refused_at_once(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	struct content_stat held;
+
+	content_open(c);
+	load(c, "hello");
+	assert_int_equal(
+		content_write(c, "x", 1, CONTENTS_FILE_MAX, 0, NULL), -EFBIG);
+	assert_int_equal(
+		content_write(c, "xx", 2, CONTENTS_FILE_MAX - 1, 0, NULL),
+		-EFBIG);
+	assert_int_equal(
+		content_write(c, "x", 1, INT64_MAX - 1, 0, NULL), -EFBIG);
+	assert_int_equal(
+		content_truncate(c, CONTENTS_FILE_MAX + 1, NULL), -EFBIG);
+	assert_int_equal(content_truncate(c, INT64_MAX, NULL), -EFBIG);
+	content_stat(c, &held);
+	assert_false(held.is_dirty);
+	assert_int_equal(held.size, 5);
+	assert_bytes(c, "hello");
+	/* Within: what the local file system makes of it is its own affair. */
+	assert_int_equal(content_write(c, "!", 1, 5, 0, NULL), 1);
+	assert_bytes(c, "hello!");
+}
+
 #define with_content(name) \
 	cmocka_unit_test_setup_teardown(name, make_content, free_content)
 
@@ -542,6 +570,7 @@ int main(void)
 		with_content(waiting_for_a_load_ends_with_the_token),
 		with_content(a_writer_waits_until_the_upload_is_done),
 		with_content(a_writer_that_waits_can_be_interrupted),
+		with_content(what_no_file_may_have_is_refused_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
