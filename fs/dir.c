@@ -446,6 +446,28 @@ static int create_new(struct request *r, struct node *dir, const char *name,
 	return 0;
 }
 
+/* The kernel looks a name up before it makes it: when that has just asked the
+ * server, its answer is as new as another would be. */
+static bool is_just_found_absent(
+	struct session *s, const char *dir_path, const char *name)
+{
+	struct entry entry;
+
+	switch (attr_cache_lookup(s->attrs, dir_path, name,
+		MIN(s->options.attr_timeout_ms, JUST_ASKED_MS), &entry, NULL)) {
+	case ATTR_PRESENT:
+		entry_clear(&entry);
+		return false;
+	case ATTR_ABSENT:
+		return true;
+	case ATTR_UNLISTED:
+		return !name_may_be_unlisted(name, false);
+	case ATTR_UNKNOWN:
+	default:
+		return false;
+	}
+}
+
 /* -ENOENT: nobody has the name, -EEXIST, or the remote's error. The server's
  * mkdir of an existing directory succeeds, and so does its write of a file that
  * should be new: it is asked, now, unless we know of ourselves. */
@@ -457,7 +479,8 @@ static int check_absent(struct request *r, const char *dir_path,
 	int rc;
 
 	if (attr_cache_owns_absence(
-		    s->attrs, dir_path, name, s->options.attr_timeout_ms))
+		    s->attrs, dir_path, name, s->options.attr_timeout_ms) ||
+		is_just_found_absent(s, dir_path, name))
 		return -ENOENT;
 	rc = tree_stat(s->tree, path, 0, &r->cancel, &entry, NULL);
 	if (rc < 0)

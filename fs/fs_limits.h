@@ -33,6 +33,9 @@
 #define ROOT_NAMES_GUARDED 3
 #define ROOT_EMPTY_MS	   60000
 
+/* An answer of the server that is no older is its word of now. */
+#define JUST_ASKED_MS 50
+
 /* What must be put right after a request that was interrupted. */
 #define TIDY_MS 10000
 
