@@ -264,7 +264,8 @@ static enum dirty_duty look_locked(struct dirty_set *s, struct item **ret_item,
 			if (may_upload_locked(s, item))
 				return DUTY_UPLOAD;
 			/* Its program will flush it. */
-			set_due_locked(s, item, 0);
+			item->due_ms = 0;
+			waitlist_wake(&s->idle);
 		}
 		if (item->unsynced_ms != 0 &&
 			item->unsynced_ms + SPOOL_SYNC_MS <= now)
