@@ -325,6 +325,9 @@ static int name_copy(
 
 	if (copy < 0)
 		return -errno;
+	/* At once: bytes that nobody holds and no log speaks of are removed by
+	 * whoever mounts the workspace meanwhile. */
+	(void)flock(copy, LOCK_EX | LOCK_NB);
 	rc = copy_present(*fd, copy, &r->present);
 	if (rc == 0 && ftruncate(copy, r->size) < 0)
 		rc = -errno;
@@ -359,10 +362,8 @@ int spool_begin(struct spool *s, int *fd, const struct spool_record *r,
 	/* Before it has a name, so that nobody takes it for left behind. */
 	(void)flock(*fd, LOCK_EX | LOCK_NB);
 	rc = scratch_name(*fd, s->directory_fd, log->data_name);
-	if (rc < 0 && rc != -EEXIST) {
+	if (rc < 0 && rc != -EEXIST)
 		rc = name_copy(log, fd, r);
-		(void)flock(*fd, LOCK_EX | LOCK_NB);
-	}
 	if (rc == 0) {
 		rc = begin_log(log, r);
 		if (rc < 0)

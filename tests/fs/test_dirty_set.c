@@ -1,6 +1,7 @@
 /* Which of the files that are not on the server is due, and for what. */
 #include "config.h"
 
+#include "cancel.h"
 #include "content.h"
 #include "dirty_set.h"
 #include "file.h"
@@ -112,6 +113,39 @@ static void who_waits_is_woken_when_an_upload_is_put_off(void **state)
 	content_remove_writer(f->node->content);
 }
 
+static void *work_until_the_end(void *arg)
+{
+	struct fixture *f = arg;
+	struct node *n;
+
+	while (dirty_set_wait(f->set, &n) != DUTY_END)
+		dirty_set_done(f->set, n);
+	return NULL;
+}
+
+/* Nothing else happens that would wake who waits. */
+static void what_is_put_off_alone_keeps_nobody_waiting(void **state)
+{
+	struct fixture *f = *state;
+	struct cancel cancel;
+	pthread_t worker;
+	int rc;
+
+	content_add_writer(f->node->content);
+	assert_duty(f, DUTY_SYNC);
+	dirty_set_schedule(f->set, f->node, 3600 * 1000);
+	assert_int_equal(
+		pthread_create(&worker, NULL, work_until_the_end, f), 0);
+	cancel_init(&cancel, 5000);
+	dirty_set_hurry(f->set, false);
+	rc = dirty_set_wait_idle(f->set, &cancel);
+	cancel_fini(&cancel);
+	dirty_set_end(f->set);
+	(void)pthread_join(worker, NULL);
+	content_remove_writer(f->node->content);
+	assert_int_equal(rc, 0);
+}
+
 static void the_end_ends_the_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -131,6 +165,7 @@ int main(void)
 		with_set(what_is_scheduled_is_due),
 		with_set(a_failure_is_remembered_and_hurried),
 		with_set(who_waits_is_woken_when_an_upload_is_put_off),
+		with_set(what_is_put_off_alone_keeps_nobody_waiting),
 		with_set(the_end_ends_the_wait),
 	};
 
