@@ -125,6 +125,8 @@ class Author:
             flags |= os.O_APPEND
         if self.random.random() < 0.05:
             flags |= os.O_NOFOLLOW
+        if flags & os.O_CREAT and not flags & os.O_ACCMODE:
+            flags |= os.O_RDWR  # sides.PERMITTED: creator
         self.count += 1
         name = self.any_name(directories, files)
         return ("open", f"h{self.count}", name, flags, self.pick(MODES))

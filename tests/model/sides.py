@@ -23,6 +23,8 @@ PERMITTED = {
     "st_ctime": "is the server's",
     "st_mtime": "is the server's, unless utimens set it",
     "order": "in which names are listed",
+    "creator": "a file made by a handle that only reads is on the server a "
+               "moment after the close: not played",
     "seek": "in a directory, to where no walk has been",
     ".run": "stands in the root's listing",
 }
