@@ -34,7 +34,7 @@
 #define ROOT_EMPTY_MS	   60000
 
 /* An answer of the server that is no older is its word of now. */
-#define JUST_ASKED_MS 50
+#define JUST_ASKED_MS 10
 
 /* What must be put right after a request that was interrupted. */
 #define TIDY_MS 10000

@@ -12,7 +12,10 @@ import sys
 import pytest
 
 from conftest import mount_server
-from harness import wait_until
+from harness import wait_until, watch_for
+
+# The lookup before a creation counts as asking: JUST_ASKED_MS, and more.
+JUST_ASKED = 0.05
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 MIB = 1024 * 1024
@@ -181,9 +184,12 @@ def test_exclusive_creation_asks_the_server(work_server, work):
     assert not (work / "behind").exists()
     assert ".run" in os.listdir(work)
     work_server.write("behind", "keep")
+    watch_for(JUST_ASKED)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
     assert errno_of(os.open, work / "behind", flags) == errno.EEXIST
+    assert not (work / "directory").exists()
     (work_server.root / "directory").mkdir()
+    watch_for(JUST_ASKED)
     assert errno_of(os.mkdir, work / "directory") == errno.EEXIST
     assert (work_server.root / "behind").read_text() == "keep"
 
