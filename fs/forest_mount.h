@@ -1,0 +1,17 @@
+/*
+ * forest_mount.h - mount.pycloud / DIR: all workspaces as one tree (forest.h).
+ */
+#ifndef PYCLOUD_FOREST_MOUNT_H
+#define PYCLOUD_FOREST_MOUNT_H
+
+#include "daemonise.h"
+#include "options.h"
+
+/* "/", or "pycloud:/" as fstab writes it. */
+bool forest_mount_is_meant(const char *spec);
+
+/* The whole life of such a mount, in the process that daemonise_fork() left.
+ * Returns the program's exit status, and clears the options. */
+int forest_mount_run(struct options *, struct daemonise *);
+
+#endif
