@@ -1,0 +1,148 @@
+/* drain_note.c - see drain_note.h. */
+#include "config.h"
+
+#include "drain_note.h"
+
+#include "names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NOTE_PREFIX "drain-"
+/* All lines are equally long, so that one write replaces the other. */
+#define NOTE_BYTES   40
+#define NOTE_FORMAT  "drain %c %10u %20" PRId64 "\n"
+#define NOTE_MOUNTED 'm'
+#define NOTE_LEFT    'l'
+
+static int note_write(int fd, char state, unsigned files, int64_t bytes)
+{
+	char line[NOTE_BYTES + 1];
+	int length =
+		snprintf(line, sizeof(line), NOTE_FORMAT, state, files, bytes);
+
+	if (length != NOTE_BYTES)
+		return -EINVAL;
+	return pwrite(fd, line, NOTE_BYTES, 0) == NOTE_BYTES ? 0 : -EIO;
+}
+
+/* --- the daemon's side ---------------------------------------------------- */
+
+static void remove_if_left_behind(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (drain_note_is_over(fd))
+		(void)unlink(path);
+	(void)close(fd);
+}
+
+static void remove_left_behind(const char *directory)
+{
+	GDir *dir = g_dir_open(directory, 0, NULL);
+	const char *name;
+
+	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_build_filename(directory, name, NULL);
+
+		if (g_str_has_prefix(name, NOTE_PREFIX))
+			remove_if_left_behind(path);
+	}
+	if (dir != NULL)
+		g_dir_close(dir);
+}
+
+/* It gets its name when it is locked, so that nobody takes it for one that was
+ * left behind. */
+static int make(struct drain_note *n, const char *directory)
+{
+	g_autofree char *temporary =
+		g_strdup_printf("%s/." NOTE_PREFIX "XXXXXX", directory);
+	int rc = 0;
+
+	n->path = g_strdup_printf(
+		"%s/" NOTE_PREFIX "%ld", directory, (long)getpid());
+	n->fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600);
+	if (n->fd < 0)
+		return -errno;
+	if (flock(n->fd, LOCK_EX | LOCK_NB) < 0)
+		rc = -errno;
+	if (rc == 0)
+		rc = note_write(n->fd, NOTE_MOUNTED, 0, 0);
+	if (rc == 0 && rename(temporary, n->path) < 0)
+		rc = -errno;
+	if (rc < 0)
+		(void)unlink(temporary);
+	return rc;
+}
+
+int drain_note_open(struct drain_note *n, const char *directory)
+{
+	int rc;
+
+	remove_left_behind(directory);
+	rc = make(n, directory);
+	if (rc < 0) {
+		if (n->fd >= 0)
+			(void)close(n->fd);
+		n->fd = -1;
+		g_clear_pointer(&n->path, g_free);
+	}
+	return rc;
+}
+
+void drain_note_describe(const struct drain_note *n, GString *text)
+{
+	g_autofree char *path = n->path == NULL ? NULL : name_escape(n->path);
+
+	if (path != NULL)
+		g_string_append_printf(text, "drain: %s\n", path);
+}
+
+void drain_note_tell(struct drain_note *n, unsigned files, int64_t bytes)
+{
+	if (n->fd >= 0)
+		(void)note_write(n->fd, NOTE_LEFT, files, bytes);
+}
+
+void drain_note_close(struct drain_note *n)
+{
+	if (n->path != NULL)
+		(void)unlink(n->path);
+	g_clear_pointer(&n->path, g_free);
+}
+
+/* --- who waits ------------------------------------------------------------ */
+
+bool drain_note_read(int fd, struct drain_left *ret)
+{
+	char line[NOTE_BYTES + 1] = "";
+	struct drain_left left = { 0 };
+	char state = '\0';
+
+	if (pread(fd, line, NOTE_BYTES, 0) != NOTE_BYTES ||
+		sscanf(line, "drain %c %u %" SCNd64, &state, &left.files,
+			&left.bytes) != 3 ||
+		(state != NOTE_MOUNTED && state != NOTE_LEFT))
+		return false;
+	left.has_begun = state == NOTE_LEFT;
+	*ret = left;
+	return true;
+}
+
+bool drain_note_is_over(int fd)
+{
+	if (flock(fd, LOCK_SH | LOCK_NB) < 0)
+		return errno != EWOULDBLOCK && errno != EINTR;
+	(void)flock(fd, LOCK_UN);
+	return true;
+}
