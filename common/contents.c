@@ -40,6 +40,7 @@ int contents_new(struct http_pool *pool, const struct contents_limits *limits,
 	c->base.ops = &contents_ops;
 	c->pool = pool;
 	c->limits = *limits;
+	c->is_relayed = endpoint_is_relayed(http_pool_endpoint(pool));
 	/* Every Jupyter server has files/ with ranges until one turns out not
 	 * to; dot names are refused by default, so those must be proved. */
 	atomic_init(&c->capabilities, REMOTE_CAN_RANGE);
@@ -55,7 +56,7 @@ int contents_stat_within(struct contents *c, const char *path, int timeout_ms,
 	struct http_call call = { .request = HTTP_REQUEST_INIT,
 		.is_idempotent = true };
 	struct http_response r;
-	int rc = contents_path_check(path);
+	int rc = contents_path_check(c, path);
 
 	if (rc < 0)
 		return rc;
@@ -99,7 +100,7 @@ int contents_list(struct remote *remote, const char *path,
 	struct http_call call = { .request = HTTP_REQUEST_INIT,
 		.is_idempotent = true };
 	struct http_response r;
-	int rc = contents_path_check(path);
+	int rc = contents_path_check(c, path);
 
 	if (rc < 0)
 		return rc;

@@ -15,7 +15,24 @@ struct contents *contents_of(struct remote *remote)
 	return (struct contents *)remote; /* its first member */
 }
 
-int contents_path_check(const char *path)
+/* A route of the contents API, which no encoding keeps apart from a name where
+ * a relay decodes the path: PATH/checkpoints, PATH/checkpoints/ID, PATH/trust. */
+static bool is_taken_for_route(char *const *names, size_t i)
+{
+	const char *next = names[i + 1];
+
+	if (strcmp(names[i], "trust") == 0)
+		return next == NULL;
+	if (strcmp(names[i], "checkpoints") != 0)
+		return false;
+	return next == NULL ||
+	       (names[i + 2] == NULL &&
+		       next[strspn(next, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					 "abcdefghijklmnopqrstuvwxyz"
+					 "0123456789_-")] == '\0');
+}
+
+int contents_path_check(const struct contents *c, const char *path)
 {
 	g_auto(GStrv) names = NULL;
 
@@ -27,6 +44,8 @@ int contents_path_check(const char *path)
 
 		if (rc < 0)
 			return rc;
+		if (c->is_relayed && is_taken_for_route(names, i))
+			return -EOPNOTSUPP;
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@ struct contents {
 	struct remote base;
 	struct http_pool *pool;
 	struct contents_limits limits;
+	bool is_relayed;	  /* by what rewrites HTML and decodes paths */
 	atomic_uint capabilities; /* enum remote_capability */
 	atomic_int files;	  /* enum files_route */
 };
@@ -56,8 +57,9 @@ int contents_stat_within(struct contents *, const char *path, int timeout_ms,
 struct contents *contents_of(struct remote *);
 
 /* The seam's rules for paths, checked again where they would do harm: the
- * server follows "..". 0, -EINVAL, -EILSEQ or -ENAMETOOLONG. */
-int contents_path_check(const char *path);
+ * server follows "..". 0, -EINVAL, -EILSEQ or -ENAMETOOLONG; -EOPNOTSUPP where
+ * it would be taken for something else than a path on its way. */
+int contents_path_check(const struct contents *, const char *path);
 /* Some component begins with a dot. */
 bool contents_path_is_hidden(const char *path);
 

@@ -79,7 +79,7 @@ int contents_mkdir(struct remote *remote, const char *path,
 	struct http_call call = { .request = HTTP_REQUEST_INIT,
 		.is_idempotent = true };
 	struct http_response r;
-	int rc = contents_path_check(path);
+	int rc = contents_path_check(c, path);
 
 	if (rc < 0)
 		return rc;
@@ -184,10 +184,10 @@ int contents_rename(struct remote *remote, const char *from, const char *to,
 		.from = from,
 		.to = to,
 		.cancel = cancel };
-	int rc = contents_path_check(from);
+	int rc = contents_path_check(n.contents, from);
 
 	if (rc == 0)
-		rc = contents_path_check(to);
+		rc = contents_path_check(n.contents, to);
 	if (rc < 0)
 		return rc;
 	if (*from == '\0' || *to == '\0')
@@ -228,7 +228,7 @@ int contents_remove(
 {
 	struct contents *c = contents_of(remote);
 	int64_t end_ms = clock_now_ms() + c->limits.timeout_ms;
-	int rc = contents_path_check(path);
+	int rc = contents_path_check(c, path);
 
 	if (rc < 0)
 		return rc;

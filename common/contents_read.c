@@ -9,6 +9,9 @@
  * contents API delivers the file or the truth. A server on which the first file
  * comes over the second road only has no files/, which is remembered.
  *
+ * A relay that rewrites HTML on its way changes a file's bytes; those come over
+ * the second road, which carries them as JSON.
+ *
  * Either way bytes pass a window, which lets through what was asked for. An
  * answer is believed only when every byte that it must have arrived.
  */
@@ -20,6 +23,7 @@
 #include "names.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct window {
 	const struct remote_sink *sink;
@@ -31,6 +35,7 @@ struct window {
 	 * whether it is byte `first` (206) or byte 0 (200). */
 	const struct http_response *response;
 	bool is_begun;
+	bool refuses_html;
 };
 
 static int window_rewind(void *arg)
@@ -76,6 +81,9 @@ static int window_take_raw(void *arg, const char *bytes, size_t length)
 {
 	struct window *w = arg;
 
+	/* Links in it lead through the relay now, and its length is another. */
+	if (w->response->is_html && w->refuses_html)
+		return -EBADMSG;
 	if (!w->is_begun && w->response->status == 206) {
 		if (w->response->range_first != w->first)
 			return -EIO;
@@ -280,15 +288,35 @@ static void note_files(struct contents *c, enum files_route route)
 			&c->capabilities, ~(unsigned)REMOTE_CAN_RANGE);
 }
 
+/* What the server will call text/html, as its mimetypes say. Asking files/
+ * for it would be in vain. */
+static bool is_html_name(const char *path)
+{
+	static const char *const endings[] = { ".html", ".htm", ".shtml" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(endings); i++) {
+		size_t length = strlen(endings[i]);
+		size_t at = strlen(path);
+
+		if (at > length &&
+			g_ascii_strcasecmp(path + at - length, endings[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int read_any(struct contents *c, const char *path, struct window *w,
 	const struct cancel *cancel, struct remote_read_info *ret)
 {
 	int status = 0;
 	int rc;
 
-	if (atomic_load(&c->files) == FILES_ABSENT)
+	if (atomic_load(&c->files) == FILES_ABSENT ||
+		(c->is_relayed && is_html_name(path)))
 		return read_decoded(c, path, w, cancel, ret);
 	rc = read_raw(c, path, w, cancel, ret, &status);
+	if (rc == -EBADMSG)
+		return read_decoded(c, path, w, cancel, ret);
 	if (rc == 0)
 		note_files(c, FILES_PRESENT);
 	if (rc == 0 || !is_refusal(status))
@@ -305,8 +333,11 @@ int contents_read(struct remote *remote, const char *path, int64_t offset,
 	const struct cancel *cancel, struct remote_read_info *ret_info)
 {
 	struct contents *c = contents_of(remote);
-	struct window w = { .sink = sink, .first = offset, .length = length };
-	int rc = contents_path_check(path);
+	struct window w = { .sink = sink,
+		.first = offset,
+		.length = length,
+		.refuses_html = c->is_relayed };
+	int rc = contents_path_check(c, path);
 
 	if (rc < 0)
 		return rc;

@@ -185,7 +185,7 @@ int contents_write(struct remote *remote, const char *path,
 	struct entry *ret_entry)
 {
 	g_autofree struct upload *u = NULL;
-	int rc = contents_path_check(path);
+	int rc = contents_path_check(contents_of(remote), path);
 
 	if (rc < 0)
 		return rc;

@@ -1,9 +1,10 @@
 """Writes helper_py.c: what a kernel is asked to execute, as a C string.
 
-usage: embed.py helper_py.c helper_runs.py helper.py supervisor.py
+usage: embed.py helper_py.c MODULE.py... -- TEXT.py...
 
-The modules come in the order they are imported; the last file is text that
-helper.main() is given. The code finds out whether it was executed before.
+The modules are the helper's and come in the order they are imported; the rest
+is what other processes in the pod execute, as texts by name for helper.main().
+The code finds out whether it was executed before.
 """
 import pathlib
 import sys
@@ -18,12 +19,12 @@ if 'helper' not in _sys.modules:
 """
 
 
-def bootstrap(modules: list, supervisor: pathlib.Path) -> str:
+def bootstrap(modules: list, texts: list) -> str:
     code = LOAD
     for path in modules:
         code += "    _pycloud_load(%r, %s)\n" % (path.stem, literal(path))
-    code += "    _sys.modules['helper'].main(get_ipython().kernel, %s)\n" % (
-        literal(supervisor))
+    code += "    _sys.modules['helper'].main(get_ipython().kernel, {%s})\n" % (
+        ", ".join("%r: %s" % (p.stem, literal(p)) for p in texts))
     compile(code, "bootstrap", "exec")
     return code
 
@@ -46,12 +47,15 @@ def c_string(text: str) -> str:
 
 
 def main() -> None:
-    target, *modules, supervisor = map(pathlib.Path, sys.argv[1:])
-    target.write_text(
-        "/* Made by embed.py from helper*.py and supervisor.py. */\n"
+    target, *names = sys.argv[1:]
+    middle = names.index("--")
+    modules = [pathlib.Path(n) for n in names[:middle]]
+    texts = [pathlib.Path(n) for n in names[middle + 1:]]
+    pathlib.Path(target).write_text(
+        "/* Made by embed.py from the Python beside it. */\n"
         '#include "config.h"\n\n#include "helper_py.h"\n\n'
         "const char helper_py[] =\n%s;\n"
-        % c_string(bootstrap(modules, supervisor)))
+        % c_string(bootstrap(modules, texts)))
 
 
 if __name__ == "__main__":

@@ -6,72 +6,34 @@
 #include <errno.h>
 #include <glib.h>
 #include <stdatomic.h>
-#include <string.h>
 
 struct endpoint {
 	atomic_int refs;
-	char *base_url;
-	char *unix_socket;
-	struct secret *token;
-	char *ca_file;
-	bool is_insecure;
+	struct hop *fixed; /* the way; with a route: what people are shown */
+	struct route *route;
+	bool is_relayed;
 };
-
-static bool is_printable(const char *text)
-{
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text <= 0x20 || *text == 0x7f)
-			return false;
-	return true;
-}
-
-/* "HTTP://Host:8888/user/ann//" -> "http://host:8888/user/ann": one spelling,
- * because what is remembered of an endpoint is found by it. */
-static char *normalise_url(const char *url)
-{
-	g_autofree char *scheme = NULL;
-	g_autofree char *userinfo = NULL;
-	g_autofree char *host = NULL;
-	g_autofree char *path = NULL;
-	g_autofree char *query = NULL;
-	g_autofree char *fragment = NULL;
-	g_autofree char *scheme_lower = NULL;
-	g_autofree char *host_lower = NULL;
-	size_t length;
-	int port;
-
-	if (!is_printable(url) ||
-		!g_uri_split(url, G_URI_FLAGS_ENCODED, &scheme, &userinfo,
-			&host, &port, &path, &query, &fragment, NULL))
-		return NULL;
-	if (scheme == NULL || host == NULL || *host == '\0' ||
-		userinfo != NULL || query != NULL || fragment != NULL)
-		return NULL;
-	scheme_lower = g_ascii_strdown(scheme, -1);
-	host_lower = g_ascii_strdown(host, -1);
-	if (strcmp(scheme_lower, "http") != 0 &&
-		strcmp(scheme_lower, "https") != 0)
-		return NULL;
-	for (length = strlen(path); length > 0 && path[length - 1] == '/';)
-		path[--length] = '\0';
-	return g_uri_join(G_URI_FLAGS_ENCODED, scheme_lower, NULL, host_lower,
-		port, path, NULL, NULL);
-}
 
 int endpoint_new(const struct endpoint_params *params, struct endpoint **ret)
 {
-	char *base_url = normalise_url(params->base_url);
+	const struct hop_params fixed = {
+		.base_url = params->base_url,
+		.unix_socket = params->unix_socket,
+		.token = params->token,
+		.ca_file = params->ca_file,
+		.is_insecure = params->is_insecure,
+	};
+	struct hop *hop;
 	struct endpoint *e;
+	int rc = hop_new(&fixed, &hop);
 
-	if (base_url == NULL)
-		return -EINVAL;
+	if (rc < 0)
+		return rc;
 	e = g_new0(struct endpoint, 1);
 	atomic_init(&e->refs, 1);
-	e->base_url = base_url;
-	e->unix_socket = g_strdup(params->unix_socket);
-	e->token = secret_ref(params->token);
-	e->ca_file = g_strdup(params->ca_file);
-	e->is_insecure = params->is_insecure;
+	e->fixed = hop;
+	e->route = params->route;
+	e->is_relayed = params->is_relayed;
 	*ret = e;
 	return 0;
 }
@@ -86,39 +48,42 @@ void endpoint_unref(struct endpoint *e)
 {
 	if (e == NULL || atomic_fetch_sub(&e->refs, 1) > 1)
 		return;
-	secret_unref(e->token);
-	g_free(e->base_url);
-	g_free(e->unix_socket);
-	g_free(e->ca_file);
+	route_free(e->route);
+	hop_unref(e->fixed);
 	g_free(e);
+}
+
+int endpoint_hop(struct endpoint *e, const struct cancel *cancel,
+	int64_t end_ms, struct hop **ret)
+{
+	if (e->route != NULL)
+		return e->route->ops->hop(e->route, cancel, end_ms, ret);
+	*ret = hop_ref(e->fixed);
+	return 0;
+}
+
+void endpoint_judge(struct endpoint *e, struct hop *hop,
+	struct http_response *response, const struct cancel *cancel,
+	int64_t end_ms)
+{
+	if (e->route != NULL)
+		e->route->ops->judge(e->route, hop, response, cancel, end_ms);
+}
+
+int endpoint_dial(struct endpoint *e, struct hop *hop,
+	const struct cancel *cancel, int64_t end_ms, int listen_fd)
+{
+	if (e->route == NULL || e->route->ops->dial == NULL)
+		return -EHOSTUNREACH;
+	return e->route->ops->dial(e->route, hop, cancel, end_ms, listen_fd);
 }
 
 const char *endpoint_base_url(const struct endpoint *e)
 {
-	return e->base_url;
+	return e->fixed->base_url;
 }
 
-const char *endpoint_unix_socket(const struct endpoint *e)
+bool endpoint_is_relayed(const struct endpoint *e)
 {
-	return e->unix_socket;
-}
-
-const struct secret *endpoint_token(const struct endpoint *e)
-{
-	return e->token;
-}
-
-const char *endpoint_ca_file(const struct endpoint *e)
-{
-	return e->ca_file;
-}
-
-bool endpoint_is_insecure(const struct endpoint *e)
-{
-	return e->is_insecure;
-}
-
-char *endpoint_url(const struct endpoint *e, const char *relative)
-{
-	return g_strconcat(e->base_url, "/", relative, NULL);
+	return e->is_relayed;
 }

@@ -110,6 +110,13 @@ void helper_post(struct helper *h, cJSON *call)
 	cJSON_Delete(call);
 }
 
+void helper_rouse(struct helper *h)
+{
+	mutex_lock(&h->lock);
+	cancel_fire(&h->rouse);
+	mutex_unlock(&h->lock);
+}
+
 /* --- calling ------------------------------------------------------------- */
 
 static void add_pending(struct helper *h, struct pending *p) REQUIRES(h->lock);
@@ -187,6 +194,7 @@ static int exchange(struct helper *h, struct pending *p, const cJSON *call,
 		repeat = clock_now_ms() + HELPER_REPEAT_MS;
 		cut_if_broken(h, rc);
 		return_channel(h);
+		p->is_sent = p->is_sent || rc != -EMSGSIZE;
 		rc = rc == -EMSGSIZE ? rc : 0;
 	}
 	return p->reply != NULL ? 0 : rc;
@@ -194,7 +202,7 @@ static int exchange(struct helper *h, struct pending *p, const cJSON *call,
 
 int helper_call(struct helper *h, cJSON *call,
 	const struct kernel_buffer *bytes, const struct cancel *cancel,
-	cJSON **ret_reply)
+	bool *ret_is_doubtful)
 {
 	struct pending p = { 0 };
 	int rc;
@@ -207,10 +215,10 @@ int helper_call(struct helper *h, cJSON *call,
 	mutex_unlock(&h->lock);
 
 	cJSON_Delete(call);
+	if (ret_is_doubtful != NULL)
+		*ret_is_doubtful = p.is_sent && p.reply == NULL;
 	if (rc == 0)
 		rc = helper_errno(json_string(p.reply, "error"));
-	if (rc == 0 && ret_reply != NULL)
-		*ret_reply = g_steal_pointer(&p.reply);
 	cJSON_Delete(p.reply);
 	return rc;
 }
@@ -219,6 +227,7 @@ void helper_hold(struct helper *h)
 {
 	mutex_lock(&h->lock);
 	h->holds++;
+	waitlist_wake(&h->waiters);
 	mutex_unlock(&h->lock);
 }
 
@@ -233,13 +242,14 @@ void helper_unhold(struct helper *h)
 /* --- life's ends --------------------------------------------------------- */
 
 int helper_new(struct http_pool *pool, const struct helper_handler *handler,
-	struct helper **ret)
+	const char *kernel_id, struct helper **ret)
 {
 	struct helper *h = g_new0(struct helper, 1);
 	int rc;
 
 	h->pool = pool;
 	h->handler = *handler;
+	h->kernel_id = g_strdup(kernel_id);
 	h->next_id = 1;
 	mutex_init(&h->lock);
 	cancel_init(&h->closing, 0);
@@ -249,6 +259,7 @@ int helper_new(struct http_pool *pool, const struct helper_handler *handler,
 		cancel_fini(&h->rouse);
 		cancel_fini(&h->closing);
 		mutex_fini(&h->lock);
+		g_free(h->kernel_id);
 		g_free(h);
 		return -rc;
 	}

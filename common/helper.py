@@ -11,20 +11,32 @@ the record, and `follow` starts sending from whatever offset the client has.
 From the client; a verb with an `id` is answered {"reply": id, "error": name
 or "", ...}, the name being errno's:
 
-    start   id run directory [argv\\0argv...]   `python3 ARGV...`, and follows
+    start   id run directory [output_max] [runs_keep] [argv\\0argv...]
+                              `python3 ARGV...`, and follows it; how many bytes
+                              of its record and how many runs are kept
     follow  id run offset     sends the record from there; answers its length
     ack     run offset        the client has everything up to there
     feed    id run offset eof [bytes]   standard input; offset: of its bytes
     signal  id run number     to the run's process group
     forget  run               stops sending; the run goes on
+    abandon run               of a start that was given up before its answer
+                              came: it is killed, or will not be started.
+                              Answered by `ended`; no answer: ask again
 
 To the client:
 
     {"event": "hello", "version", "root", "python"}     answers comm_open
     {"event": "output", "run", "offset"} [bytes]   a piece of the record (see
-                              supervisor.py; pieces end anywhere)
-    {"event": "ended", "run", "length", "exit", "signal"}   after the last one
-    {"event": "ended", "run", "error"}   it was lost, or cannot be followed
+                              supervisor_log.py; pieces end anywhere, but are
+                              of one segment). With "skipped": true, what lay
+                              between the client's offset and this is gone
+    {"event": "ended", "run", "length", "exit", "signal", "ago_ms"}
+                              after the last one; how long ago that was
+    {"event": "ended", "run", "error"}   it was lost, or cannot be followed;
+                              ESRCH: its folder is gone
+    {"event": "alive"}        now and then while a run goes on that was started
+                              or followed here, for those who look for activity
+                              before they stop a server
 
 Never more than `window` bytes (comm_open's data) are sent beyond the last ack.
 
@@ -36,20 +48,26 @@ import errno
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
 import time
 
-from helper_runs import (Bell, Run, Spare, check_script, child_environment,
-                         make_room, runs_folder, workspace_root)
+from helper_child import Children, check_script
+from helper_record import Record
+from helper_runs import (Bell, Run, Spare, bundle, make_room, runs_folder,
+                         workspace_root)
 
-VERSION = 1
+VERSION = 2
 PIECE_BYTES = 512 * 1024
 CALLS_KEEP = 1024
 # The server drops iopub messages beyond 1000 in a second.
 MESSAGES_PER_SECOND = 250.0
 MESSAGES_AT_ONCE = 50.0
 LOOK_SECONDS = 2.0
+ALIVE_SECONDS = 60.0
+RUNS_KEEP = 20
+OUTPUT_MAX = 1 << 30
 
 
 class Allowance:
@@ -73,10 +91,11 @@ class Allowance:
 class Helper:
     """The runs of this kernel and the one client that follows them."""
 
-    def __init__(self, supervisor_source: str, root: str) -> None:
+    def __init__(self, texts: dict, root: str) -> None:
         self.root = root
         self.runs_folder = runs_folder(root)
-        self.spare = Spare(supervisor_source)
+        self.children = Children(texts)
+        self.spare = Spare(bundle(texts, "supervisor_log", "supervisor"))
         self.bell = Bell()
         self.allowance = Allowance()
         self.send_lock = threading.Lock()
@@ -86,6 +105,8 @@ class Helper:
         self.window = 4 << 20
         self.replies = {}
         self.runs = {}
+        self.kept_alive = set()  # names of runs that may go on
+        self.abandoned = {}  # the same of those that may not; a set in order
         threading.Thread(target=self._pump, name="pycloud-pump",
                          daemon=True).start()
         self.in_background(self.spare.prepare)
@@ -177,9 +198,17 @@ class Helper:
         return os.path.join(self.runs_folder, name)
 
     def call_start(self, call: dict, line: bytes) -> dict:
+        if self._is_abandoned(call):
+            raise OSError(errno.ECANCELED, "nobody waits for it any more")
         argv = line.split(b"\0")
         cwd = os.fsencode(os.path.join(self.root, call["directory"]))
+        if not os.path.isdir(self.runs_folder):  # /tmp is cleaned at times
+            self.runs_folder = runs_folder(self.root)
         run = Run(self._folder(call["run"]))
+        output_max = int(call.get("output_max", OUTPUT_MAX))
+        runs_keep = int(call.get("runs_keep", RUNS_KEEP))
+        if output_max <= 0 or runs_keep <= 0:
+            raise ValueError("nothing to be kept")
         reply = {}
         # It exists when the start was carried out and the answer was lost
         # together with a kernel.
@@ -188,21 +217,23 @@ class Helper:
             check_script(argv, cwd)
             with self.lock:
                 in_use = {n for n, r in self.runs.items() if r.is_followed}
-            make_room(self.runs_folder, in_use)
-            reply = self._start(run, argv, cwd)
+            make_room(self.runs_folder, in_use, runs_keep)
+            reply = self._start(run, argv, cwd, output_max)
         self._follow(call["run"], run, 0)
+        if self._is_abandoned(call):  # while it was being started
+            self.call_abandon(call)
         self.in_background(self.spare.prepare)
         return reply
 
-    def _start(self, run: Run, argv: list, cwd: bytes) -> dict:
+    def _start(self, run: Run, argv: list, cwd: bytes, output_max: int):
+        command, env = self.children.command(argv, run.folder)
         run.create()
-        env = child_environment()
         try:
             return self.spare.give({
                 "folder": to_text(os.fsencode(run.folder)),
+                "output_max": output_max,
                 "cwd": to_text(cwd),
-                "argv": [to_text(os.fsencode(sys.executable)),
-                         *map(to_text, argv)],
+                "argv": [to_text(a) for a in command],
                 "env": {to_text(k): to_text(v) for k, v in env.items()}})
         except OSError:
             shutil.rmtree(run.folder, ignore_errors=True)
@@ -210,12 +241,17 @@ class Helper:
 
     def call_follow(self, call: dict) -> dict:
         run = self._run(call)
+        try:
+            length = Record(run.folder).look()
+        except FileNotFoundError:
+            raise OSError(errno.ESRCH, "no such run") from None
         self._follow(call["run"], run, int(call["offset"]))
-        return {"length": os.stat(run.path("log")).st_size}
+        return {"length": length}
 
     def _follow(self, name: str, run: Run, offset: int) -> None:
         with self.lock:
             self.runs[name] = run
+            self.kept_alive.add(name)
             run.sent = run.acked = offset
             run.is_followed = True
             run.is_told = False
@@ -240,24 +276,70 @@ class Helper:
                 run.is_followed = False
         self.bell.ring()
 
+    def call_abandon(self, call: dict):
+        run = Run(self._folder(call["run"]))
+        with self.lock:
+            self.abandoned[call["run"]] = True
+            while len(self.abandoned) > CALLS_KEEP:
+                del self.abandoned[next(iter(self.abandoned))]
+        self.call_forget(call)
+        try:
+            run.signal(signal.SIGKILL)
+        except OSError:
+            if run.is_starting():
+                return None
+        return {"event": "ended", "run": call["run"]}
+
+    def _is_abandoned(self, call: dict) -> bool:
+        with self.lock:
+            return call["run"] in self.abandoned
+
     # -- output
 
     def _pump(self) -> None:
         look_at = 0.0
+        alive_at = time.monotonic() + ALIVE_SECONDS
         while True:
-            is_look = time.monotonic() >= look_at
+            now = time.monotonic()
+            is_look = now >= look_at
             if is_look:
-                look_at = time.monotonic() + LOOK_SECONDS
+                look_at = now + LOOK_SECONDS
+            if now >= alive_at:
+                alive_at = now + ALIVE_SECONDS
+                self._attempt(self._send_alive)
             followed = self._drop_unfollowed()
             for name, run in followed:
                 self.bell.watch(run.folder)
-                try:
-                    self._send_output(name, run, is_look)
-                except OSError:  # its folder was taken away
-                    self._send_end(name, run, None, 0, False)
-                except Exception:  # zmq's; the client will ask again
-                    pass
-            self.bell.wait(LOOK_SECONDS if followed else None)
+                self._attempt(self._serve, name, run, is_look)
+            with self.lock:
+                is_kept = bool(self.kept_alive)
+            self.bell.wait(LOOK_SECONDS if followed else
+                           max(0.0, alive_at - now) if is_kept else None)
+            if not is_kept:
+                alive_at = time.monotonic() + ALIVE_SECONDS
+
+    @staticmethod
+    def _attempt(send, *args) -> None:
+        try:
+            send(*args)
+        except Exception:  # zmq's; the client will ask again
+            pass
+
+    def _serve(self, name: str, run: Run, is_look: bool) -> None:
+        try:
+            self._send_output(name, run, is_look)
+        except OSError:
+            why = "EIO" if os.path.isdir(run.folder) else "ESRCH"
+            self._send_end(name, run, {"error": why}, 0, False)
+
+    def _send_alive(self) -> None:
+        with self.lock:
+            names = list(self.kept_alive)
+        over = {n for n in names if not Run(self._folder(n)).is_alive()}
+        with self.lock:
+            self.kept_alive -= over
+        if len(over) < len(names):
+            self.send({"event": "alive"})
 
     def _drop_unfollowed(self) -> list:
         """The runs to send for; the others need no memory."""
@@ -267,27 +349,38 @@ class Helper:
             followed = [(n, r) for n, r in self.runs.items() if not r.is_told]
         for run in gone:
             self.bell.unwatch(run.folder)
-            run.close()
+            run.record.close()
         return followed
 
     def _send_output(self, name: str, run: Run, is_look: bool) -> None:
         # In this order: a record with a status beside it is complete.
-        is_alive = not is_look or run.is_alive()
+        is_alive = not is_look or run.is_alive() or run.is_starting()
         status = run.status()
-        length = run.length()
-        while True:
-            with self.lock:
-                offset = run.sent
-                size = min(PIECE_BYTES, length - offset,
-                           run.acked + self.window - offset)
-                if size > 0:
-                    run.sent += size
-            if size <= 0:
-                break
-            self.allowance.spend()
-            self.send({"event": "output", "run": name, "offset": offset},
-                      [os.pread(run.log, size, offset)])
+        length = run.record.look()
+        while self._send_piece(name, run, length):
+            pass
         self._send_end(name, run, status, length, is_alive)
+
+    def _send_piece(self, name: str, run: Run, length: int) -> bool:
+        with self.lock:
+            offset = run.sent
+            size = min(PIECE_BYTES, length - offset,
+                       run.acked + self.window - offset)
+        if size <= 0:
+            return False
+        begin, data, is_skipped = run.record.read(offset, size)
+        event = {"event": "output", "run": name, "offset": begin}
+        if is_skipped:
+            event["skipped"] = True
+        with self.lock:
+            if run.sent != offset:
+                return True  # the client asked for another offset meanwhile
+            run.sent = begin + len(data)
+            if is_skipped:
+                run.acked = begin
+        self.allowance.spend()
+        self.send(event, [data])
+        return True
 
     def _send_end(self, name, run, status, length, is_alive) -> None:
         if status is None and is_alive:
@@ -298,6 +391,8 @@ class Helper:
             run.is_told = True
         end = {"event": "ended", "run": name, "length": length}
         end.update(status or {"error": "EIO"})
+        if "ended" in end:  # both by this clock; the client's is another
+            end["ago_ms"] = max(0, int(1000 * (time.time() - end["ended"])))
         self.send(end)
         self.spare.reap()
 
@@ -306,11 +401,11 @@ def to_text(data: bytes) -> str:
     return data.decode("latin-1")
 
 
-def main(kernel, supervisor_source: str) -> None:
+def main(kernel, texts: dict) -> None:
     try:
         from ipykernel.connect import get_connection_file
         connection_file = get_connection_file()
     except (ImportError, RuntimeError):
         connection_file = ""
-    helper = Helper(supervisor_source, workspace_root(connection_file))
+    helper = Helper(texts, workspace_root(connection_file))
     kernel.comm_manager.register_target("pycloud", helper.open)

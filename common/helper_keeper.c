@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define HELPER_VERSION	 1
+#define HELPER_VERSION	 2
 #define HELPER_STOP_MS	 5000
 #define HELPER_WAIT_MS	 250
 #define HELPER_STABLE_MS 10000
@@ -126,6 +126,14 @@ static int begin_helper(struct helper *h, struct kernel_channel *channel)
 	return rc < 0 ? rc : 0;
 }
 
+/* Takes the id. */
+static void set_kernel(struct helper *h, char *id)
+{
+	g_free(h->kernel_id);
+	h->kernel_id = id;
+	h->handler.kernel(h->handler.arg, id);
+}
+
 static void stop_kernel(struct helper *h)
 {
 	struct cancel limit;
@@ -137,7 +145,7 @@ static void stop_kernel(struct helper *h)
 	 * the network is down; neither can be helped here. */
 	(void)kernel_stop(h->pool, h->kernel_id, &limit);
 	cancel_fini(&limit);
-	g_clear_pointer(&h->kernel_id, g_free);
+	set_kernel(h, NULL);
 }
 
 /* What says that the server, not the kernel, is out of reach. */
@@ -147,16 +155,38 @@ static bool is_network_error(int rc)
 	       rc == -EHOSTUNREACH || rc == -EPIPE || rc == -EINTR;
 }
 
+static bool is_kernel_gone(struct helper *h)
+{
+	return kernel_check(h->pool, h->kernel_id, &h->closing) == -ENOENT;
+}
+
+static int open_channel(struct helper *h, struct kernel_channel **ret)
+{
+	int64_t end = clock_now_ms() + KERNEL_START_TIMEOUT_MS;
+	int rc;
+
+	do {
+		rc = kernel_channel_open(h->pool, h->kernel_id, HELPER_OPEN_MS,
+			&h->closing, ret);
+		if (rc == -ETIMEDOUT && is_kernel_gone(h))
+			rc = -ENOENT;
+	} while (rc == -ETIMEDOUT && clock_now_ms() < end);
+	return rc;
+}
+
 /* A helper in the kernel we have. A kernel that is there but does not do is
- * ended. */
+ * ended; -ENOEXEC: one that is not there any more. */
 static int reach_helper(struct helper *h, struct kernel_channel **ret)
 {
 	struct kernel_channel *channel = NULL;
-	int rc = kernel_channel_open(
-		h->pool, h->kernel_id, &h->closing, &channel);
+	int rc = open_channel(h, &channel);
 
 	if (rc == 0)
 		rc = begin_helper(h, channel);
+	/* A server may accept us for a kernel that has died, and hang up. */
+	if (rc == -ENOENT ||
+		(rc != -EINTR && is_network_error(rc) && is_kernel_gone(h)))
+		rc = -ENOEXEC;
 	if (rc == 0) {
 		*ret = channel;
 		return 0;
@@ -169,15 +199,18 @@ static int reach_helper(struct helper *h, struct kernel_channel **ret)
 
 static int make_helper(struct helper *h, struct kernel_channel **ret)
 {
+	char *id = NULL;
 	int rc = -ENOENT;
 
 	if (h->kernel_id != NULL)
 		rc = reach_helper(h, ret);
 	if (h->kernel_id != NULL)
 		return rc; /* reached, or to be tried again */
-	rc = kernel_start(h->pool, &h->closing, &h->kernel_id);
-	if (rc == 0)
+	rc = kernel_start(h->pool, &h->closing, &id);
+	if (rc == 0) {
+		set_kernel(h, id);
 		rc = reach_helper(h, ret);
+	}
 	return rc == -ENOENT ? -EIO : rc; /* no file is meant */
 }
 
@@ -310,8 +343,7 @@ static int judge_silence(struct helper *h, int *ret_left_ms)
 	mutex_unlock(&h->lock);
 	if (is_deaf)
 		return -ECONNRESET;
-	if (is_doubtful &&
-		kernel_check(h->pool, h->kernel_id, &h->closing) == -ENOENT)
+	if (is_doubtful && is_kernel_gone(h))
 		return -ESHUTDOWN;
 	return 0;
 }
@@ -394,14 +426,13 @@ static void set_asleep(struct helper *h)
 	mutex_unlock(&h->lock);
 }
 
-/* Tells the waiting callers; the holders too once it is hopeless. */
+/* Tells the waiting callers, and the holders. */
 static void fail(struct helper *h, int error) EXCLUDES(h->lock);
 static void fail(struct helper *h, int error)
 {
-	bool is_over =
-		error == -EOPNOTSUPP || ++h->attempts >= HELPER_ATTEMPTS_MAX;
 	bool is_held;
 
+	h->attempts++;
 	mutex_lock(&h->lock);
 	h->failures++;
 	h->error = error;
@@ -410,10 +441,8 @@ static void fail(struct helper *h, int error)
 	is_held = h->holds > 0;
 	waitlist_wake(&h->waiters);
 	mutex_unlock(&h->lock);
-	if (is_held && is_over)
-		h->handler.lost(h->handler.arg, error);
-	if (is_over)
-		h->attempts = 0;
+	if (is_held)
+		h->handler.unreachable(h->handler.arg, error);
 }
 
 /* Waits for somebody's need; false: the end. After a failure, holders wait
@@ -421,11 +450,10 @@ static void fail(struct helper *h, int error)
 static bool await_need(struct helper *h) EXCLUDES(h->lock);
 static bool await_need(struct helper *h)
 {
-	int64_t wait_ms =
-		h->attempts == 0
-			? 0
-			: (int64_t)HELPER_WAIT_MS
-				  << (h->attempts < 6 ? h->attempts : 6);
+	int64_t wait_ms = h->attempts == 0
+				  ? 0
+				  : (int64_t)HELPER_WAIT_MS << MIN(
+					    h->attempts, HELPER_WAIT_DOUBLINGS);
 	int64_t end = clock_now_ms() + wait_ms;
 	bool is_ending;
 
@@ -447,15 +475,14 @@ static void serve(struct helper *h, struct kernel_channel *channel)
 	int rc;
 
 	set_ready(h, channel);
-	if (h->generation > 1)
-		h->handler.reconnected(h->handler.arg);
+	h->handler.reconnected(h->handler.arg);
 	rc = receive_all(h, channel);
 	set_asleep(h);
 	kernel_channel_free(channel);
 	if (rc == 0)
 		stop_kernel(h);
 	else if (rc == -ESHUTDOWN)
-		g_clear_pointer(&h->kernel_id, g_free);
+		set_kernel(h, NULL);
 	/* A kernel that dies again and again is left alone for longer. */
 	h->attempts =
 		clock_now_ms() - since < HELPER_STABLE_MS ? h->attempts + 1 : 0;

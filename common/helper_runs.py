@@ -8,7 +8,6 @@ import ctypes
 import errno
 import json
 import os
-import re
 import select
 import shutil
 import stat
@@ -18,7 +17,8 @@ import tempfile
 import threading
 import time
 
-RUNS_KEEP = 20
+from helper_record import SEGMENT, Record
+
 RUNS_ACTIVE_MAX = 64
 INPUT_MAX = 1 << 30
 # A run younger than this without a supervisor may be about to get one.
@@ -26,56 +26,6 @@ STARTING_SECONDS = 60.0
 STUB = ("import sys;s=sys.stdin.buffer;"
         "exec(compile(s.read(int(s.readline())),'pycloud-run','exec'))")
 IN_MODIFY, IN_MOVED_TO = 0x2, 0x80
-OURS = re.compile(r"JPY_|JUPYTER_TOKEN$")
-
-
-# --- the command line -------------------------------------------------------
-
-def find_script(argv: list):
-    """The script in what follows `python3`, or None (-m, -c, -, nothing)."""
-    words = iter(argv)
-    for word in words:
-        if word == b"-":
-            return None
-        if not word.startswith(b"-"):
-            return word
-        if word.startswith(b"--"):
-            if word == b"--check-hash-based-pycs":
-                next(words, None)
-            continue
-        for i, letter in enumerate(word[1:].decode("latin-1"), 2):
-            if letter in "cm":
-                return None
-            if letter in "WX":
-                if i == len(word):
-                    next(words, None)
-                break
-    return None
-
-
-def check_script(argv: list, directory: bytes) -> None:
-    script = find_script(argv)
-    if script is None:
-        return
-    path = os.path.join(directory, script)
-    if stat.S_ISDIR(os.stat(path).st_mode):
-        raise OSError(errno.EISDIR, "a directory")
-    if script.endswith(b".ipynb"):
-        raise OSError(errno.EOPNOTSUPP, "notebooks")
-
-
-def child_environment() -> dict:
-    """The environment the kernel was started with: ipykernel has since put
-    colours and its own matplotlib backend into os.environ."""
-    try:
-        with open("/proc/self/environ", "rb") as f:
-            pairs = [p.partition(b"=") for p in f.read().split(b"\0") if p]
-        env = {k: v for k, _, v in pairs if k}
-    except OSError:
-        env = dict(os.environb)
-    env = {k: v for k, v in env.items() if not OURS.match(os.fsdecode(k))}
-    env[b"PYTHONUNBUFFERED"] = b"1"
-    return env
 
 
 # --- the workspace's root ----------------------------------------------------
@@ -128,14 +78,27 @@ def runs_folder(root: str) -> str:
                 return runs
         except OSError:
             pass
-    return tempfile.mkdtemp(prefix="pycloud-runs-")
+    runs = os.path.join(tempfile.mkdtemp(prefix="pycloud-"), "runs")
+    os.mkdir(runs, 0o700)
+    return runs
+
+
+def bundle(texts: dict, *names: str) -> bytes:
+    """One program of several modules: each may import those before it, and
+    the last one's main() runs."""
+    code = "import sys, types\n"
+    for name in names:
+        code += ("m = sys.modules[%r] = types.ModuleType(%r)\n"
+                 "exec(compile(%r, %r, 'exec'), m.__dict__)\n"
+                 % (name, name, texts[name], name + ".py"))
+    return (code + "m.main()\n").encode()
 
 
 class Spare:
     """A supervisor that is already waiting for its job, and who is reaped."""
 
-    def __init__(self, source: str) -> None:
-        self.source = source.encode()
+    def __init__(self, source: bytes) -> None:
+        self.source = source
         self.lock = threading.Lock()
         self.waiting = None
         self.children = []
@@ -187,7 +150,7 @@ class Run:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self.log = -1
+        self.record = Record(folder)
         self.sent = 0
         self.acked = 0
         self.is_followed = False
@@ -209,11 +172,6 @@ class Run:
                 return json.loads(f.read().decode())
         except OSError:
             return None
-
-    def length(self) -> int:
-        if self.log < 0:
-            self.log = os.open(self.path("log"), os.O_RDONLY)
-        return os.fstat(self.log).st_size
 
     def tell(self, line: bytes) -> None:
         """A line for the supervisor; ESRCH when it does not live."""
@@ -242,6 +200,20 @@ class Run:
         except OSError:
             return False
 
+    def is_over(self) -> bool:
+        """Its supervisor may still be about to leave."""
+        return os.path.exists(self.path("status")) or not self.is_alive()
+
+    def is_starting(self) -> bool:
+        """Is its supervisor still on its way? (In another thread, or of a
+        helper that is gone.)"""
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return False
+        return (not any(SEGMENT.match(n) for n in names)
+                and self.age() < STARTING_SECONDS)
+
     def feed(self, offset: int, data: bytes, eof: bool) -> None:
         """Appends what is new of `data`: the call may be a repetition."""
         with self.input_lock:
@@ -264,22 +236,18 @@ class Run:
             raise OSError(errno.EINVAL, "no such signal")
         self.tell(b"signal %d" % number)
 
-    def close(self) -> None:
-        if self.log >= 0:
-            os.close(self.log)
-            self.log = -1
 
-
-def make_room(folder: str, in_use: set) -> None:
-    """Removes the oldest runs that are over; EAGAIN when too many are not."""
-    runs = [Run(os.path.join(folder, n)) for n in os.listdir(folder)
-            if n not in in_use]
-    ages = [(r.age(), r) for r in runs if not r.is_alive()]
-    if len(runs) - len(ages) + len(in_use) >= RUNS_ACTIVE_MAX:
+def make_room(folder: str, in_use: set, keep: int) -> None:
+    """Removes the oldest runs that are over, so that with a new one there are
+    `keep`, but none that is in use; EAGAIN when too many are not over."""
+    runs = [Run(os.path.join(folder, n)) for n in os.listdir(folder)]
+    over = [(r.age(), r) for r in runs if r.is_over()]
+    if len(runs) - len(over) >= RUNS_ACTIVE_MAX:
         raise OSError(errno.EAGAIN, "too many runs")
-    ages.sort(key=lambda pair: pair[0])
-    for age, run in ages[RUNS_KEEP - 1:]:
-        if age > STARTING_SECONDS:
+    over.sort(key=lambda pair: pair[0])
+    for age, run in over[max(keep, 1) - 1:]:
+        if age > STARTING_SECONDS \
+                and os.path.basename(run.folder) not in in_use:
             shutil.rmtree(run.folder, ignore_errors=True)
 
 

@@ -40,6 +40,7 @@ enum helper_state {
 struct pending {
 	struct pending *next;
 	int64_t id;
+	bool is_sent;
 	cJSON *reply; /* filled in by the keeper */
 };
 

@@ -14,6 +14,7 @@
 #include "http_conn.h"
 #include "http_header.h"
 #include "limits.h"
+#include "secret.h"
 
 #include <errno.h>
 #include <string.h>
@@ -41,6 +42,10 @@ void http_response_init(struct http_response *r)
 void http_response_clear(struct http_response *r)
 {
 	g_free(r->location);
+	if (r->cookies != NULL) {
+		secret_wipe(r->cookies->str, r->cookies->len);
+		(void)g_string_free(r->cookies, TRUE);
+	}
 	if (r->body != NULL)
 		(void)g_string_free(r->body, TRUE);
 	http_response_init(r);
@@ -240,11 +245,14 @@ static void count(const struct exchange *x, bool is_sent)
 static int run(struct exchange *x, const struct cancel *cancel)
 {
 	const struct http_request *q = x->request;
-	struct http_conn_limits limits = { q->timeout_ms, q->stall_ms };
+	struct http_conn_limits limits = { 0, q->stall_ms };
 	struct curl_slist *lines = make_lines(x);
 	CURLcode code = CURLE_OK;
 	int rc;
 
+	/* Finding the way has taken of the time. */
+	if (q->timeout_ms > 0)
+		limits.timeout_ms = MAX(x->conn->end_ms - clock_now_ms(), 1);
 	set_request(x, lines);
 	rc = http_conn_drive(x->conn, &limits, cancel, &code);
 	if (rc == 0)
@@ -267,13 +275,19 @@ int http_exchange(struct http_conn *conn, const struct http_request *request,
 		.request = request,
 		.response = response,
 	};
-	int rc = http_conn_prepare(conn, request->target);
+	int64_t end_ms = request->timeout_ms > 0
+				 ? clock_now_ms() + request->timeout_ms
+				 : 0;
+	int rc = http_conn_prepare(conn, request->target, cancel, end_ms);
 
 	if (response->body == NULL)
 		response->body = g_string_new(NULL);
-	if (rc < 0) {
-		response->error = rc;
-		return rc;
-	}
-	return run(&x, cancel);
+	response->wants_cookies = request->wants_cookies;
+	response->error = rc;
+	if (rc == 0)
+		(void)run(&x, cancel);
+	if (conn->hop != NULL)
+		endpoint_judge(
+			conn->endpoint, conn->hop, response, cancel, end_ms);
+	return response->error;
 }

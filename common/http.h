@@ -48,9 +48,10 @@ struct http_request {
 	int64_t range_last;   /* inclusive; -1: to the end */
 	http_sink_fn sink;    /* 2xx bodies; NULL: into response.body */
 	void *sink_arg;
-	int64_t body_max; /* of a 2xx body; above it: -EFBIG. 0: a MiB */
-	int timeout_ms;	  /* whole exchange; 0: none */
-	int stall_ms;	  /* no progress in either direction; 0: none */
+	int64_t body_max;   /* of a 2xx body; above it: -EFBIG. 0: a MiB */
+	int timeout_ms;	    /* whole exchange; 0: none */
+	int stall_ms;	    /* no progress in either direction; 0: none */
+	bool wants_cookies; /* into response.cookies */
 };
 
 #define HTTP_REQUEST_INIT                                               \
@@ -76,8 +77,12 @@ struct http_response {
 	time_t last_modified;	/* 0: not said */
 	int64_t retry_after_ms; /* -1: not said */
 	bool is_html;		/* Content-Type: text/html */
-	char *location;		/* of a redirect; owned; may be NULL */
-	GString *body;		/* errors, and 2xx without a sink; owned */
+	bool has_server;	/* a Server header: every Jupyter sends one */
+	bool is_upgrade;	/* its error's body was not read */
+	bool wants_cookies;
+	GString *cookies; /* "a=1; b=2", for a Cookie header; owned; secret */
+	char *location;	  /* of a redirect; owned; may be NULL */
+	GString *body;	  /* errors, and 2xx without a sink; owned */
 };
 
 void http_response_init(struct http_response *);

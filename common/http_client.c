@@ -56,6 +56,8 @@ int http_client_call(struct http_pool *pool, struct http_call *call,
 		int64_t wait = http_retry_delay_ms(
 			r, call->is_idempotent, attempt, g_random_int());
 
+		if (call->tries_max > 0 && attempt >= call->tries_max)
+			return rc;
 		if (wait < 0 || (end != 0 && wait >= time_left(end)))
 			return rc;
 		/* A transfer may take its time, but not stand still. */

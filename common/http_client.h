@@ -14,6 +14,7 @@
 struct http_call {
 	struct http_request request;
 	bool is_idempotent;
+	int tries_max; /* 0: HTTP_RETRIES_MAX */
 	/* Makes source and sink start again; returns 0 or -errno. NULL: the
 	 * request has neither, or must not be repeated once begun. */
 	int (*rewind)(void *arg);

@@ -19,12 +19,17 @@
 #include "limits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#define LISTEN_BACKLOG 8
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_status;
@@ -34,21 +39,43 @@ static void start_curl(void)
 	curl_status = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+static void stop_listening(struct http_conn *c)
+{
+	if (c->listen_fd >= 0)
+		(void)close(c->listen_fd);
+	if (c->listen_path_fd >= 0)
+		(void)close(c->listen_path_fd);
+	g_clear_pointer(&c->listen_path, g_free);
+	c->listen_fd = c->listen_path_fd = -1;
+}
+
+/* A new one ends the connection that was kept in the last. */
+static int open_multi(struct http_conn *c)
+{
+	if (c->multi != NULL)
+		(void)curl_multi_cleanup(c->multi);
+	c->multi = curl_multi_init();
+	if (c->multi == NULL)
+		return -ENOMEM;
+	(void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
+	return 0;
+}
+
 int http_conn_init(struct http_conn *c, struct endpoint *endpoint,
 	const struct secret *xsrf)
 {
-	*c = (struct http_conn){ .xsrf = xsrf };
+	*c = (struct http_conn){
+		.xsrf = xsrf, .listen_fd = -1, .listen_path_fd = -1
+	};
 	(void)pthread_once(&curl_once, start_curl);
 	if (curl_status != CURLE_OK)
 		return -ENOMEM;
 	c->endpoint = endpoint_ref(endpoint);
 	c->easy = curl_easy_init();
-	c->multi = curl_multi_init();
-	if (c->easy == NULL || c->multi == NULL) {
+	if (c->easy == NULL || open_multi(c) < 0) {
 		http_conn_fini(c);
 		return -ENOMEM;
 	}
-	(void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
 	return 0;
 }
 
@@ -58,8 +85,11 @@ void http_conn_fini(struct http_conn *c)
 		curl_easy_cleanup(c->easy);
 	if (c->multi != NULL)
 		(void)curl_multi_cleanup(c->multi);
+	stop_listening(c);
+	curl_slist_free_all(c->connect_to);
+	hop_unref(c->hop);
 	endpoint_unref(c->endpoint);
-	*c = (struct http_conn){ 0 };
+	*c = (struct http_conn){ .listen_fd = -1, .listen_path_fd = -1 };
 }
 
 /* --- settings ------------------------------------------------------------- */
@@ -75,6 +105,11 @@ static curl_socket_t open_socket(
 		return CURL_SOCKET_BAD;
 	}
 	c->connects++;
+	if (c->hop->is_dialled)
+		c->dial_error = endpoint_dial(c->endpoint, c->hop, c->cancel,
+			c->end_ms, c->listen_fd);
+	if (c->dial_error != 0)
+		return CURL_SOCKET_BAD;
 	return socket(address->family, address->socktype | SOCK_CLOEXEC,
 		address->protocol);
 }
@@ -89,15 +124,83 @@ static bool is_loopback(const char *url)
 	       (length == 9 && strncmp(host, "localhost", 9) == 0);
 }
 
-static void set_route(CURL *easy, const struct endpoint *endpoint)
+/* By way of the folder's descriptor: the name of a socket has little room. */
+static int bind_in(int dir_fd, int fd, int *ret_path_fd)
 {
-	const char *path = endpoint_unix_socket(endpoint);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int rc = 0;
 
-	if (path != NULL)
-		(void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, path);
+	(void)g_snprintf(address.sun_path, sizeof(address.sun_path),
+		"/proc/self/fd/%d/s", dir_fd);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret_path_fd = openat(dir_fd, "s", O_PATH | O_CLOEXEC);
+	if (*ret_path_fd < 0)
+		rc = -errno;
+	(void)unlinkat(dir_fd, "s", 0);
+	return rc;
+}
+
+/* Binds the socket, keeps hold of its inode, and takes its name away. */
+static int bind_nameless(int fd, int *ret_path_fd)
+{
+	g_autofree char *dir =
+		g_build_filename(g_get_tmp_dir(), "pycloud-XXXXXX", NULL);
+	int dir_fd;
+	int rc;
+
+	if (g_mkdtemp_full(dir, 0700) == NULL)
+		return -errno;
+	dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rc = dir_fd < 0 ? -errno : bind_in(dir_fd, fd, ret_path_fd);
+	if (dir_fd >= 0)
+		(void)close(dir_fd);
+	(void)rmdir(dir);
+	return rc;
+}
+
+/* Its only path leads through our own descriptors. (In the abstract namespace
+ * anybody could connect, and curl would not keep the connection.) */
+static int start_listening(struct http_conn *c)
+{
+	int rc;
+
+	if (c->listen_fd >= 0)
+		return 0;
+	/* Whoever accepts polls first. */
+	c->listen_fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	rc = c->listen_fd < 0 ? -errno
+			      : bind_nameless(c->listen_fd, &c->listen_path_fd);
+	if (rc == 0 && listen(c->listen_fd, LISTEN_BACKLOG) < 0)
+		rc = -errno;
+	if (rc == 0)
+		c->listen_path =
+			g_strdup_printf("/proc/self/fd/%d", c->listen_path_fd);
+	else
+		stop_listening(c);
+	return rc;
+}
+
+static void set_route(struct http_conn *c)
+{
+	CURL *easy = c->easy;
+	const struct hop *hop = c->hop;
+
+	if (hop->unix_socket != NULL)
+		(void)curl_easy_setopt(
+			easy, CURLOPT_UNIX_SOCKET_PATH, hop->unix_socket);
+	if (c->connect_to != NULL)
+		(void)curl_easy_setopt(easy, CURLOPT_CONNECT_TO, c->connect_to);
+	if (hop->is_dialled)
+		(void)curl_easy_setopt(
+			easy, CURLOPT_UNIX_SOCKET_PATH, c->listen_path);
 	/* A proxy of the environment knows neither this computer's sockets
 	 * nor its loopback. */
-	if (path != NULL || is_loopback(endpoint_base_url(endpoint)))
+	if (hop->proxy_url != NULL)
+		(void)curl_easy_setopt(easy, CURLOPT_PROXY, hop->proxy_url);
+	else if (hop->unix_socket != NULL || hop->is_dialled ||
+		 is_loopback(hop->base_url))
 		(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
 #if LIBCURL_VERSION_NUM >= 0x075500
 	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -111,31 +214,125 @@ static void set_route(CURL *easy, const struct endpoint *endpoint)
 #endif
 }
 
-static void set_trust(CURL *easy, const struct endpoint *endpoint)
+/* The hop outlives the exchange, so curl need not copy. */
+static int set_blob(CURL *easy, CURLoption option, GBytes *bytes)
 {
-	const char *ca_file = endpoint_ca_file(endpoint);
+	struct curl_blob blob = { .flags = CURL_BLOB_NOCOPY };
+	gsize length;
 
-	if (ca_file != NULL)
-		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
-	if (!endpoint_is_insecure(endpoint))
-		return;
-	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-	(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	if (bytes == NULL)
+		return 0;
+	/* curl does not write into it. */
+	blob.data = (void *)(uintptr_t)g_bytes_get_data(bytes, &length);
+	blob.len = length;
+	return curl_easy_setopt(easy, option, &blob) == CURLE_OK ? 0 : -EPROTO;
 }
 
-int http_conn_prepare(struct http_conn *c, const char *target)
+static int set_trust(struct http_conn *c)
 {
-	g_autofree char *url = endpoint_url(c->endpoint, target);
 	CURL *easy = c->easy;
+	const struct hop *hop = c->hop;
+	int rc = 0;
 
+	if (hop->ca_file != NULL)
+		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, hop->ca_file);
+	if (hop->is_insecure) {
+		(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+		(void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	}
+	if (hop->ca_pem != NULL)
+		rc = set_blob(easy, CURLOPT_CAINFO_BLOB, hop->ca_pem);
+	if (rc == 0 && hop->cert_pem != NULL)
+		rc = set_blob(easy, CURLOPT_SSLCERT_BLOB, hop->cert_pem);
+	if (rc == 0 && hop->key_pem != NULL)
+		rc = set_blob(easy, CURLOPT_SSLKEY_BLOB, hop->key_pem);
+	return rc;
+}
+
+/* A relay takes the header for itself. */
+static bool puts_token_into_query(const struct hop *hop)
+{
+	return hop->kind == HOP_RELAYED && hop->token != NULL;
+}
+
+static int set_url(struct http_conn *c, const char *target)
+{
+	char *url = hop_url(c->hop, target);
+	CURLcode code;
+
+	if (puts_token_into_query(c->hop)) {
+		g_autofree char *plain = url;
+		char *token = g_uri_escape_string(
+			secret_peek(c->hop->token), NULL, FALSE);
+
+		url = g_strconcat(plain,
+			strchr(target, '?') == NULL ? "?token=" : "&token=",
+			token, NULL);
+		secret_wipe(token, strlen(token));
+		g_free(token);
+	}
 	if (strlen(url) > HTTP_URL_MAX)
+		code = CURLE_URL_MALFORMAT;
+	else
+		code = curl_easy_setopt(c->easy, CURLOPT_URL, url);
+	secret_wipe(url, strlen(url));
+	g_free(url);
+	if (code == CURLE_URL_MALFORMAT)
 		return -ENAMETOOLONG;
-	curl_easy_reset(easy);
+	return code == CURLE_OK ? 0 : -ENOMEM;
+}
+
+/* What the exchange before left behind, its URL with a token in it too. Its hop
+ * is the caller's. */
+static struct hop *forget_last(struct http_conn *c)
+{
+	struct hop *last = c->hop;
+
+	curl_easy_reset(c->easy);
 	c->header_bytes = 0;
 	c->connects = 0;
 	c->is_retry_refused = false;
-	if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK)
-		return -ENOMEM;
+	c->dial_error = 0;
+	g_clear_pointer(&c->connect_to, curl_slist_free_all);
+	c->hop = NULL;
+	return last;
+}
+
+/* To curl, all that is dialled leads to one place: it would go on using a
+ * connection to a pod that has been replaced. */
+static bool leads_elsewhere(const struct hop *last, const struct hop *hop)
+{
+	return hop->is_dialled && (last == NULL || last->login != hop->login);
+}
+
+static int find_hop(struct http_conn *c)
+{
+	struct hop *last = forget_last(c);
+	int rc = endpoint_hop(c->endpoint, c->cancel, c->end_ms, &c->hop);
+
+	if (rc == 0 && (c->multi == NULL || leads_elsewhere(last, c->hop))) {
+		stop_listening(c);
+		rc = open_multi(c);
+	}
+	hop_unref(last);
+	return rc;
+}
+
+int http_conn_prepare(struct http_conn *c, const char *target,
+	const struct cancel *cancel, int64_t end_ms)
+{
+	CURL *easy = c->easy;
+	int rc;
+
+	c->cancel = cancel;
+	c->end_ms = end_ms != 0 ? end_ms : clock_now_ms() + HTTP_HOP_TIMEOUT_MS;
+	rc = find_hop(c);
+	if (rc == 0)
+		rc = set_url(c, target);
+	if (rc == 0 && c->hop->is_dialled)
+		rc = start_listening(c);
+	if (rc < 0)
+		return rc;
 	/* What is encoded stays encoded, dots included. */
 	(void)curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -150,9 +347,15 @@ int http_conn_prepare(struct http_conn *c, const char *target)
 		easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)HTTP_SEND_BUFFER);
 	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
-	set_route(easy, c->endpoint);
-	set_trust(easy, c->endpoint);
-	return 0;
+	if (c->hop->connect_to != NULL) {
+		/* Whatever the URL's host and port. */
+		g_autofree char *line =
+			g_strconcat("::", c->hop->connect_to, NULL);
+
+		http_lines_add(&c->connect_to, line);
+	}
+	set_route(c);
+	return set_trust(c);
 }
 
 void http_lines_add(struct curl_slist **lines, const char *line)
@@ -175,17 +378,40 @@ static void add_secret_line(struct curl_slist **lines, const char *prefix,
 	g_free(line);
 }
 
-struct curl_slist *http_conn_auth_lines(const struct http_conn *c)
+/* Who we are to the one who answers first. */
+static struct curl_slist *relay_lines(const struct hop *hop)
 {
-	const struct secret *token = endpoint_token(c->endpoint);
 	struct curl_slist *lines = NULL;
 
-	if (token != NULL) {
-		add_secret_line(&lines, "Authorization: token ", token);
+	if (hop->bearer != NULL)
+		add_secret_line(&lines, "Authorization: Bearer ", hop->bearer);
+	else if (hop->basic != NULL)
+		add_secret_line(&lines, "Authorization: Basic ", hop->basic);
+	else if (hop->kind == HOP_DIRECT && hop->token != NULL)
+		add_secret_line(&lines, "Authorization: token ", hop->token);
+	return lines;
+}
+
+struct curl_slist *http_conn_auth_lines(const struct http_conn *c)
+{
+	struct curl_slist *lines = relay_lines(c->hop);
+
+	if (c->hop->kind == HOP_API_SERVER || c->hop->token != NULL)
 		return lines;
-	}
 	add_secret_line(&lines, "Cookie: _xsrf=", c->xsrf);
 	add_secret_line(&lines, "X-XSRFToken: ", c->xsrf);
+	return lines;
+}
+
+struct curl_slist *http_conn_upgrade_lines(
+	const struct http_conn *c, const struct secret *cookies)
+{
+	struct curl_slist *lines;
+
+	if (cookies == NULL)
+		return http_conn_auth_lines(c);
+	lines = relay_lines(c->hop);
+	add_secret_line(&lines, "Cookie: ", cookies);
 	return lines;
 }
 
@@ -333,6 +559,8 @@ static int connect_errno(const struct http_conn *c)
 
 	if (c->is_retry_refused)
 		return -ECONNRESET;
+	if (c->dial_error != 0)
+		return c->dial_error;
 	(void)curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &os_error);
 	switch (os_error) {
 	case ENETUNREACH:

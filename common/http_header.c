@@ -3,6 +3,8 @@
 
 #include "http_header.h"
 
+#include "limits.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +97,23 @@ static void parse_retry_after(
 		r->retry_after_ms = when > now ? (when - now) * 1000 : 0;
 }
 
+/* "name=value; Path=/; HttpOnly" -> "name=value". Not where it belongs: a
+ * relay passes on a path that holds behind it. */
+static void add_cookie(struct http_response *r, const char *value)
+{
+	size_t length = strcspn(value, ";");
+
+	if (!r->wants_cookies || length == 0)
+		return;
+	if (r->cookies == NULL)
+		r->cookies = g_string_sized_new(HTTP_COOKIES_MAX);
+	if (r->cookies->len + length + 2 > HTTP_COOKIES_MAX)
+		return;
+	if (r->cookies->len > 0)
+		g_string_append(r->cookies, "; ");
+	g_string_append_len(r->cookies, value, (gssize)length);
+}
+
 static void parse_field(struct http_response *r, const char *name,
 	const char *value, time_t now)
 {
@@ -110,6 +129,10 @@ static void parse_field(struct http_response *r, const char *name,
 		parse_retry_after(r, value, now);
 	} else if (g_ascii_strcasecmp(name, "content-type") == 0) {
 		r->is_html = g_ascii_strncasecmp(value, "text/html", 9) == 0;
+	} else if (g_ascii_strcasecmp(name, "server") == 0) {
+		r->has_server = true;
+	} else if (g_ascii_strcasecmp(name, "set-cookie") == 0) {
+		add_cookie(r, value);
 	} else if (g_ascii_strcasecmp(name, "location") == 0) {
 		g_free(r->location);
 		r->location = g_strdup(value);
@@ -137,6 +160,7 @@ static void forget_fields(struct http_response *r)
 	r->last_modified = 0;
 	r->retry_after_ms = -1;
 	r->is_html = false;
+	r->has_server = false;
 	g_clear_pointer(&r->location, g_free);
 }
 

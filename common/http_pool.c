@@ -24,6 +24,7 @@ struct http_pool {
 	struct http_conn *free;
 	unsigned count; /* connections that exist, leased ones included */
 	struct http_stats stats;
+	struct secret *cookies; /* NULL: none */
 };
 
 int http_pool_new(struct endpoint *endpoint, struct http_pool **ret)
@@ -49,6 +50,7 @@ void http_pool_free(struct http_pool *p)
 		g_free(c);
 	}
 	mutex_fini(&p->lock);
+	secret_unref(p->cookies);
 	secret_unref(p->xsrf);
 	endpoint_unref(p->endpoint);
 	g_free(p);
@@ -62,6 +64,27 @@ struct endpoint *http_pool_endpoint(struct http_pool *p)
 const struct secret *http_pool_xsrf(const struct http_pool *p)
 {
 	return p->xsrf;
+}
+
+struct secret *http_pool_cookies(struct http_pool *p)
+{
+	struct secret *cookies;
+
+	mutex_lock(&p->lock);
+	cookies = secret_ref(p->cookies);
+	mutex_unlock(&p->lock);
+	return cookies;
+}
+
+void http_pool_set_cookies(struct http_pool *p, struct secret *cookies)
+{
+	struct secret *old;
+
+	mutex_lock(&p->lock);
+	old = p->cookies;
+	p->cookies = secret_ref(cookies);
+	mutex_unlock(&p->lock);
+	secret_unref(old);
 }
 
 /* The top of the stack, or NULL when there is room for one more: its place is

@@ -29,17 +29,16 @@ static int take_socket(struct http_stream *s)
 int http_stream_open(struct http_stream *s, struct http_pool *pool,
 	const char *target, int64_t end_ms, const struct cancel *cancel)
 {
-	struct http_conn_limits limits = {
-		.timeout_ms = MAX(end_ms - clock_now_ms(), 1),
-	};
+	struct http_conn_limits limits = { 0 };
 	CURLcode code;
 	int rc = http_conn_init(
 		&s->conn, http_pool_endpoint(pool), http_pool_xsrf(pool));
 
 	if (rc == 0)
-		rc = http_conn_prepare(&s->conn, target);
+		rc = http_conn_prepare(&s->conn, target, cancel, end_ms);
 	if (rc < 0)
 		return rc;
+	limits.timeout_ms = MAX(end_ms - clock_now_ms(), 1);
 	(void)curl_easy_setopt(s->conn.easy, CURLOPT_CONNECT_ONLY, 1L);
 	(void)curl_easy_setopt(s->conn.easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
 	rc = http_conn_drive(&s->conn, &limits, cancel, &code);

@@ -179,7 +179,7 @@ int kernel_stop(
 
 /* --- the channel --------------------------------------------------------- */
 
-int kernel_channel_open(struct http_pool *pool, const char *id,
+int kernel_channel_open(struct http_pool *pool, const char *id, int timeout_ms,
 	const struct cancel *cancel, struct kernel_channel **ret)
 {
 	g_autofree char *session = g_uuid_string_random();
@@ -187,8 +187,7 @@ int kernel_channel_open(struct http_pool *pool, const char *id,
 		"api/kernels/%s/channels?session_id=%s", id, session);
 	struct websocket *websocket = NULL;
 	struct kernel_channel *channel;
-	int rc = websocket_open(
-		pool, target, KERNEL_START_TIMEOUT_MS, cancel, &websocket);
+	int rc = websocket_open(pool, target, timeout_ms, cancel, &websocket);
 
 	if (rc < 0)
 		return rc;
@@ -223,8 +222,8 @@ int kernel_channel_send(
 	int rc = -EMSGSIZE;
 
 	if (frame->len <= KERNEL_SEND_MAX)
-		rc = websocket_send(channel->websocket, is_binary, frame->data,
-			frame->len, KERNEL_SEND_MS);
+		rc = websocket_send(channel->websocket, NULL, is_binary,
+			frame->data, frame->len, KERNEL_SEND_MS);
 	g_byte_array_unref(frame);
 	return rc;
 }

@@ -34,8 +34,8 @@ int kernel_stop(struct http_pool *, const char *id, const struct cancel *);
 char *kernel_choose_spec(const cJSON *kernelspecs);
 
 /* Blocks until the kernel answers the server (about a second when it is new).
- * -ENOENT: no such kernel. The session is chosen here and unique. */
-int kernel_channel_open(struct http_pool *, const char *id,
+ * -ENOENT: no such kernel; -ETIMEDOUT. The session is chosen here and unique. */
+int kernel_channel_open(struct http_pool *, const char *id, int timeout_ms,
 	const struct cancel *, struct kernel_channel **ret);
 /* No call may be under way. NULL is fine. */
 void kernel_channel_free(struct kernel_channel *);

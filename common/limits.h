@@ -5,6 +5,12 @@
  * comes from outside may make us hold, wait or repeat without a bound. Raising
  * one of these is a decision; write down why beside it.
  */
+/* GCC's <limits.h> asks for the next one of this name, and -iquote puts this
+ * file before libc's: hand on, or MB_LEN_MAX is wrong for _FORTIFY_SOURCE. */
+#ifdef _GCC_NEXT_LIMITS_H
+#pragma GCC system_header
+#include_next <limits.h>
+#endif
 #ifndef PYCLOUD_LIMITS_H
 #define PYCLOUD_LIMITS_H
 
@@ -17,7 +23,11 @@
  * one thread, answers; and some to spare for those who wait. */
 #define HTTP_CONNECTIONS_MAX	16
 #define HTTP_CONNECT_TIMEOUT_MS 5000
-#define HTTP_HEADER_BYTES_MAX	(64 * KIB)
+/* Finding out where a server is now, where no other limit holds. */
+#define HTTP_HOP_TIMEOUT_MS 30000
+/* All cookies of an answer together. */
+#define HTTP_COOKIES_MAX      4096
+#define HTTP_HEADER_BYTES_MAX (64 * KIB)
 /* A 2xx body whose caller set no body_max. */
 #define HTTP_BODY_MAX_DEFAULT (1 * MIB)
 /* curl's own buffers, per connection. */
@@ -67,6 +77,9 @@
 #define KERNEL_BUFFERS_MAX	64
 /* A kernel's model, or all kernelspecs with their metadata. */
 #define KERNEL_REPLY_MAX (4 * MIB)
+/* A kernel that died before it spoke leaves its WebSocket without an answer,
+ * for as long as the server has patience with it. So often it is looked for. */
+#define HELPER_OPEN_MS 5000
 /* A helper that nobody needs is ended, kernel and all. */
 #define HELPER_IDLE_MS (10 * 60 * 1000)
 /* An answer that did not come is asked for again: messages get lost. */
@@ -79,9 +92,8 @@
 /* After this long it is sought again, whatever the server said: the connection
  * may be dead. Wrong suspicion costs a reconnection. */
 #define HELPER_DEAF_MS 6000
-/* How often, with growing waits (about four minutes in all), runs that go on
- * are worth another attempt to reach them. */
-#define HELPER_ATTEMPTS_MAX 12
+/* While a run goes on that cannot be followed: 250 ms, 500 ms, ... 16 s. */
+#define HELPER_WAIT_DOUBLINGS 6
 
 /* --- runs ---------------------------------------------------------------- */
 /* Output on its way and not yet acknowledged: at 20 ms round trip, and with an
@@ -89,17 +101,50 @@
 #define RUN_WINDOW_BYTES (4 * MIB)
 #define RUN_ACK_BYTES	 (1 * MIB)
 /* The supervisor records at most 64 KiB at a time. */
-#define RUN_FRAME_MAX	(1 * MIB)
-#define RUN_FEED_BYTES	(1 * MIB)
-#define RUN_COMMAND_MAX (128 * KIB)
+#define RUN_FRAME_MAX (1 * MIB)
+/* Starts without an answer, which the workspace is still to hear about. */
+#define RUNS_ABANDONED_MAX 64
+#define RUN_FEED_BYTES	   (1 * MIB)
+#define RUN_COMMAND_MAX	   (128 * KIB)
 /* Silence after which we ask whether something was lost, and the longest that
  * waiting grows to. */
 #define RUN_QUIET_MS	 1000
 #define RUN_QUIET_MAX_MS 15000
 
+/* --- Kubernetes ---------------------------------------------------------- */
+#define KUBE_CALL_TIMEOUT_MS 30000
+/* An image is pulled first, by a small computer perhaps. */
+#define KUBE_START_TIMEOUT_MS 600000
+/* A list of a namespace's pods with all they say of themselves. */
+#define KUBE_REPLY_MAX (32 * MIB)
+/* One event of a watch. */
+#define KUBE_LINE_MAX (4 * MIB)
+/* A watch is asked for again after this long; servers end them at will. */
+#define KUBE_WATCH_SECONDS 240
+/* A server says its token in the beginning of its log. */
+#define KUBE_TOKEN_LOG_BYTES (64 * KIB)
+/* A server that has just been started says it after a while. */
+#define KUBE_TOKEN_LOG_MS 20000
+#define KUBE_LOG_MAX	  ((int64_t)1 << 40)
+/* The API server's own pieces are of this size. */
+#define PORTFORWARD_PIECE (32 * KIB)
+/* Bytes that nobody takes for so long have no taker. */
+#define PORTFORWARD_SEND_TIMEOUT_MS 60000
+/* Of a message of the server's that is shown. */
+#define KUBE_MESSAGE_MAX 1024
+
 /* --- workspaces ---------------------------------------------------------- */
 #define WORKSPACE_NAME_MAX 63 /* as a label of a cluster's object */
 #define WORKSPACE_URL_MAX  4096
+/* In a cluster, with room for the longest suffix of ours. */
+#define KUBE_NAME_MAX	     55
+#define KUBE_IMAGE_BYTES_MAX 512
+/* Of a cluster's message, in a sentence. */
+#define KUBE_TEXT_MAX 400
+/* Of a list of pods or events, what is looked at. */
+#define KUBE_ITEMS_MAX 1000
+/* A container that ended so often will go on doing so. */
+#define KUBE_RESTARTS_MAX 2
 /* A cold Python on a busy machine; two seconds are usual. */
 #define LOCAL_START_TIMEOUT_MS 60000
 #define LOCAL_STOP_TIMEOUT_MS  3000
@@ -108,5 +153,52 @@
 /* A socket's path is short (108 bytes), so its name is too. */
 #define PRIVATE_DIR_NAME_MAX 16
 #define PRIVATE_DIR_TRIES    16
+
+/* --- hubs ---------------------------------------------------------------- */
+#define HUB_NAME_MAX 255
+#define HUB_PATH_MAX 2048
+/* A user's model with all named servers of his. */
+#define HUB_REPLY_MAX (4 * MIB)
+/* One event of a start's progress, and all of them together. */
+#define HUB_LINE_MAX   (64 * KIB)
+#define HUB_EVENTS_MAX (8 * MIB)
+/* It answers a start after up to ten seconds (slow_spawn_timeout). */
+#define HUB_CALL_TIMEOUT_MS 30000
+/* Where the stream of the progress is not to be had. */
+#define HUB_POLL_MS 500
+/* Between two starts of a server that does not stay: doubled each time. */
+#define HUB_START_DELAY_MS     5000
+#define HUB_START_DELAY_MAX_MS 600000
+/* What lived so long was stopped by somebody, and has not failed. */
+#define HUB_LIVED_MS 600000
+
+/* --- clusters ------------------------------------------------------------ */
+/* Five hundred clusters with their certificates are 3 MiB. */
+#define KUBECONFIG_FILE_MAX  (4 * MIB)
+#define KUBECONFIG_FILES_MAX 64
+#define KUBECONFIG_DEPTH_MAX 64
+#define KUBECONFIG_NODES_MAX 200000
+/* A file may be a pipe, as the shell's <(...) makes it. */
+#define KUBECONFIG_PIPE_TIMEOUT_MS 5000
+/* A certificate, a key, or a bundle of authorities (a system's is 230 KiB). */
+#define KUBE_PEM_MAX (1 * MIB)
+/* Files that somebody else rotates are read again after so long. */
+#define KUBE_FILE_BELIEVED_MS 60000
+/* A credential is renewed so long before it expires. */
+#define KUBE_EXPIRY_MARGIN_MS 30000
+/* What failed is not tried again before: a plugin that cannot log in would be
+ * started by every request. */
+#define KUBE_FAILURE_BELIEVED_MS 2000
+/* A plugin asks a server of its own; one that asks a person, who looks for a
+ * telephone, has longer. */
+#define KUBE_EXEC_TIMEOUT_MS	    60000
+#define KUBE_EXEC_PERSON_TIMEOUT_MS (5 * 60 * 1000)
+/* Between "please end" and "end". */
+#define KUBE_EXEC_PATIENCE_MS 500
+#define KUBE_EXEC_OUTPUT_MAX  (1 * MIB)
+#define KUBE_EXEC_WORDS_MAX   1000
+/* Of what it complains, the end; and of that, the last line. */
+#define CHILD_COMPLAINT_MAX 4096
+#define CHILD_LINE_MAX	    200
 
 #endif

@@ -8,8 +8,9 @@
  * understand it, and explicit pairs are what it checks.
  *
  * Locks here are leaves: no function holds two of them, and none is held
- * across I/O, a reply to the kernel, or a callback. Waiting for something slow
- * is done with a waitlist (waitlist.h).
+ * across I/O, a reply to the kernel, or a callback; the headers of the modules
+ * that do otherwise say so. Waiting for something slow is done with a waitlist
+ * (waitlist.h).
  */
 #ifndef PYCLOUD_MUTEX_H
 #define PYCLOUD_MUTEX_H
@@ -44,6 +45,14 @@ static inline void mutex_init(struct mutex *m)
 static inline void mutex_fini(struct mutex *m)
 {
 	(void)pthread_mutex_destroy(&m->raw);
+}
+
+/* For a callback that is called with it held, which no attribute can say. */
+static inline void mutex_is_held(const struct mutex *m)
+	PYCLOUD_TSA(assert_capability(*m));
+static inline void mutex_is_held(const struct mutex *m)
+{
+	(void)m;
 }
 
 static inline void mutex_lock(struct mutex *m) ACQUIRES(*m)

@@ -13,7 +13,7 @@
  */
 #include "config.h"
 
-#include "limits.h"
+#include "url_text.h"
 #include "workspace.h"
 
 #include <errno.h>
@@ -25,27 +25,6 @@ struct url_workspace {
 	char *ca_file;
 	bool is_insecure;
 };
-
-/* Words with which the pages of Jupyter's user interfaces begin. */
-static const char *const page_words[] = {
-	"tree",
-	"lab",
-	"notebooks",
-	"edit",
-	"doc",
-	"login",
-};
-
-static bool is_page_word(const char *segment, size_t length)
-{
-	size_t i;
-
-	for (i = 0; i < G_N_ELEMENTS(page_words); i++)
-		if (strlen(page_words[i]) == length &&
-			memcmp(page_words[i], segment, length) == 0)
-			return true;
-	return false;
-}
 
 /* Cuts `path` (with its leading slash) where a page begins, and the slashes at
  * its end. Behind JupyterHub's "user" stands a name, which may be any word. */
@@ -59,7 +38,7 @@ static void cut_page(char *path)
 		char *segment = p + 1;
 		size_t n = strcspn(segment, "/");
 
-		if (!is_user_name && is_page_word(segment, n)) {
+		if (!is_user_name && url_text_is_page_word(segment, n)) {
 			*p = '\0';
 			break;
 		}
@@ -70,36 +49,6 @@ static void cut_page(char *path)
 	length = strlen(path);
 	while (length > 0 && path[length - 1] == '/')
 		path[--length] = '\0';
-}
-
-static void wipe_free(char *text)
-{
-	if (text != NULL)
-		secret_wipe(text, strlen(text));
-	g_free(text);
-}
-
-/* Finds token=VALUE in the query. 0 with *ret NULL when there is none. */
-static int take_token(const char *query, struct secret **ret)
-{
-	const char *word = query;
-
-	*ret = NULL;
-	while (*word != '\0') {
-		size_t n = strcspn(word, "&");
-		char *value;
-
-		if (strncmp(word, "token=", 6) != 0 || n == 6) {
-			word += n + (word[n] == '&');
-			continue;
-		}
-		value = g_uri_unescape_segment(word + 6, word + n, NULL);
-		if (value != NULL)
-			*ret = secret_new(value, strlen(value));
-		wipe_free(value);
-		return *ret == NULL ? -EINVAL : 0;
-	}
-	return 0;
 }
 
 static int url_open(struct workspace *base, const struct cancel *c,
@@ -155,29 +104,6 @@ static const struct workspace_ops url_ops = {
 	.free = url_free,
 };
 
-/* What is wrong with the URL, or NULL. */
-static const char *find_fault(const char *url)
-{
-	const char *host = strstr(url, "://") + 3;
-	size_t authority = strcspn(host, "/?#");
-	const char *p;
-
-	if (strlen(url) > WORKSPACE_URL_MAX)
-		return "The URL is too long.";
-	for (p = url; *p != '\0'; p++)
-		if ((unsigned char)*p <= ' ' || *p == '\x7f' || *p == '\\')
-			return "The URL has a space or a control character or "
-			       "a backslash in it; write them as %20 and the "
-			       "like.";
-	if (memchr(host, '@', authority) != NULL)
-		return "A user name or password in the URL is not accepted: "
-		       "everybody on this computer can read a command line. "
-		       "Put the server's token into PYCLOUD_TOKEN.";
-	if (authority == 0 || host[0] == ':')
-		return "The URL names no host.";
-	return NULL;
-}
-
 /* Splits `copy` (which is cut in place) into *ret_base, borrowed from it, and
  * the token of its query. */
 static int split_url(
@@ -195,13 +121,13 @@ static int split_url(
 	cut_page(path);
 	*ret_base = copy;
 	*ret_token = NULL;
-	return query == NULL ? 0 : take_token(query, ret_token);
+	return query == NULL ? 0 : url_text_take_token(query, ret_token);
 }
 
 int provider_url_new(const char *url, const struct workspace_options *options,
 	struct workspace **ret, char **ret_why)
 {
-	const char *fault = find_fault(url);
+	const char *fault = url_text_fault(url);
 	struct url_workspace *w;
 	struct secret *token;
 	const char *base;

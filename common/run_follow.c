@@ -5,9 +5,11 @@
 
 #include "limits.h"
 
-void run_follow_init(struct run_follow *f, int64_t now_ms)
+void run_follow_init(struct run_follow *f, int64_t offset, int64_t now_ms)
 {
 	*f = (struct run_follow){
+		.offset = offset,
+		.acked = offset,
 		.asked_offset = -1,
 		.quiet_since_ms = now_ms,
 		.quiet_ms = RUN_QUIET_MS,
@@ -24,21 +26,30 @@ static enum run_follow_need ask_again(struct run_follow *f)
 	return RUN_FOLLOW_AGAIN;
 }
 
-int run_follow_output(struct run_follow *f, int64_t offset,
-	const uint8_t *bytes, size_t length, run_record_fn take, void *arg)
+int run_follow_output(struct run_follow *f, const struct run_piece *piece,
+	const struct run_sink *sink)
 {
-	int64_t known = f->offset - offset;
-	int rc;
+	int64_t known = f->offset - piece->offset;
+	ssize_t taken;
+	int rc = 0;
 
-	if (known < 0)
+	if (known < 0 && !piece->is_after_skip)
 		return (int)ask_again(f);
-	if (known >= (int64_t)length)
-		return RUN_FOLLOW_NOTHING;
-	rc = run_record_read(
-		&f->record, bytes + known, length - (size_t)known, take, arg);
+	if (known < 0)
+		rc = sink->skip(sink->arg);
 	if (rc < 0)
 		return rc;
-	f->offset = offset + (int64_t)length;
+	if (known < 0) {
+		f->offset = piece->offset;
+		known = 0;
+	}
+	if (known >= (int64_t)piece->length)
+		return RUN_FOLLOW_NOTHING;
+	taken = sink->take(
+		sink->arg, piece->bytes + known, piece->length - (size_t)known);
+	if (taken < 0)
+		return (int)taken;
+	f->offset += taken;
 	f->quiet_ms = RUN_QUIET_MS;
 	if (f->offset - f->acked < RUN_ACK_BYTES)
 		return RUN_FOLLOW_NOTHING;

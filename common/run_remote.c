@@ -23,17 +23,19 @@
 #include "waitlist.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 
 struct run_remote {
 	struct executor base;
 	struct helper *helper;
+	struct run_remote_memory memory;
 
 	struct mutex lock;
 	/* guarded by lock */
 	struct waitlist waiters;
-	GHashTable *runs; /* by id */
+	GHashTable *runs;      /* by id */
+	GHashTable *abandoned; /* ids; the helper is held for each */
+	int64_t abandoned_ms;  /* when the helper was last told of them */
 };
 
 struct remote_run {
@@ -46,6 +48,7 @@ struct remote_run {
 	struct run_follow follow;
 
 	/* guarded by owner->lock */
+	bool ends_input; /* told to each helper: it may be the first to hear */
 	bool is_confirmed;
 	bool is_busy; /* the keeper is at work on it */
 	bool is_over; /* nothing more is delivered, nothing held */
@@ -71,6 +74,73 @@ static cJSON *verb_with(
 
 	(void)cJSON_AddNumberToObject(call, key, (double)value);
 	return call;
+}
+
+static cJSON *end_of_input(const char *run)
+{
+	cJSON *call = verb_with("feed", run, "offset", 0);
+
+	(void)cJSON_AddTrueToObject(call, "eof");
+	return call;
+}
+
+/* --- starts that nobody answered ------------------------------------------ */
+
+/* It may go on, or come to be, and nobody will know of it: the workspace must
+ * hear that, however long it takes. */
+static void abandon(struct run_remote *x, const char *id) EXCLUDES(x->lock);
+static void abandon(struct run_remote *x, const char *id)
+{
+	bool is_kept;
+
+	mutex_lock(&x->lock);
+	is_kept = g_hash_table_size(x->abandoned) < RUNS_ABANDONED_MAX &&
+		  g_hash_table_add(x->abandoned, g_strdup(id));
+	x->abandoned_ms = clock_now_ms();
+	mutex_unlock(&x->lock);
+	if (is_kept)
+		helper_hold(x->helper);
+	helper_post(x->helper, verb("abandon", id));
+	helper_rouse(x->helper); /* whose silence counts from now on */
+}
+
+/* The workspace has heard it. */
+static void settle(struct run_remote *x, const char *id) EXCLUDES(x->lock);
+static void settle(struct run_remote *x, const char *id)
+{
+	bool is_settled;
+
+	mutex_lock(&x->lock);
+	is_settled = g_hash_table_remove(x->abandoned, id);
+	mutex_unlock(&x->lock);
+	if (is_settled)
+		helper_unhold(x->helper);
+}
+
+/* How long until it is to be called again, -1: never. */
+static int abandon_again(struct run_remote *x, bool is_new) EXCLUDES(x->lock);
+static int abandon_again(struct run_remote *x, bool is_new)
+{
+	g_autoptr(GPtrArray) calls = g_ptr_array_new();
+	int64_t left = -1;
+	GHashTableIter iter;
+	void *id;
+	guint i;
+
+	mutex_lock(&x->lock);
+	if (g_hash_table_size(x->abandoned) > 0)
+		left = x->abandoned_ms + RUN_QUIET_MAX_MS - clock_now_ms();
+	if (g_hash_table_size(x->abandoned) > 0 && (is_new || left <= 0)) {
+		g_hash_table_iter_init(&iter, x->abandoned);
+		while (g_hash_table_iter_next(&iter, &id, NULL))
+			g_ptr_array_add(calls, verb("abandon", id));
+		x->abandoned_ms = clock_now_ms();
+		left = RUN_QUIET_MAX_MS;
+	}
+	mutex_unlock(&x->lock);
+	for (i = 0; i < calls->len; i++)
+		helper_post(x->helper, g_ptr_array_index(calls, i));
+	return (int)left;
 }
 
 /* --- events, on the keeper's thread -------------------------------------- */
@@ -124,20 +194,6 @@ static void finish(struct remote_run *run, const struct run_end *end)
 		run->events.ended(run->events.arg, end);
 }
 
-static void take_output(
-	void *arg, int stream, const uint8_t *bytes, size_t length)
-{
-	struct remote_run *run = arg;
-
-	if (stream == RUN_RECORD_GAP)
-		log_warning("run %s: %.*s bytes of output were not kept in "
-			    "the workspace",
-			run->id, (int)length, (const char *)bytes);
-	else
-		run->events.output(run->events.arg, (enum run_stream)stream,
-			bytes, length);
-}
-
 static void post_need(struct remote_run *run, int need)
 {
 	struct helper *helper = run->owner->helper;
@@ -153,45 +209,52 @@ static void post_need(struct remote_run *run, int need)
 static void handle_output(struct remote_run *run, const cJSON *data,
 	const struct kernel_buffer *bytes)
 {
-	struct run_end broken = { .error = -EIO };
-	int64_t offset = 0;
+	const struct run_end broken = { .error = -EPROTO };
+	const struct run_sink sink = { run->events.record, run->events.skipped,
+		run->events.arg };
+	struct run_piece piece = {
+		.is_after_skip = json_bool(data, "skipped", false),
+		.bytes = bytes->bytes,
+		.length = bytes->length,
+	};
 	int need = -EPROTO;
 
-	if (json_int64(data, "offset", &offset) && offset >= 0)
-		need = run_follow_output(&run->follow, offset, bytes->bytes,
-			bytes->length, take_output, run);
+	if (json_int64(data, "offset", &piece.offset) && piece.offset >= 0)
+		need = run_follow_output(&run->follow, &piece, &sink);
 	run_follow_heard(&run->follow, clock_now_ms());
-	if (need < 0)
+	if (need == -EPROTO)
 		finish(run, &broken);
 	else
 		post_need(run, need);
 }
 
-static bool read_end(
-	const cJSON *data, int64_t *ret_length, struct run_end *ret)
+/* The length is -1 for a run that has no record any more. */
+static struct run_end read_end(const cJSON *data, int64_t *ret_length)
 {
-	int64_t status = -1, signal_number = -1;
+	const char *error = json_string(data, "error");
+	int64_t status = -1, number = -1, ago_ms = 0;
 
-	if (json_string(data, "error") != NULL ||
-		!json_int64(data, "length", ret_length) ||
-		!json_int64(data, "exit", &status) ||
-		!json_int64(data, "signal", &signal_number) || status < 0 ||
-		status > 255 || signal_number < 0 || signal_number > 64)
-		return false;
-	*ret = (struct run_end){ .exit_status = (int)status,
-		.signal = (int)signal_number };
-	return true;
+	*ret_length = -1;
+	(void)json_int64(data, "length", ret_length);
+	if (error != NULL && *error != '\0')
+		return (struct run_end){ .error = helper_errno(error) };
+	if (*ret_length < 0 || !json_int64(data, "exit", &status) ||
+		!json_int64(data, "signal", &number) || status < 0 ||
+		status > 255 || number < 0 || number > 64)
+		return (struct run_end){ .error = -EPROTO };
+	(void)json_int64(data, "ago_ms", &ago_ms);
+	return (struct run_end){ .exit_status = (int)status,
+		.signal = (int)number,
+		.ago_ms = MAX(ago_ms, 0) };
 }
 
 static void handle_end(struct remote_run *run, const cJSON *data)
 {
-	struct run_end end = { .error = -EIO };
-	int64_t length = 0;
-	enum run_follow_need need = RUN_FOLLOW_DONE;
+	int64_t length = -1;
+	struct run_end end = read_end(data, &length);
+	enum run_follow_need need = run_follow_end(&run->follow, length);
 
 	run_follow_heard(&run->follow, clock_now_ms());
-	if (read_end(data, &length, &end))
-		need = run_follow_end(&run->follow, length);
 	if (need == RUN_FOLLOW_DONE)
 		finish(run, &end);
 	else
@@ -202,8 +265,11 @@ static void on_event(void *arg, const char *event, const cJSON *data,
 	const struct kernel_buffer *bytes)
 {
 	struct run_remote *x = arg;
-	struct remote_run *run = begin_work(x, json_string(data, "run"));
+	const char *id = json_string(data, "run");
+	struct remote_run *run = begin_work(x, id);
 
+	if (run == NULL && id != NULL && strcmp(event, "ended") == 0)
+		settle(x, id);
 	if (run == NULL)
 		return;
 	if (strcmp(event, "output") == 0)
@@ -233,6 +299,8 @@ static int ask_for_runs(struct run_remote *x, bool is_new)
 			continue;
 		if (run->is_confirmed && is_new)
 			run_follow_asked(&run->follow, now);
+		if (run->is_confirmed && is_new && run->ends_input)
+			g_ptr_array_add(calls, end_of_input(run->id));
 		if (run->is_confirmed &&
 			(is_new || run_follow_tick(&run->follow, now, &mine) ==
 					   RUN_FOLLOW_AGAIN))
@@ -249,45 +317,48 @@ static int ask_for_runs(struct run_remote *x, bool is_new)
 
 static int on_tick(void *arg)
 {
-	return ask_for_runs(arg, false);
+	int runs = ask_for_runs(arg, false);
+	int abandoned = abandon_again(arg, false);
+
+	return runs < 0 || (abandoned >= 0 && abandoned < runs) ? abandoned
+								: runs;
+}
+
+/* Tells the runs whether they are followed. */
+static void tell_reach(struct run_remote *x, int error) EXCLUDES(x->lock);
+static void tell_reach(struct run_remote *x, int error)
+{
+	g_autoptr(GPtrArray) runs = g_ptr_array_new();
+	struct remote_run *run;
+	GHashTableIter iter;
+	guint i;
+
+	mutex_lock(&x->lock);
+	g_hash_table_iter_init(&iter, x->runs);
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&run)) {
+		if (!run->is_confirmed || run->is_over)
+			continue;
+		run->is_busy = true;
+		g_ptr_array_add(runs, run);
+	}
+	mutex_unlock(&x->lock);
+	for (i = 0; i < runs->len; i++) {
+		run = g_ptr_array_index(runs, i);
+		run->events.reach(run->events.arg, error);
+		end_work(x, run);
+	}
 }
 
 static void on_reconnected(void *arg)
 {
+	tell_reach(arg, 0);
 	(void)ask_for_runs(arg, true);
+	(void)abandon_again(arg, true);
 }
 
-static struct remote_run *begin_work_on_any(struct run_remote *x)
-	EXCLUDES(x->lock);
-static struct remote_run *begin_work_on_any(struct run_remote *x)
+static void on_unreachable(void *arg, int error)
 {
-	struct remote_run *run, *found = NULL;
-	GHashTableIter iter;
-
-	mutex_lock(&x->lock);
-	g_hash_table_iter_init(&iter, x->runs);
-	while (found == NULL &&
-		g_hash_table_iter_next(&iter, NULL, (gpointer *)&run))
-		if (run->is_confirmed && !run->is_over)
-			found = run;
-	if (found != NULL)
-		found->is_busy = true;
-	mutex_unlock(&x->lock);
-	return found;
-}
-
-static void on_lost(void *arg, int error)
-{
-	const struct run_end end = { .error = -EIO };
-	struct run_remote *x = arg;
-	struct remote_run *run;
-
-	while ((run = begin_work_on_any(x)) != NULL) {
-		log_warning("run %s cannot be followed any more: %s", run->id,
-			g_strerror(-error));
-		finish(run, &end);
-		end_work(x, run);
-	}
+	tell_reach(arg, error);
 }
 
 /* --- the executor -------------------------------------------------------- */
@@ -317,20 +388,23 @@ static void free_run(struct remote_run *run)
 	g_free(run);
 }
 
-static struct remote_run *add_run(
-	struct run_remote *x, const struct run_events *events)
+static struct remote_run *add_run(struct run_remote *x,
+	const struct run_place *place, const struct run_events *events,
+	bool is_confirmed)
 {
 	struct remote_run *run = g_new0(struct remote_run, 1);
 
 	run->base.ops = x->base.ops;
 	run->owner = x;
-	run->id = g_uuid_string_random();
+	run->id = g_strdup(place->id);
+	run->ends_input = place->ends_input;
 	run->events = *events;
-	run_follow_init(&run->follow, clock_now_ms());
-	helper_hold(x->helper);
+	run->is_confirmed = is_confirmed;
+	run_follow_init(&run->follow, place->offset, clock_now_ms());
 	mutex_lock(&x->lock);
 	g_hash_table_insert(x->runs, run->id, run);
 	mutex_unlock(&x->lock);
+	helper_hold(x->helper);
 	return run;
 }
 
@@ -343,7 +417,6 @@ static void remove_run(struct run_remote *x, struct remote_run *run)
 		(void)waitlist_wait(&x->waiters, &x->lock, NULL, -1);
 	mutex_unlock(&x->lock);
 	(void)mark_over(x, run);
-	helper_post(x->helper, verb("forget", run->id));
 }
 
 static int run_start(struct executor *base, const struct run_command *command,
@@ -351,9 +424,11 @@ static int run_start(struct executor *base, const struct run_command *command,
 	struct executor_run **ret_run)
 {
 	struct run_remote *x = (struct run_remote *)base;
+	const struct run_place place = { .id = command->id };
 	g_autoptr(GByteArray) line = NULL;
 	struct kernel_buffer bytes;
 	struct remote_run *run;
+	bool is_doubtful = false;
 	cJSON *call;
 	int rc;
 
@@ -362,16 +437,16 @@ static int run_start(struct executor *base, const struct run_command *command,
 	rc = join_words(command->argv, &line);
 	if (rc < 0)
 		return rc;
-	run = add_run(x, events);
-	call = verb("start", run->id);
+	run = add_run(x, &place, events, false);
+	call = verb_with("start", run->id, "output_max", command->output_max);
+	(void)cJSON_AddNumberToObject(call, "runs_keep", command->runs_keep);
 	(void)cJSON_AddStringToObject(call, "directory", command->directory);
 	bytes = (struct kernel_buffer){ line->data, line->len };
-	rc = helper_call(x->helper, call, &bytes, cancel, NULL);
+	rc = helper_call(x->helper, call, &bytes, cancel, &is_doubtful);
 	if (rc < 0) {
-		/* It may have been started although nobody told us. */
-		helper_post(x->helper,
-			verb_with("signal", run->id, "number", SIGKILL));
 		remove_run(x, run);
+		if (is_doubtful)
+			abandon(x, run->id);
 		free_run(run);
 		return rc;
 	}
@@ -379,6 +454,20 @@ static int run_start(struct executor *base, const struct run_command *command,
 	run->is_confirmed = true;
 	mutex_unlock(&x->lock);
 	*ret_run = &run->base;
+	return 0;
+}
+
+static int run_attach(struct executor *base, const struct run_place *place,
+	const struct run_events *events, struct executor_run **ret_run)
+{
+	struct run_remote *x = (struct run_remote *)base;
+
+	*ret_run = &add_run(x, place, events, true)->base;
+	/* To a helper that is there already; a new one hears it at once. */
+	if (place->ends_input)
+		helper_post(x->helper, end_of_input(place->id));
+	helper_post(x->helper,
+		verb_with("follow", place->id, "offset", place->offset));
 	return 0;
 }
 
@@ -403,9 +492,8 @@ static int feed_piece(struct remote_run *run, const uint8_t *bytes,
 		return rc;
 
 	call = verb_with("feed", run->id, "offset", offset);
-	(void)cJSON_AddBoolToObject(call, "eof", length == 0);
-	rc = helper_call(
-		x->helper, call, length > 0 ? &buffer : NULL, cancel, NULL);
+	(void)cJSON_AddFalseToObject(call, "eof");
+	rc = helper_call(x->helper, call, &buffer, cancel, NULL);
 
 	mutex_lock(&x->lock);
 	run->is_feeding = false;
@@ -416,6 +504,23 @@ static int feed_piece(struct remote_run *run, const uint8_t *bytes,
 	return rc == -ESRCH ? -EPIPE : rc;
 }
 
+/* Does not wait: whoever closes what it wrote to cannot be told of a failure,
+ * and the script must not wait for ever because there was one. */
+static int end_input(struct remote_run *run)
+{
+	struct run_remote *x = run->owner;
+	bool is_over;
+
+	mutex_lock(&x->lock);
+	is_over = run->is_over;
+	run->ends_input = true;
+	mutex_unlock(&x->lock);
+	if (is_over)
+		return -EPIPE;
+	helper_post(x->helper, end_of_input(run->id));
+	return 0;
+}
+
 static int run_feed(struct executor_run *base, const void *bytes, size_t length,
 	const struct cancel *cancel)
 {
@@ -423,6 +528,8 @@ static int run_feed(struct executor_run *base, const void *bytes, size_t length,
 	const uint8_t *from = bytes;
 	int rc;
 
+	if (length == 0)
+		return end_input(run);
 	do {
 		size_t n = length < RUN_FEED_BYTES ? length : RUN_FEED_BYTES;
 
@@ -448,6 +555,7 @@ static void run_release(struct executor_run *base)
 	struct remote_run *run = (struct remote_run *)base;
 
 	remove_run(run->owner, run);
+	helper_post(run->owner->helper, verb("forget", run->id));
 	free_run(run);
 }
 
@@ -457,25 +565,37 @@ static void run_free(struct executor *base)
 
 	helper_free(x->helper);
 	g_hash_table_unref(x->runs);
+	g_hash_table_unref(x->abandoned);
 	mutex_fini(&x->lock);
 	g_free(x);
 }
 
 static const struct executor_ops run_remote_ops = {
 	.start = run_start,
+	.attach = run_attach,
 	.feed = run_feed,
 	.signal = run_signal,
 	.release = run_release,
 	.free = run_free,
 };
 
-int run_remote_new(struct http_pool *pool, struct executor **ret)
+static void on_kernel(void *arg, const char *id)
+{
+	struct run_remote *x = arg;
+
+	if (x->memory.remember_kernel != NULL)
+		x->memory.remember_kernel(x->memory.arg, id);
+}
+
+int run_remote_new(struct http_pool *pool,
+	const struct run_remote_memory *memory, struct executor **ret)
 {
 	struct run_remote *x = g_new0(struct run_remote, 1);
 	const struct helper_handler handler = {
 		.event = on_event,
 		.reconnected = on_reconnected,
-		.lost = on_lost,
+		.unreachable = on_unreachable,
+		.kernel = on_kernel,
 		.tick = on_tick,
 		.arg = x,
 	};
@@ -483,8 +603,13 @@ int run_remote_new(struct http_pool *pool, struct executor **ret)
 
 	x->base.ops = &run_remote_ops;
 	x->runs = g_hash_table_new(g_str_hash, g_str_equal);
+	x->abandoned =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	mutex_init(&x->lock);
-	rc = helper_new(pool, &handler, &x->helper);
+	if (memory != NULL)
+		x->memory = *memory;
+	rc = helper_new(pool, &handler, x->memory.kernel_id, &x->helper);
+	x->memory.kernel_id = NULL; /* the caller's */
 	if (rc < 0) {
 		run_free(&x->base);
 		return rc;

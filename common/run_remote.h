@@ -10,6 +10,16 @@
 #include "executor.h"
 #include "http_pool.h"
 
-int run_remote_new(struct http_pool *, struct executor **ret);
+/* What a daemon that is killed leaves to the next one. */
+struct run_remote_memory {
+	const char *kernel_id; /* the helper's kernel, or NULL */
+	/* It is another one from now on; NULL: none. On the helper's thread. */
+	void (*remember_kernel)(void *arg, const char *id);
+	void *arg;
+};
+
+/* Copies the memory; NULL: there is none. */
+int run_remote_new(struct http_pool *, const struct run_remote_memory *,
+	struct executor **ret);
 
 #endif

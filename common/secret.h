@@ -18,7 +18,8 @@
 #include <stddef.h>
 
 #define SECRET_TIMEOUT_MS 3000
-#define SECRET_BYTES_MAX  4096
+/* A token that lists its owner's groups has a few hundred of them. */
+#define SECRET_BYTES_MAX 16384
 
 struct secret;
 

@@ -5,13 +5,12 @@ own, so it outlives the kernel, the connection and whoever asked. It owns the
 child (``python3 LINE``), records what the child writes, feeds it and signals
 it, and leaves the truth in the run's folder:
 
-    log      what the child wrote, in the order it was read: frames of one byte
-             (1 stdout, 2 stderr, 3 gap), four bytes length (big endian), and
-             the bytes. A gap's bytes are a decimal count of what was dropped.
-    status   JSON, appears whole and last: {"exit", "signal", "length",
-             "ended"}
+    log.R    the record (supervisor_log.py)
+    status   JSON, appears whole and last: {"exit", "signal", "length" (of the
+             record), "ended" (Unix time)}, and spaces
     stdin    what the child is to read; the helper appends, we follow
-    ctl      a FIFO; lines: "stdin" (the file has grown), "eof", "signal N"
+    ctl      a FIFO; lines: "stdin" (the file has grown), "eof", "signal N",
+             and from the child "figure NAME": a PNG in the folder is complete
 
 It is read from standard input (so no file of ours lies about), waits there for
 one job, a line of JSON, and answers with one line: {"pid": N} or {"errno": N}.
@@ -25,52 +24,23 @@ import errno
 import fcntl
 import json
 import os
+import re
 import select
 import signal
+import stat
 import struct
 import sys
 import termios
 import time
 
+from supervisor_log import STDERR, STDOUT, Log
+
 READ_BYTES = 65536
 PIPE_BYTES = 1 << 20
-LOG_MAX = 1 << 30
-FRAME = struct.Struct(">BI")
-STDOUT, STDERR, GAP = 1, 2, 3
-
-
-class Log:
-    """The record of what the child wrote; a full disk makes gaps, no harm."""
-
-    def __init__(self, path: bytes) -> None:
-        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self.length = 0
-        self.dropped = 0
-
-    def write(self, stream: int, data: bytes) -> None:
-        if self.dropped or self.length + len(data) > LOG_MAX:
-            self.dropped += len(data)
-        elif not self._append(FRAME.pack(stream, len(data)) + data):
-            self.dropped += len(data)
-
-    def close(self) -> None:
-        if self.dropped:
-            text = b"%d" % self.dropped
-            self._append(FRAME.pack(GAP, len(text)) + text)
-        os.close(self.fd)
-
-    def _append(self, frame: bytes) -> bool:
-        done = 0
-        try:
-            while done < len(frame):
-                done += os.write(self.fd, frame[done:])
-        except OSError:
-            # A torn frame would make everything after it unreadable.
-            os.ftruncate(self.fd, self.length)
-            os.lseek(self.fd, self.length, os.SEEK_SET)
-            return False
-        self.length += done
-        return True
+STATUS_BYTES = 512
+LINE_END_SECONDS = 0.05
+LINE_END_READS = 32
+FIGURE_NAME = re.compile(br"figure-(\d{1,9})\.png$")
 
 
 def spawn(job: dict) -> tuple:
@@ -118,10 +88,16 @@ class Supervisor:
         # writer finds out that we do not live.
         self.ctl = os.open(self.path(b"ctl"), os.O_RDWR | os.O_NONBLOCK)
         self.source = os.open(self.path(b"stdin"), os.O_RDONLY)
-        self.log = Log(self.path(b"log"))
+        # Its room on the disk is taken now: a full one must not hide the end.
+        self.status = os.open(self.path(b"status.new"),
+                              os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        if os.write(self.status, b" " * STATUS_BYTES) < STATUS_BYTES:
+            raise OSError(errno.ENOSPC, "no room for the status")
+        self.log = Log(folder, int(job["output_max"]))
         self.child_ended = self._watch_child()
         self.pid, self.stdin, out, err = spawn(job)
         self.streams = {out: STDOUT, err: STDERR}
+        self.torn = -1  # the stream whose last piece ended within a line
         os.set_blocking(self.stdin, False)
         for fd in self.streams:
             os.set_blocking(fd, False)
@@ -150,8 +126,9 @@ class Supervisor:
         status = None
         while status is None:
             ready = dict(poll.poll())
-            for fd in list(self.streams):
-                if fd in ready and not self._record(fd, READ_BYTES):
+            for fd in [fd for fd in self.streams if fd in ready]:
+                self._end_line(fd, poll)
+                if fd in self.streams and not self._record(fd, READ_BYTES):
                     poll.unregister(fd)
             if self.ctl in ready:
                 self._obey()
@@ -160,7 +137,22 @@ class Supervisor:
             if self.child_ended in ready:
                 status = self._reap()
         self._drain()
+        for name in self._figures_left():
+            self._take_figure(name)
         self._write_status(status)
+
+    def _end_line(self, fd: int, poll: "select.poll") -> None:
+        """Before `fd` is read: the other stream may stand within a line, as
+        an unbuffered print() writes the text and the line's end apart. What
+        is about to come does come first, so that neither tears the other's
+        lines; a prompt, which has no end, waits for nothing."""
+        torn = self.torn
+        for _ in range(LINE_END_READS):
+            if self.torn in (-1, fd) or not select.select(
+                    [torn], [], [], LINE_END_SECONDS)[0]:
+                break
+            if not self._record(torn, READ_BYTES):
+                poll.unregister(torn)
 
     def _record(self, fd: int, size: int) -> bool:
         """Moves up to `size` bytes of a pipe to the log; False at its end."""
@@ -168,6 +160,7 @@ class Supervisor:
             data = os.read(fd, size)
         except BlockingIOError:
             return True
+        self.torn = -1 if data.endswith((b"\n", b"\r")) or not data else fd
         if data:
             self.log.write(self.streams[fd], data)
             return True
@@ -200,6 +193,36 @@ class Supervisor:
                     os.killpg(self.pid, int(line[7:]))
                 except (ValueError, OSError):
                     pass
+            elif line.startswith(b"figure "):
+                self._drain()  # it comes after what was printed before it
+                self._take_figure(line[7:])
+
+    def _figures_left(self) -> list:
+        """Figures that the child had no time to tell of."""
+        found = map(FIGURE_NAME.match, os.listdir(self.folder))
+        return [m.group() for m in sorted(
+            (m for m in found if m), key=lambda m: int(m.group(1)))]
+
+    def _take_figure(self, name: bytes) -> None:
+        """Moves a PNG from the folder to the record."""
+        if not FIGURE_NAME.match(name):
+            return
+        try:
+            fd = os.open(self.path(name),
+                         os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return  # taken before
+        try:
+            st = os.fstat(fd)
+            if stat.S_ISREG(st.st_mode):
+                os.unlink(self.path(name))
+                if not (self.log.has_space(st.st_size) and
+                        self.log.write_figure(name, fd, st.st_size)):
+                    self.log.write(STDERR, b"pycloud: no room for %s\n" % name)
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
 
     def _feed(self, poll: "select.poll") -> None:
         """Gives the child what its standard input takes without blocking."""
@@ -238,24 +261,17 @@ class Supervisor:
         return status if pid else None
 
     def _write_status(self, status: int) -> None:
-        self.log.close()
+        length = self.log.close()
         by_signal = os.WIFSIGNALED(status)
         text = json.dumps({
             "exit": 0 if by_signal else os.WEXITSTATUS(status),
             "signal": os.WTERMSIG(status) if by_signal else 0,
-            "length": self.log.length,
+            "length": length,
             "ended": time.time(),
         })
-        write_atomically(self.path(b"status"), text.encode())
-
-
-def write_atomically(path: bytes, data: bytes) -> None:
-    fd = os.open(path + b".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
-    os.rename(path + b".new", path)
+        os.pwrite(self.status, text.encode().ljust(STATUS_BYTES), 0)
+        os.close(self.status)
+        os.rename(self.path(b"status.new"), self.path(b"status"))
 
 
 def to_bytes(text: str) -> bytes:
@@ -288,7 +304,3 @@ def main() -> None:
         return
     answer({"pid": supervisor.pid})
     supervisor.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -26,6 +26,8 @@
 
 #include "websocket.h"
 
+#include "http_cookies.h"
+#include "http_header.h"
 #include "http_stream.h"
 #include "limits.h"
 #include "mutex.h"
@@ -273,12 +275,23 @@ static int read_answer(struct websocket *ws, GString *header, int64_t end_ms,
 	return -EPROTO;
 }
 
+/* How an upgrade is asked for. */
+struct wish {
+	struct http_pool *pool;
+	const char *target;
+	const char *protocol; /* NULL: none */
+	const struct cancel *cancel;
+	int64_t end_ms;
+	struct secret *cookies; /* owned; NULL: none */
+};
+
 static GString *make_request(
-	struct websocket *ws, const char *target, const char *key)
+	struct websocket *ws, const struct wish *wish, const char *key)
 {
-	g_autofree char *url = endpoint_url(ws->stream.conn.endpoint, target);
+	g_autofree char *url = hop_url(ws->stream.conn.hop, wish->target);
 	GString *request = websocket_upgrade_request(url, key);
-	struct curl_slist *lines = http_conn_auth_lines(&ws->stream.conn);
+	struct curl_slist *lines =
+		http_conn_upgrade_lines(&ws->stream.conn, wish->cookies);
 	struct curl_slist *l;
 
 	for (l = lines; l != NULL; l = l->next) {
@@ -286,11 +299,33 @@ static GString *make_request(
 		g_string_append(request, "\r\n");
 	}
 	http_lines_free(lines);
+	if (wish->protocol != NULL)
+		g_string_append_printf(request,
+			"Sec-WebSocket-Protocol: %s\r\n", wish->protocol);
 	return g_string_append(request, "\r\n");
 }
 
-static int shake_hands(struct websocket *ws, const char *target, int64_t end_ms,
-	const struct cancel *cancel)
+/* Whose answer it was: the route may have a word to say. */
+static int judge(struct websocket *ws, const struct wish *wish,
+	const char *header, int rc)
+{
+	g_auto(GStrv) lines = g_strsplit(header, "\r\n", -1);
+	struct http_response r;
+
+	http_response_init(&r);
+	for (char **line = lines; *line != NULL; line++)
+		http_header_line(&r, *line, strlen(*line), 0);
+	r.error = r.status == 0 ? rc : 0;
+	r.is_upgrade = true;
+	endpoint_judge(http_pool_endpoint(wish->pool), ws->stream.conn.hop, &r,
+		wish->cancel, wish->end_ms);
+	if (r.error != 0)
+		rc = r.error;
+	http_response_clear(&r);
+	return rc;
+}
+
+static int shake_hands(struct websocket *ws, const struct wish *wish)
 {
 	g_autoptr(GString) answer = g_string_new(NULL);
 	char key[WEBSOCKET_KEY_SIZE];
@@ -298,30 +333,41 @@ static int shake_hands(struct websocket *ws, const char *target, int64_t end_ms,
 	int rc;
 
 	websocket_make_key(key);
-	request = make_request(ws, target, key);
-	rc = send_request(ws, request, end_ms, cancel);
+	request = make_request(ws, wish, key);
+	rc = send_request(ws, request, wish->end_ms, wish->cancel);
 	secret_wipe(request->str, request->len);
 	(void)g_string_free(request, TRUE);
 	if (rc == 0)
-		rc = read_answer(ws, answer, end_ms, cancel);
-	return rc < 0 ? rc : websocket_check_answer(answer->str, key);
+		rc = read_answer(ws, answer, wish->end_ms, wish->cancel);
+	if (rc == 0)
+		rc = websocket_check_answer(answer->str, key);
+	if (rc == 0 && wish->protocol != NULL &&
+		!websocket_has_protocol(answer->str, wish->protocol))
+		rc = -EPROTO;
+	return judge(ws, wish, answer->str, rc);
 }
 
 /* --- for callers ---------------------------------------------------------- */
 
-int websocket_open(struct http_pool *pool, const char *target, int timeout_ms,
-	const struct cancel *cancel, struct websocket **ret)
+static int open_once(struct wish *wish, struct websocket **ret)
 {
 	struct websocket *ws = g_new0(struct websocket, 1);
-	int64_t end_ms = clock_now_ms() + timeout_ms;
+	const struct hop *hop;
 	int rc;
 
 	mutex_init(&ws->lock);
 	g_queue_init(&ws->messages);
-	http_pool_count_request(pool);
-	rc = http_stream_open(&ws->stream, pool, target, end_ms, cancel);
+	http_pool_count_request(wish->pool);
+	rc = http_stream_open(&ws->stream, wish->pool, wish->target,
+		wish->end_ms, wish->cancel);
+	hop = ws->stream.conn.hop;
+	if (rc == 0 && hop->kind == HOP_RELAYED && hop->token != NULL)
+		rc = http_cookies_get(
+			wish->pool, wish->cancel, wish->end_ms, &wish->cookies);
 	if (rc == 0)
-		rc = shake_hands(ws, target, end_ms, cancel);
+		rc = shake_hands(ws, wish);
+	else if (hop != NULL)
+		rc = judge(ws, wish, "", rc);
 	if (rc == 0)
 		rc = start_frames(ws);
 	if (rc < 0) {
@@ -330,6 +376,36 @@ int websocket_open(struct http_pool *pool, const char *target, int timeout_ms,
 	}
 	*ret = ws;
 	return 0;
+}
+
+int websocket_open_protocol(struct http_pool *pool, const char *target,
+	const char *protocol, int timeout_ms, const struct cancel *cancel,
+	struct websocket **ret)
+{
+	struct wish wish = {
+		.pool = pool,
+		.target = target,
+		.protocol = protocol,
+		.cancel = cancel,
+		.end_ms = clock_now_ms() + timeout_ms,
+	};
+	int rc = open_once(&wish, ret);
+
+	/* Cookies of a server that has restarted since. */
+	if (rc == -EACCES && wish.cookies != NULL) {
+		http_pool_set_cookies(pool, NULL);
+		g_clear_pointer(&wish.cookies, secret_unref);
+		rc = open_once(&wish, ret);
+	}
+	secret_unref(wish.cookies);
+	return rc;
+}
+
+int websocket_open(struct http_pool *pool, const char *target, int timeout_ms,
+	const struct cancel *cancel, struct websocket **ret)
+{
+	return websocket_open_protocol(
+		pool, target, NULL, timeout_ms, cancel, ret);
 }
 
 static int64_t end_of(int timeout_ms)
@@ -365,8 +441,8 @@ static void break_off(struct websocket *ws) EXCLUDES(ws->lock)
 	http_stream_shutdown(&ws->stream);
 }
 
-int websocket_send(struct websocket *ws, bool is_binary, const void *bytes,
-	size_t length, int timeout_ms)
+int websocket_send(struct websocket *ws, const struct cancel *cancel,
+	bool is_binary, const void *bytes, size_t length, int timeout_ms)
 {
 	int64_t end_ms = end_of(timeout_ms);
 	bool is_done;
@@ -384,9 +460,9 @@ int websocket_send(struct websocket *ws, bool is_binary, const void *bytes,
 		mutex_unlock(&ws->lock);
 		if (is_done || rc < 0)
 			return rc;
-		rc = http_stream_wait(&ws->stream, POLLOUT, NULL, end_ms);
+		rc = http_stream_wait(&ws->stream, POLLOUT, cancel, end_ms);
 	}
-	if (rc == -ETIMEDOUT)
+	if (rc == -ETIMEDOUT || rc == -EINTR)
 		break_off(ws);
 	return rc;
 }

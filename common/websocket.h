@@ -25,11 +25,18 @@ struct websocket;
 int websocket_open(struct http_pool *, const char *target, int timeout_ms,
 	const struct cancel *, struct websocket **ret);
 
+/* The same, offering a subprotocol; a server that does not choose it is
+ * -EPROTO. */
+int websocket_open_protocol(struct http_pool *, const char *target,
+	const char *protocol, int timeout_ms, const struct cancel *,
+	struct websocket **ret);
+
 /* Sends one message of at most KERNEL_SEND_MAX bytes (else -EMSGSIZE) and
  * returns when all of it is written. -EPIPE once closed. -ETIMEDOUT (negative
- * timeout_ms: never) ends the WebSocket: half a message cannot be taken back. */
-int websocket_send(struct websocket *, bool is_binary, const void *bytes,
-	size_t length, int timeout_ms);
+ * timeout_ms: never) and -EINTR end the WebSocket: half a message cannot be
+ * taken back. */
+int websocket_send(struct websocket *, const struct cancel *, bool is_binary,
+	const void *bytes, size_t length, int timeout_ms);
 
 /* Waits for the next whole message (at most KERNEL_RECV_MAX bytes; pings are
  * answered inside), which the caller unrefs. -EPIPE at the end; -EPROTO when the

@@ -113,8 +113,16 @@ int websocket_check_answer(const char *header, const char *key)
 		return -EPROTO;
 	if (accept == NULL || strcmp(accept, expected) != 0)
 		return -EPROTO;
-	/* We offered neither an extension nor a subprotocol. */
+	/* We offered no extension. */
 	g_free(upgrade);
 	upgrade = find_field(lines, "Sec-WebSocket-Extensions");
 	return upgrade == NULL ? 0 : -EPROTO;
+}
+
+bool websocket_has_protocol(const char *header, const char *protocol)
+{
+	g_auto(GStrv) lines = g_strsplit(header, "\r\n", -1);
+	g_autofree char *chosen = find_field(lines, "Sec-WebSocket-Protocol");
+
+	return chosen != NULL && strcmp(chosen, protocol) == 0;
 }

@@ -6,10 +6,14 @@
 #define PYCLOUD_WEBSOCKET_HANDSHAKE_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 #define WEBSOCKET_KEY_SIZE 25 /* 16 bytes in base64, and a NUL */
 
 void websocket_make_key(char key[static WEBSOCKET_KEY_SIZE]);
+
+/* The server has chosen the subprotocol that we offered. */
+bool websocket_has_protocol(const char *header, const char *protocol);
 
 /* The request up to and without its empty line, so that lines can be added.
  * `url` is an endpoint's, "http://host:8888/user/ann/api/...". */

@@ -30,6 +30,7 @@ struct directory {
 	unsigned singles;
 	unsigned locals; /* names that are is_local: never make room of them */
 	int64_t used_ms;
+	uint64_t expired; /* as the cache's, of this directory's answers */
 };
 
 /* A directory that was removed or got another name. What was asked of its path
@@ -48,6 +49,7 @@ struct attr_cache {
 	struct parted parted[PARTED_MAX]; /* a ring */
 	unsigned next_parted;
 	unsigned names;
+	struct timespec root_time;
 };
 
 static void belief_free(gpointer p)
@@ -74,6 +76,7 @@ struct attr_cache *attr_cache_new(void)
 	c->directories = g_hash_table_new_full(
 		g_str_hash, g_str_equal, g_free, directory_free);
 	c->ticket = 1;
+	(void)clock_gettime(CLOCK_REALTIME, &c->root_time);
 	return c;
 }
 
@@ -96,6 +99,16 @@ uint64_t attr_cache_ticket(struct attr_cache *c)
 	ticket = c->ticket;
 	mutex_unlock(&c->lock);
 	return ticket;
+}
+
+struct timespec attr_cache_root_time(struct attr_cache *c)
+{
+	struct timespec root_time;
+
+	mutex_lock(&c->lock);
+	root_time = c->root_time;
+	mutex_unlock(&c->lock);
+	return root_time;
 }
 
 static struct directory *find_locked(struct attr_cache *c, const char *dir)
@@ -374,6 +387,44 @@ static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
 	}
 }
 
+/* How many of the names that are there are the listing's to disprove. */
+static guint count_provable(const struct directory *d, uint64_t ticket)
+{
+	GHashTableIter iter;
+	gpointer key, value;
+	guint count = 0;
+
+	g_hash_table_iter_init(&iter, d->names);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		const struct belief *b = value;
+
+		count += !b->is_absent && !keeps_own(b, ticket) &&
+			 !name_may_be_unlisted(key, false);
+	}
+	return count;
+}
+
+/* Are there other names in it than there were? */
+static bool has_other_names(
+	const struct directory *d, uint64_t ticket, const GPtrArray *entries)
+{
+	guint known = 0;
+
+	if (d->last_count < 0)
+		return false; /* nobody knows what there was */
+	for (guint i = 0; i < entries->len; i++) {
+		const struct entry *e = entries->pdata[i];
+		const struct belief *b = g_hash_table_lookup(d->names, e->name);
+
+		if (keeps_own(b, ticket))
+			continue;
+		if (b == NULL || b->is_absent)
+			return true;
+		known += !name_may_be_unlisted(e->name, false);
+	}
+	return known < count_provable(d, ticket);
+}
+
 void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
 	const char *dir, GPtrArray *entries)
 {
@@ -385,6 +436,12 @@ void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
 		return;
 	}
 	d = get_locked(c, dir);
+	if (ticket <= d->expired) {
+		mutex_unlock(&c->lock);
+		return;
+	}
+	if (dir[0] == '\0' && has_other_names(d, ticket, entries))
+		(void)clock_gettime(CLOCK_REALTIME, &c->root_time);
 	forget_unlisted_locked(c, d, ticket);
 	for (guint i = 0; i < entries->len; i++) {
 		const struct entry *e = entries->pdata[i];
@@ -412,7 +469,8 @@ void attr_cache_put_answer(struct attr_cache *c, uint64_t ticket,
 		return;
 	}
 	d = get_locked(c, dir);
-	if (!keeps_own(g_hash_table_lookup(d->names, name), ticket))
+	if (ticket > d->expired &&
+		!keeps_own(g_hash_table_lookup(d->names, name), ticket))
 		(void)believe_locked(c, d, name, or_absent);
 	d->used_ms = clock_now_ms();
 	make_room_locked(c);
@@ -427,6 +485,8 @@ static void touch_parent_locked(struct attr_cache *c, const char *dir)
 	struct directory *d = dir[0] == '\0' ? NULL : find_locked(c, parent);
 	struct belief *b;
 
+	if (dir[0] == '\0')
+		(void)clock_gettime(CLOCK_REALTIME, &c->root_time);
 	if (d == NULL)
 		return;
 	b = g_hash_table_lookup(d->names, path_basename(dir));
@@ -495,14 +555,14 @@ void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
 	struct belief *b;
 
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
-	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
+	d = get_locked(c, dir);
+	b = g_hash_table_lookup(d->names, name);
 	if (b != NULL)
 		b->is_dropped = true;
 	/* The listing too: it does not show a name that it need not prove and
 	 * that is not believed. */
-	if (d != NULL)
-		d->is_dropped = true;
+	d->is_dropped = true;
+	d->expired = c->ticket++;
 	mutex_unlock(&c->lock);
 }
 
@@ -614,8 +674,8 @@ void attr_cache_expire_dir(struct attr_cache *c, const char *dir)
 	struct directory *d;
 
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
-	if (d != NULL)
-		expire_locked(c, d);
+	d = get_locked(c, dir);
+	d->expired = c->ticket++;
+	expire_locked(c, d);
 	mutex_unlock(&c->lock);
 }

@@ -49,6 +49,10 @@ enum attr_answer attr_cache_lookup(struct attr_cache *, const char *dir,
 	const char *name, int64_t max_age_ms, struct entry *ret_entry,
 	int64_t *ret_age_ms);
 
+/* The root's mtime, which no listing tells: when its names were last seen to be
+ * others. */
+struct timespec attr_cache_root_time(struct attr_cache *);
+
 /* All children (of struct entry *, names sorted bytewise, free with
  * g_ptr_array_unref) when a listing at most max_age_ms old is here, else NULL.
  * ret_age_ms may be NULL. */
@@ -88,10 +92,11 @@ void attr_cache_moved(struct attr_cache *, const char *from, const char *to);
 void attr_cache_removed(struct attr_cache *, const char *path);
 
 /* What we tried to change may or may not be changed: ask before it is believed
- * again. What is local stays. */
+ * again; an answer that is on its way may be older. What is local stays. */
 void attr_cache_doubt(struct attr_cache *, const char *dir, const char *name);
 
-/* Believe nothing any more (local names stay). It stays known: ATTR_ANY_AGE. */
+/* Believe nothing any more (local names stay), nor the answers that are on their
+ * way. It stays known: ATTR_ANY_AGE. */
 void attr_cache_expire(struct attr_cache *);
 void attr_cache_expire_dir(struct attr_cache *, const char *dir);
 

@@ -8,8 +8,12 @@
  *     runs/                  N/ for each run, and `last`, a link to the newest
  *       N/command            the line as it was written
  *       N/output             what it wrote, live (run_file.h)
+ *       N/stdout, N/stderr   the same, each stream apart
  *       N/exit               its exit status; empty while it runs
+ *       N/started, N/ended   when; the second is empty while it runs
  *       N/status             key: value
+ *       N/ctl                write INT, TERM, KILL, ... or a number: a signal
+ *       N/figures/           the pictures it showed (PNG)
  *
  * Text files are made when opened and read directly, without the kernel's
  * pages. Nothing here can be created, renamed or removed.

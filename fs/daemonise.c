@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,46 @@
 
 /* One byte of exit code, then the line. */
 #define REPORT_BYTES_MAX 4096
+
+static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
+static volatile sig_atomic_t waited_for;
+static volatile sig_atomic_t was_interrupted;
+
+static void end_signals_set(sigset_t *set)
+{
+	(void)sigemptyset(set);
+	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
+		(void)sigaddset(set, end_signals[i]);
+}
+
+/* The child has a session of its own, so that the terminal's Ctrl-C reaches us
+ * alone. */
+static void pass_on(int number)
+{
+	(void)number;
+	was_interrupted = 1;
+	(void)kill((pid_t)waited_for, SIGTERM);
+}
+
+/* The first one is the child's, which says when it has ended; a second one
+ * ends us. Ignored ones (nohup) stay ignored. */
+static void pass_signals_on(pid_t child)
+{
+	struct sigaction action = {
+		.sa_handler = pass_on,
+		.sa_flags = (int)SA_RESETHAND,
+	};
+
+	waited_for = (sig_atomic_t)child;
+	(void)sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++) {
+		struct sigaction old;
+
+		if (sigaction(end_signals[i], NULL, &old) == 0 &&
+			old.sa_handler != SIG_IGN)
+			(void)sigaction(end_signals[i], &action, NULL);
+	}
+}
 
 static size_t read_report(int fd, char *buffer, size_t size)
 {
@@ -39,6 +80,10 @@ static void wait_for_child(int fd)
 	char report[REPORT_BYTES_MAX + 1];
 	size_t got = read_report(fd, report, REPORT_BYTES_MAX);
 
+	if (got == 0 && was_interrupted) {
+		(void)fputs("mount.pycloud: interrupted\n", stderr);
+		_exit(MOUNT_INTERRUPTED);
+	}
 	if (got == 0) {
 		(void)fputs("mount.pycloud: the daemon died before the mount "
 			    "was there; try --foreground to see why\n",
@@ -53,6 +98,8 @@ static void wait_for_child(int fd)
 
 bool daemonise_fork(struct daemonise *d, bool is_foreground)
 {
+	sigset_t passed_on;
+	sigset_t before;
 	int fds[2];
 	pid_t child;
 
@@ -61,7 +108,13 @@ bool daemonise_fork(struct daemonise *d, bool is_foreground)
 		return true;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return false;
+	/* Blocked until it is clear whom they are for. */
+	end_signals_set(&passed_on);
+	(void)sigprocmask(SIG_BLOCK, &passed_on, &before);
 	child = fork();
+	if (child > 0)
+		pass_signals_on(child);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child < 0) {
 		(void)close(fds[0]);
 		(void)close(fds[1]);

@@ -4,7 +4,8 @@
  * daemonise_fork() forks early, before any thread or server exists. The parent
  * waits for the child's word and passes it on: exit 0 only when the mount is
  * really there, otherwise the child's one line on stderr and its exit code. If
- * the child dies without a word the parent says so.
+ * the child dies without a word the parent says so. SIGINT, SIGTERM and SIGHUP
+ * that the parent gets meanwhile end the child.
  */
 #ifndef PYCLOUD_DAEMONISE_H
 #define PYCLOUD_DAEMONISE_H

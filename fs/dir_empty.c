@@ -9,8 +9,10 @@
 #include "names.h"
 #include "session.h"
 #include "tree.h"
+#include "workers.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* The server makes this directory beside whatever it deletes or renames, and
@@ -18,15 +20,12 @@
  * `rm -r` meets it after its own last delete. */
 #define CHECKPOINTS ".ipynb_checkpoints"
 
-/* A fresh listing of the directory. */
-static int list_now(
+/* What was asked for since its beliefs were dropped. */
+static int list_fresh(
 	struct request *r, const char *path, GPtrArray **ret_entries)
 {
-	struct session *s = r->session;
-
-	attr_cache_expire_dir(s->attrs, path);
-	return tree_list(
-		s->tree, path, REVALIDATE_MS, &r->cancel, ret_entries, NULL);
+	return tree_list(r->session->tree, path, REVALIDATE_MS, &r->cancel,
+		ret_entries, NULL);
 }
 
 static bool is_leftover(const GPtrArray *entries)
@@ -63,34 +62,101 @@ static int prove_unlisted_absent(struct request *r, const char *path)
 	return rc;
 }
 
-int dir_prove_empty(struct request *r, const char *path)
+/* --- at the same time ----------------------------------------------------- */
+
+struct question {
+	struct session *session;
+	char *path;
+};
+
+static void question_free(void *arg)
 {
-	g_autofree char *below = NULL;
+	struct question *q = arg;
+
+	g_free(q->path);
+	g_free(q);
+}
+
+static void question_run(void *arg, const struct cancel *cancel)
+{
+	struct question *q = arg;
 	GPtrArray *entries;
-	bool has_leftover;
+
+	if (tree_list(q->session->tree, q->path, REVALIDATE_MS, cancel,
+		    &entries, NULL) == 0)
+		g_ptr_array_unref(entries);
+	question_free(q);
+}
+
+/* `rm -r` meets a leftover in each directory or in none: when the last one had
+ * it, it is listed together with its directory. False: it is not. */
+static bool ask_ahead(struct session *s, const char *below)
+{
+	struct question *q;
+	struct job job = { question_run, question_free, NULL };
+
+	if (!atomic_load(&s->meets_leftovers))
+		return false;
+	attr_cache_expire_dir(s->attrs, below);
+	q = g_new(struct question, 1);
+	*q = (struct question){ s, g_strdup(below) };
+	job.arg = q;
+	(void)workers_add(s->workers, &job);
+	return true;
+}
+
+/* --- the proof ------------------------------------------------------------ */
+
+static int prove_leftover_empty(
+	struct request *r, const char *below, bool is_asked_ahead)
+{
+	GPtrArray *entries;
 	int rc;
 
-	if (local_has_names(r->session, path))
-		return -ENOTEMPTY;
-	rc = list_now(r, path, &entries);
+	if (!is_asked_ahead)
+		attr_cache_expire_dir(r->session->attrs, below);
+	rc = list_fresh(r, below, &entries);
+	/* What was asked ahead may be older than the leftover. */
+	if (rc == -ENOENT && is_asked_ahead)
+		rc = list_fresh(r, below, &entries);
 	if (rc < 0)
-		return rc;
-	if (entries->len == 0)
-		rc = prove_unlisted_absent(r, path);
-	if (rc < 0) {
-		g_ptr_array_unref(entries);
-		return rc;
-	}
-	has_leftover = is_leftover(entries);
+		return rc == -ENOENT ? 0 : rc;
 	rc = entries->len > 0 ? -ENOTEMPTY : 0;
 	g_ptr_array_unref(entries);
-	if (!has_leftover)
-		return rc;
-	below = path_join(path, CHECKPOINTS);
-	rc = list_now(r, below, &entries);
+	return rc;
+}
+
+static int prove_entries(struct request *r, const char *path,
+	const GPtrArray *entries, const char *below, bool is_asked_ahead)
+{
+	bool has_leftover = is_leftover(entries);
+	int rc;
+
+	if (entries->len > 0 && !has_leftover)
+		return -ENOTEMPTY;
+	atomic_store(&r->session->meets_leftovers, has_leftover);
+	rc = prove_unlisted_absent(r, path);
+	if (rc == 0 && has_leftover)
+		rc = prove_leftover_empty(r, below, is_asked_ahead);
+	return rc;
+}
+
+int dir_prove_empty(struct request *r, const char *path)
+{
+	struct session *s = r->session;
+	g_autofree char *below = path_join(path, CHECKPOINTS);
+	GPtrArray *entries;
+	bool is_asked_ahead;
+	int rc = local_has_names(s, path);
+
+	if (rc != 0)
+		return rc < 0 ? rc : -ENOTEMPTY;
+	attr_cache_expire_dir(s->attrs, path);
+	is_asked_ahead = ask_ahead(s, below);
+	rc = list_fresh(r, path, &entries);
 	if (rc < 0)
 		return rc;
-	rc = entries->len > 0 ? -ENOTEMPTY : 0;
+	rc = prove_entries(r, path, entries, below, is_asked_ahead);
 	g_ptr_array_unref(entries);
 	return rc;
 }

@@ -102,12 +102,21 @@
 #define RUN_LINE_MAX	(64 * 1024)
 /* How often those readers look whether the mount is ending. */
 #define RUN_READER_TURN_MS 500
-/* Runs remembered by one mount; the oldest finished one goes first. */
-#define RUNS_KEEP 20
+/* Runs remembered, here and in the workspace; the oldest that is over goes
+ * first. */
+#define RUNS_KEEP     20
+#define RUNS_KEEP_MAX 10000
 /* Runs going on at once; past it EAGAIN. */
 #define RUNS_ACTIVE_MAX 16
-/* Output kept of one run on this computer. */
-#define RUN_OUTPUT_MAX ((int64_t)1 << 30)
+/* Output kept of one run, here and in the workspace: its tail. */
+#define RUN_OUTPUT_MAX	 ((int64_t)1 << 30)
+#define RUN_OUTPUT_LEAST ((int64_t)1 << 20)
+#define RUN_FIGURES_MAX	 256
+/* A figure of the workspace has at most 64 MiB, in pieces of 64 KiB or more. */
+#define RUN_FIGURE_PIECES_MAX 4096
+/* While a run writes, what is believed about the workspace is dropped so
+ * often: its result files appear. */
+#define RUN_BELIEFS_MS 500
 
 /* A copy beside a file that somebody else saved: the longest name, extension
  * and host in it, and how many such copies of one second there may be. */
@@ -120,6 +129,8 @@
 #define SPOOL_SYNC_MS 1000
 /* Empty logs kept for the next files that become dirty. */
 #define SPOOL_SPARES 16
+/* Names given again to a file that another mount took for left behind. */
+#define SPOOL_COPY_TRIES 8
 /* Of uploads whose end is not known: digests remembered, and the largest file
  * that is read for it. */
 #define SENT_PIECES_MAX 1024
@@ -135,9 +146,38 @@
 
 /* How long unmounting goes on trying to place what is not on the server. */
 #define DRAIN_MS 30000
+/* How often it says what is left. */
+#define DRAIN_TELL_MS 100
+/* What a service manager is told to wait longer: than draining, and than the
+ * workspace's own start. */
+#define STOP_MARGIN_MS	15000
+#define START_MARGIN_MS 120000
 
 /* The kernel answers an invalidation at once; more than this means that it is
  * gone or stuck, and nobody should wait for it. */
 #define NOTIFY_WAIT_MS 5000
+
+/* All workspaces as one tree: how long the list of them is believed, how long
+ * asking for it may take, and who needs it waits for a newer one. */
+#define FOREST_LIST_VALID_MS 5000
+#define FOREST_LIST_MS	     10000
+#define FOREST_WAIT_MS	     2000
+/* How long a mount that failed is not tried again. */
+#define FOREST_FAILURE_MS 5000
+/* Programs that wait for mounts; more are told EAGAIN. Each that was told to
+ * walk once more does so at once. */
+#define FOREST_WAITERS_MAX 32
+#define FOREST_RETURN_MS   2000
+/* Names there ever were. */
+#define FOREST_PLACES_MAX 10000
+/* Of mkdir, of looking whether a workspace is empty, and of removing it with
+ * that: other changes of the root wait meanwhile. */
+#define FOREST_CREATE_MS 20000
+#define FOREST_PROOF_MS	 20000
+#define FOREST_REMOVE_MS 60000
+/* A process that was told to end, and has nothing to upload. */
+#define FOREST_CHILD_MS 10000
+/* A line of what such a process says. */
+#define FOREST_LINE_MAX 4096
 
 #endif

@@ -174,8 +174,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply_open(&r, &opened, fi);
 }
 
-/* Begins a request on an open handle. False: answered with EBADF. */
-static bool begin_on_handle(struct request *r, fuse_req_t req,
+bool fuse_begin_on_handle(struct request *r, fuse_req_t req,
 	const char *operation, fuse_ino_t ino, struct fuse_file_info *fi,
 	struct handle **ret_handle)
 {
@@ -195,7 +194,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	struct handle *h;
 	ssize_t n = -ENOMEM;
 
-	if (!begin_on_handle(&r, req, "read", ino, fi, &h))
+	if (!fuse_begin_on_handle(&r, req, "read", ino, fi, &h))
 		return;
 	if (h->node->ops->read == NULL)
 		n = -EISDIR;
@@ -214,7 +213,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *bytes,
 	struct handle *h;
 	ssize_t n = -EBADF;
 
-	if (!begin_on_handle(&r, req, "write", ino, fi, &h))
+	if (!fuse_begin_on_handle(&r, req, "write", ino, fi, &h))
 		return;
 	r.is_from_pages = fi->writepage != 0;
 	if (h->node->ops->write != NULL)
@@ -231,7 +230,7 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *h;
 	int rc = 0;
 
-	if (!begin_on_handle(&r, req, "flush", ino, fi, &h))
+	if (!fuse_begin_on_handle(&r, req, "flush", ino, fi, &h))
 		return;
 	if (h->node->ops->flush != NULL)
 		rc = h->node->ops->flush(&r, h);
@@ -246,7 +245,7 @@ static void op_fsync(
 	int rc = 0;
 
 	(void)datasync;
-	if (!begin_on_handle(&r, req, "fsync", ino, fi, &h))
+	if (!fuse_begin_on_handle(&r, req, "fsync", ino, fi, &h))
 		return;
 	if (h->node->ops->fsync != NULL)
 		rc = h->node->ops->fsync(&r, h);
@@ -271,7 +270,7 @@ static void op_release(
 	struct request r;
 	struct handle *h;
 
-	if (!begin_on_handle(&r, req, "release", ino, fi, &h))
+	if (!fuse_begin_on_handle(&r, req, "release", ino, fi, &h))
 		return;
 	release_handle(&r, h);
 	reply_err(&r, 0);
@@ -284,7 +283,7 @@ static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 	struct handle *h;
 	int rc = -EOPNOTSUPP;
 
-	if (!begin_on_handle(&r, req, "fallocate", ino, fi, &h))
+	if (!fuse_begin_on_handle(&r, req, "fallocate", ino, fi, &h))
 		return;
 	if (h->node->ops->fallocate != NULL)
 		rc = h->node->ops->fallocate(&r, h, mode, offset, length);
@@ -396,6 +395,8 @@ const struct fuse_lowlevel_ops fuse_ops = {
 	.fsync = op_fsync,
 	.release = op_release,
 	.fallocate = op_fallocate,
+	.poll = fuse_op_poll,
+	.ioctl = fuse_op_ioctl,
 	.opendir = fuse_op_opendir,
 	.readdir = fuse_op_readdir,
 	.readdirplus = fuse_op_readdirplus,

@@ -35,12 +35,23 @@ void fuse_op_readdir(
 void fuse_op_readdirplus(
 	fuse_req_t, fuse_ino_t, size_t, off_t, struct fuse_file_info *);
 
-/* Shared by both halves: begins the request and finds the node (with a ref).
+/* fuse_ask_ops.c: what is asked about open files. */
+void fuse_op_poll(fuse_req_t, fuse_ino_t, struct fuse_file_info *,
+	struct fuse_pollhandle *);
+void fuse_op_ioctl(fuse_req_t, fuse_ino_t, unsigned command, void *arg,
+	struct fuse_file_info *, unsigned flags, const void *in, size_t in_size,
+	size_t out_size);
+
+/* Shared by all of them: begins the request and finds the node (with a ref).
  * False: the request has been answered with ESTALE. */
+struct handle;
 struct node;
 struct request;
 bool fuse_begin(struct request *, fuse_req_t, const char *operation, fuse_ino_t,
 	struct node **ret_node);
+/* The same with an open handle. False: answered with EBADF. */
+bool fuse_begin_on_handle(struct request *, fuse_req_t, const char *operation,
+	fuse_ino_t, struct fuse_file_info *, struct handle **ret_handle);
 void fuse_done(struct request *, struct node *, int rc);
 
 #endif

@@ -235,13 +235,9 @@ bool local_is_editors(struct session *s, const char *name)
 	return name_policy_keeps(s->local->policy, name);
 }
 
-bool local_has_names(struct session *s, const char *path)
+int local_has_names(struct session *s, const char *path)
 {
-	GPtrArray *names = local_names_list(s->local->names, path);
-	bool has = names->len > 0;
-
-	g_ptr_array_unref(names);
-	return has;
+	return local_names_any(s->local->names, path);
 }
 
 /* --- what is open --------------------------------------------------------- */

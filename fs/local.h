@@ -49,8 +49,9 @@ int local_find_new_side(struct request *, struct node *dir,
 bool local_is_editors(struct session *, const char *name);
 /* "kept here", "native", "refused" or "unknown", for the status. */
 const char *local_hidden_text(struct session *);
-/* Names that stay here are in this directory of the server's. */
-bool local_has_names(struct session *, const char *path);
+/* Names that stay here are in this directory of the server's: 1, 0, or why that
+ * cannot be told. */
+int local_has_names(struct session *, const char *path);
 
 /* A node was opened at this descriptor, or closed again. */
 void local_opened(struct session *, struct node *, int fd);

@@ -90,6 +90,7 @@ char *local_dirs_id(const char *workspace)
 /* --- bytes that may be lost ----------------------------------------------- */
 
 #define OWN_PREFIX "second-"
+#define OWN_TRIES  8
 
 /* Removes a directory of plain files. */
 static void remove_directory(const char *path)
@@ -135,15 +136,21 @@ static void remove_left_behind(const char *base)
 		g_dir_close(dir);
 }
 
-/* The workspace's cache is another mount's: one of our own. */
-static int open_own_cache(
-	struct local_dirs *d, const char *base, char **ret_why)
+/* Between making and locking it another mount may take a directory for left
+ * behind, and remove it. */
+static bool is_there(int fd, const char *path)
+{
+	struct stat own, there;
+
+	return fstat(fd, &own) == 0 && lstat(path, &there) == 0 &&
+	       own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+}
+
+/* -EAGAIN: it is not ours. */
+static int try_own_cache(struct local_dirs *d, const char *base, char **ret_why)
 {
 	int rc;
 
-	(void)close(d->cache_fd);
-	d->cache_fd = -1;
-	g_free(d->cache_path);
 	d->cache_path = g_strdup_printf("%s/" OWN_PREFIX "XXXXXX", base);
 	if (g_mkdtemp_full(d->cache_path, 0700) == NULL) {
 		rc = -errno;
@@ -152,10 +159,34 @@ static int open_own_cache(
 		g_clear_pointer(&d->cache_path, g_free);
 		return rc;
 	}
-	d->keeps_cache = false;
 	rc = open_private(d->cache_path, &d->cache_fd, ret_why);
-	if (rc == 0)
-		(void)flock(d->cache_fd, LOCK_EX | LOCK_NB);
+	if (rc < 0)
+		return rc;
+	if ((flock(d->cache_fd, LOCK_EX | LOCK_NB) == 0 ||
+		    errno != EWOULDBLOCK) &&
+		is_there(d->cache_fd, d->cache_path))
+		return 0;
+	(void)close(d->cache_fd);
+	d->cache_fd = -1;
+	g_clear_pointer(&d->cache_path, g_free);
+	return -EAGAIN;
+}
+
+/* The workspace's cache is another mount's: one of our own. */
+static int open_own_cache(
+	struct local_dirs *d, const char *base, char **ret_why)
+{
+	int rc = -EAGAIN;
+
+	(void)close(d->cache_fd);
+	d->cache_fd = -1;
+	g_clear_pointer(&d->cache_path, g_free);
+	d->keeps_cache = false;
+	for (unsigned i = 0; rc == -EAGAIN && i < OWN_TRIES; i++)
+		rc = try_own_cache(d, base, ret_why);
+	if (rc == -EAGAIN)
+		*ret_why = g_strdup_printf(
+			"no directory that is made in %s stays", base);
 	return rc;
 }
 
@@ -185,15 +216,22 @@ static int open_below(
 	return open_private(below, ret_fd, ret_why);
 }
 
+char *local_dirs_state_path(const char *id)
+{
+	return place("XDG_STATE_HOME", ".local/state", id);
+}
+
 int local_dirs_open(struct local_dirs *d, const char *workspace, char **ret_why)
 {
 	g_autofree char *id = local_dirs_id(workspace);
 	int rc;
 
-	d->state_path = place("XDG_STATE_HOME", ".local/state", id);
+	d->state_path = local_dirs_state_path(id);
 	rc = open_below(d->state_path, "spool", &d->spool_fd, ret_why);
 	if (rc == 0)
 		rc = open_below(d->state_path, "names", &d->names_fd, ret_why);
+	if (rc == 0)
+		rc = open_below(d->state_path, "runs", &d->runs_fd, ret_why);
 	if (rc == 0)
 		rc = open_cache(d, id, ret_why);
 	return rc;
@@ -205,6 +243,8 @@ void local_dirs_close(struct local_dirs *d)
 		(void)close(d->spool_fd);
 	if (d->names_fd >= 0)
 		(void)close(d->names_fd);
+	if (d->runs_fd >= 0)
+		(void)close(d->runs_fd);
 	if (d->cache_path != NULL && !d->keeps_cache)
 		remove_directory(d->cache_path);
 	if (d->cache_fd >= 0)

@@ -434,9 +434,11 @@ static int for_each(int path_fd, each_fn each, void *arg)
 			(void)close(fd);
 		return rc;
 	}
-	while (rc == 0 && (e = readdir(stream)) != NULL)
+	while (rc == 0 && (errno = 0, e = readdir(stream)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			rc = each(arg, dirfd(stream), e->d_name);
+	if (rc == 0)
+		rc = -errno;
 	(void)closedir(stream);
 	return rc;
 }
@@ -465,6 +467,24 @@ GPtrArray *local_names_list(struct local_names *l, const char *path)
 		(void)for_each(dir, note_name, names);
 	g_ptr_array_sort(names, compare_names);
 	return names;
+}
+
+static int is_name(void *arg, int dir, const char *name)
+{
+	struct stat st;
+
+	(void)arg;
+	return is_shown(name) && name_check_local(name) == 0 &&
+	       stat_at(dir, name, &st) == 0;
+}
+
+int local_names_any(struct local_names *l, const char *path)
+{
+	int dir = walk(l, path, false);
+	int rc = dir < 0 ? absent(dir) : for_each(dir, is_name, NULL);
+
+	/* What this computer cannot name was never made here. */
+	return rc == -ENOENT || rc == -ENAMETOOLONG ? 0 : rc;
 }
 
 /* Skeletons below one that are empty, or hold nothing but such. */

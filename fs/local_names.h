@@ -34,6 +34,8 @@ int local_names_stat(struct local_names *, const char *path, struct stat *ret);
 /* The names in a directory, local or skeleton (of char *; g_ptr_array_unref),
  * sorted. None where there is no such directory. */
 GPtrArray *local_names_list(struct local_names *, const char *path);
+/* 1: there are some, 0: there are none, or why that cannot be told. */
+int local_names_any(struct local_names *, const char *path);
 
 /* A descriptor. Never creates. */
 int local_names_open(struct local_names *, const char *path, int flags);

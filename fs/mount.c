@@ -17,19 +17,28 @@
 #include "availability.h"
 #include "contents.h"
 #include "daemonise.h"
+#include "detacher.h"
+#include "drain_note.h"
+#include "forest_mount.h"
 #include "fs_limits.h"
+#include "fuse_loop.h"
 #include "fuse_ops.h"
+#include "harden.h"
 #include "http_pool.h"
 #include "local_dirs.h"
 #include "log.h"
+#include "mountinfo.h"
 #include "mountpoint.h"
 #include "notifier.h"
 #include "options.h"
+#include "progress.h"
 #include "replay.h"
 #include "run_remote.h"
 #include "run_table.h"
 #include "secret.h"
+#include "service_notify.h"
 #include "session.h"
+#include "stale_mount.h"
 #include "state.h"
 #include "status.h"
 #include "timefmt.h"
@@ -43,7 +52,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -54,6 +62,7 @@ struct mount {
 	struct cancel cancel; /* of the start; fired by SIGTERM and SIGINT */
 	struct workspace *workspace;
 	struct local_dirs dirs;
+	struct drain_note note; /* for who waits for our end */
 	struct state *state;
 	char *state_note; /* what became of an unusable one; NULL: nothing */
 	struct endpoint *endpoint;
@@ -62,12 +71,15 @@ struct mount {
 	struct remote *remote;
 	struct executor *executor;
 	struct session *session;
+	struct detacher detacher;
 	struct fuse_session *fuse;
+	uint64_t mount_id; /* mountinfo.h; 0: not mounted, or not found */
 	struct notifier *notifier;
 	pthread_t attendant;
 	bool has_attendant;
 	atomic_bool is_over; /* the attendant ends */
 	char *why;	     /* of a failure: one sentence */
+	struct progress progress;
 };
 
 /* --- signals -------------------------------------------------------------- */
@@ -180,11 +192,29 @@ static void install_signals(void)
 
 /* --- the steps of a start; each returns 0 or -errno with m->why ----------- */
 
+static void show_progress(void *arg, const char *line)
+{
+	progress_line(arg, line);
+	service_notify_status(line);
+}
+
 static int name_workspace(struct mount *m)
 {
 	const struct workspace_options options = {
 		.ca_file = m->options.ca_file,
 		.is_insecure = m->options.is_insecure,
+		.kubeconfig = m->options.kubeconfig,
+		.context = m->options.context,
+		.namespace = m->options.namespace,
+		.url = m->options.url,
+		.is_portforwarded = m->options.is_portforwarded,
+		.start = m->options.never_starts ? WORKSPACE_START_NEVER
+						 : WORKSPACE_START_AUTO,
+		.creates = m->options.creates,
+		.image = m->options.image,
+		.start_timeout_ms = (int)m->options.start_timeout_ms,
+		.progress = show_progress,
+		.progress_arg = &m->progress,
 	};
 
 	return workspace_parse(
@@ -195,7 +225,8 @@ static int name_workspace(struct mount *m)
 static int open_state(struct mount *m)
 {
 	g_autofree char *note = NULL;
-	int rc = local_dirs_open(&m->dirs, m->workspace->name, &m->why);
+	int rc = local_dirs_open(
+		&m->dirs, workspace_identity(m->workspace), &m->why);
 
 	if (rc < 0)
 		return rc;
@@ -208,6 +239,10 @@ static int open_state(struct mount *m)
 		m->why =
 			g_strdup_printf("cannot use %s: %s", m->dirs.state_path,
 				note != NULL ? note : g_strerror(-rc));
+	if (rc == 0 && drain_note_open(&m->note, m->dirs.state_path) < 0)
+		log_warning("umount will not wait for this mount: cannot "
+			    "write to %s",
+			m->dirs.state_path);
 	return rc;
 }
 
@@ -215,13 +250,20 @@ static int open_workspace(struct mount *m)
 {
 	/* The local server's life hangs on the thread that forked it, which
 	 * must therefore be this one; it must not inherit a blocked mask. */
-	return workspace_open(m->workspace, &m->cancel, &m->endpoint, &m->why);
+	int rc =
+		workspace_open(m->workspace, &m->cancel, &m->endpoint, &m->why);
+
+	progress_end(&m->progress);
+	return rc;
 }
 
 static char *explain(const struct mount *m, int rc)
 {
 	const char *url = endpoint_base_url(m->endpoint);
+	char *why = rc == -EINTR ? NULL : workspace_why(m->workspace);
 
+	if (why != NULL)
+		return why;
 	switch (-rc) {
 	case EACCES:
 	case EPERM:
@@ -282,6 +324,30 @@ static int make_remote(struct mount *m, const struct contents_limits *limits)
 
 /* Who is there, and may we? The first listing answers the second question,
  * and the first `ls` for free. */
+#define KERNEL_FACT "helper kernel"
+
+static void remember_kernel(void *arg, const char *id)
+{
+	const struct mount *m = arg;
+
+	(void)state_fact_set(m->state, KERNEL_FACT, id);
+}
+
+/* The kernel that an earlier mount left when it was killed is for the first
+ * mount of a workspace: a second one's is its own affair. */
+static int make_executor(struct mount *m)
+{
+	g_autofree char *kernel_id = NULL;
+	struct run_remote_memory memory = { .arg = m };
+
+	if (m->dirs.keeps_cache) {
+		(void)state_fact_get(m->state, KERNEL_FACT, &kernel_id);
+		memory.kernel_id = kernel_id;
+		memory.remember_kernel = remember_kernel;
+	}
+	return run_remote_new(m->pool, &memory, &m->executor);
+}
+
 static int greet_server(struct mount *m)
 {
 	const struct contents_limits limits = {
@@ -296,7 +362,7 @@ static int greet_server(struct mount *m)
 	if (rc == 0)
 		rc = make_remote(m, &limits);
 	if (rc == 0)
-		rc = run_remote_new(m->pool, &m->executor);
+		rc = make_executor(m);
 	if (rc < 0)
 		m->why = explain(m, rc);
 	return rc;
@@ -305,14 +371,20 @@ static int greet_server(struct mount *m)
 static void describe_availability(const struct mount *m, GString *text)
 {
 	struct availability_state state;
+	g_autofree char *known = NULL;
+	const char *why;
 	char since[32];
 
 	availability_state(m->remote, &state);
+	/* Who leads the way there may know better what is wrong with it. */
+	if (!state.is_online)
+		known = workspace_why(m->workspace);
+	why = known != NULL ? known : state.why;
 	time_format_iso8601(&state.since, since);
 	g_string_append_printf(text, "state: %s\nsince: %s\n",
 		state.is_online ? "online" : "offline", since);
-	if (state.why != NULL)
-		g_string_append_printf(text, "why: %s\n", state.why);
+	if (why != NULL)
+		g_string_append_printf(text, "why: %s\n", why);
 	g_free(state.why);
 }
 
@@ -336,9 +408,18 @@ static void describe(void *arg, GString *text)
 		m->server_version, stats.requests, stats.failures,
 		stats.connects, stats.bytes_in, stats.bytes_out,
 		stats.latency_us);
+	workspace_describe(m->workspace, text);
 	describe_availability(m, text);
 	if (m->state_note != NULL)
 		g_string_append_printf(text, "note: %s\n", m->state_note);
+	drain_note_describe(&m->note, text);
+}
+
+static void tell_left(void *arg, unsigned files, int64_t bytes)
+{
+	struct mount *m = arg;
+
+	drain_note_tell(&m->note, files, bytes);
 }
 
 static int make_session(struct mount *m)
@@ -354,6 +435,8 @@ static int make_session(struct mount *m)
 			.cache_bytes = m->options.cache_bytes,
 			.has_prefetch = m->options.has_prefetch,
 			.writeback_ms = m->options.writeback_ms,
+			.runs_keep = m->options.runs_keep,
+			.run_output_max = m->options.run_output_max,
 			.overlay_patterns = m->options.overlay_patterns,
 			.refuses_hidden = m->options.refuses_hidden,
 		},
@@ -364,8 +447,11 @@ static int make_session(struct mount *m)
 		.keeps_cache = m->dirs.keeps_cache,
 		.spool_fd = m->dirs.spool_fd,
 		.names_fd = m->dirs.names_fd,
+		.runs_fd = m->dirs.runs_fd,
 		.describe = describe,
 		.describe_arg = m,
+		.tell_left = tell_left,
+		.tell_left_arg = m,
 	};
 	GPtrArray *entries = NULL;
 	int rc = session_new(&params, &m->session);
@@ -397,7 +483,8 @@ static char *escape_option(const char *value)
 
 static struct fuse_session *new_fuse_session(struct mount *m)
 {
-	g_autofree char *name = escape_option(m->workspace->name);
+	g_autofree char *name = escape_option(
+		m->options.name != NULL ? m->options.name : m->workspace->name);
 	g_autofree char *options = g_strdup_printf(
 		"fsname=pycloud:%s,subtype=pycloud,default_permissions,"
 		"nosuid,nodev%s",
@@ -459,6 +546,7 @@ static int mount_session(struct mount *m)
 					  "container with --device /dev/fuse");
 		return -ENODEV;
 	}
+	m->mount_id = mountinfo_id(m->options.directory);
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
 	if (rc < 0) {
 		m->why = g_strdup("cannot start a thread");
@@ -466,31 +554,25 @@ static int mount_session(struct mount *m)
 	}
 	m->session->notifier = m->notifier;
 	run_table_set_ending(m->session->runs, is_ending, m->fuse);
+	(void)run_table_resume(m->session->runs);
 	return 0;
 }
 
 /* --- the life of a mount -------------------------------------------------- */
 
-static int serve(struct mount *m)
+/* While it goes on, and for whoever reads it afterwards. */
+static void drain(struct session *session)
 {
-#ifdef HAVE_FUSE_312
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
-	int rc;
+	g_autofree char *line = status_uploads(session);
+	unsigned kept;
 
-	fuse_loop_cfg_set_max_threads(config, FUSE_THREADS_MAX);
-	fuse_loop_cfg_set_idle_threads(config, FUSE_THREADS_IDLE_MAX);
-	fuse_loop_cfg_set_clone_fd(config, 0);
-	rc = fuse_session_loop_mt(m->fuse, config);
-	fuse_loop_cfg_destroy(config);
-	return rc;
-#else
-	struct fuse_loop_config config = {
-		.clone_fd = 0,
-		.max_idle_threads = FUSE_THREADS_IDLE_MAX,
-	};
-
-	return fuse_session_loop_mt(m->fuse, &config);
-#endif
+	service_notify_status(line);
+	kept = session_drain(session);
+	if (kept > 0)
+		service_notify_status("not everything could be uploaded; the "
+				      "next mount does it");
+	else
+		service_notify_status("everything is on the server");
 }
 
 /* In the opposite order. Detaching comes first and never waits for the
@@ -499,11 +581,13 @@ static void take_down(struct mount *m)
 {
 	atomic_store(&signalled_session, NULL);
 	atomic_store(&signalled_start, NULL);
+	service_notify_stopping(DRAIN_MS + STOP_MARGIN_MS);
 	end_attendant(m);
+	detacher_finish(&m->detacher, m->mount_id);
 	if (m->fuse != NULL)
 		fuse_session_unmount(m->fuse);
 	if (m->session != NULL)
-		(void)session_drain(m->session);
+		drain(m->session);
 	session_free(m->session);
 	notifier_free(m->notifier);
 	if (m->fuse != NULL)
@@ -513,6 +597,7 @@ static void take_down(struct mount *m)
 	http_pool_free(m->pool);
 	endpoint_unref(m->endpoint);
 	state_close(m->state);
+	drain_note_close(&m->note);
 	local_dirs_close(&m->dirs);
 	workspace_free(m->workspace);
 	cancel_fini(&m->cancel);
@@ -534,10 +619,34 @@ static void raise_descriptor_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Programs that give us credentials may need what is given up here, now and
+ * at every renewal: such a mount stays as it is. */
+static void lock_up(const struct mount *m)
+{
+	int rc;
+
+	if (workspace_starts_programs(m->workspace)) {
+		log_info("a program gives the credentials: no system call is "
+			 "refused to this mount");
+		return;
+	}
+	rc = harden_lock(log_level() == LOG_LEVEL_DEBUG);
+	if (rc == -ENOSYS)
+		log_debug("no system call is refused to this mount");
+	else if (rc < 0)
+		log_warning("no system call is refused to this mount: %s",
+			g_strerror(-rc));
+}
+
 static int start(struct mount *m)
 {
-	int rc = name_workspace(m);
+	/* While there is one thread. */
+	int rc = detacher_start(&m->detacher, m->options.directory);
 
+	if (rc == 0)
+		rc = name_workspace(m);
+	if (rc == 0)
+		rc = workspace_identify(m->workspace, &m->cancel, &m->why);
 	if (rc == 0)
 		rc = open_state(m);
 	if (rc == 0)
@@ -552,7 +661,18 @@ static int start(struct mount *m)
 		rc = mount_session(m);
 	if (rc == 0)
 		rc = start_attendant(m);
+	if (rc == 0)
+		lock_up(m);
 	return rc;
+}
+
+static void announce(const struct mount *m)
+{
+	g_autofree char *line = g_strdup_printf("%s is mounted on %s",
+		m->workspace->name, m->options.directory);
+
+	service_notify_status(line);
+	service_notify_ready();
 }
 
 static int run(struct mount *m)
@@ -563,32 +683,26 @@ static int run(struct mount *m)
 	cancel_init(&m->cancel, 0);
 	atomic_store(&signalled_start, &m->cancel);
 	install_signals();
+	service_notify_starting(m->options.start_timeout_ms + START_MARGIN_MS);
 	rc = start(m);
 	if (rc < 0) {
+		service_notify_status(
+			m->why != NULL ? m->why : g_strerror(-rc));
 		code = rc == -EINTR ? MOUNT_INTERRUPTED : MOUNT_FAILED;
 		(void)daemonise_failed(&m->daemonise, code,
 			m->why != NULL ? m->why : g_strerror(-rc));
 	} else {
 		atomic_store(&signalled_session, m->fuse);
 		daemonise_ready(&m->daemonise);
+		announce(m);
 		block_signals(false);
-		rc = serve(m);
+		rc = fuse_loop_run(m->fuse);
 		if (rc < 0)
 			log_error("the mount ended: %s", g_strerror(-rc));
 	}
 	take_down(m);
+	service_notify_close();
 	return code;
-}
-
-/* Tokens must not end up in a core file. */
-static void harden(void)
-{
-	const struct rlimit none = { 0, 0 };
-
-	(void)setrlimit(RLIMIT_CORE, &none);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	(void)prctl(PR_SET_DUMPABLE, 0);
-#endif
 }
 
 static int usage_error(struct mount *m, char *why)
@@ -601,7 +715,10 @@ static int usage_error(struct mount *m, char *why)
 
 int main(int argc, char **argv)
 {
-	struct mount m = { .dirs = LOCAL_DIRS_INIT };
+	struct mount m = { .dirs = LOCAL_DIRS_INIT,
+		.note = DRAIN_NOTE_INIT,
+		.detacher = DETACHER_INIT,
+		.progress.program = "mount.pycloud" };
 	char *why = NULL;
 
 	secret_hide_environment();
@@ -619,6 +736,8 @@ int main(int argc, char **argv)
 		log_set_level(LOG_LEVEL_INFO);
 	if (m.options.is_debug)
 		log_set_level(LOG_LEVEL_DEBUG);
+	if (!m.options.is_fake)
+		stale_mount_clear(m.options.directory);
 	why = mountpoint_problem(
 		m.options.directory, m.options.allows_nonempty);
 	if (why != NULL || m.options.is_fake) {
@@ -629,11 +748,14 @@ int main(int argc, char **argv)
 		(void)usage_error(&m, why);
 		return MOUNT_FAILED;
 	}
-	harden();
+	harden_memory();
+	service_notify_open(m.options.is_foreground || m.options.is_debug);
 	if (!daemonise_fork(&m.daemonise,
 		    m.options.is_foreground || m.options.is_debug)) {
 		(void)usage_error(&m, g_strdup("cannot fork"));
 		return MOUNT_SYSTEM;
 	}
+	if (forest_mount_is_meant(m.options.spec))
+		return forest_mount_run(&m.options, &m.daemonise);
 	return run(&m);
 }

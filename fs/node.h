@@ -22,6 +22,7 @@
 struct content;
 struct handle;
 struct node;
+struct poller;
 
 /* Attributes and how long the kernel may believe them. */
 struct node_attr {
@@ -95,6 +96,13 @@ struct node_ops {
 	int (*fsync)(struct request *, struct handle *);
 	int (*fallocate)(struct request *, struct handle *, int mode,
 		int64_t offset, int64_t length);
+	/* Would a read return at once? When not, the poller is woken as soon
+	 * as that may be otherwise. Takes the poller; NULL: nobody sleeps.
+	 * Without this op it would, always. */
+	bool (*poll)(struct request *, struct handle *, struct poller *);
+	/* How many bytes of `answer` are the answer. Without it: ENOTTY. */
+	ssize_t (*ioctl)(struct request *, struct handle *, unsigned command,
+		void *answer, size_t size);
 	/* Also of directories. The handle is freed afterwards. */
 	void (*release)(struct request *, struct handle *);
 

@@ -3,7 +3,10 @@
 
 #include "options.h"
 
+#include "config_file.h"
 #include "fs_limits.h"
+#include "option_help.h"
+#include "option_table.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -15,70 +18,10 @@
 #define DEFAULT_TIMEOUT_MS	30000
 #define DEFAULT_STALL_MS	30000
 #define DEFAULT_ATTR_TIMEOUT_MS 5000
-#define SECONDS_MAX		86400
-#define SIZE_NUMBER_MAX		(1 << 20) /* in any unit */
-
-enum kind {
-	KIND_SECONDS, /* int64_t of milliseconds */
-	KIND_LIMIT,   /* the same, and never none */
-	KIND_ID,      /* uid_t or gid_t */
-	KIND_MASK,    /* mode_t, octal */
-	KIND_SIZE,    /* int64_t of bytes: 100M, 2G */
-	KIND_SWITCH,  /* bool: on or off */
-	KIND_HIDDEN,  /* bool: keep or refuse */
-	KIND_FLAG,    /* bool, set by its presence */
-	KIND_STRING,
-	KIND_PASS,   /* handed to libfuse as it is */
-	KIND_IGNORE, /* of mount(8)'s own, or the default anyway */
-};
-
-static const struct {
-	const char *name;
-	enum kind kind;
-	size_t offset;
-} table[] = {
-	{ "timeout", KIND_LIMIT, offsetof(struct options, timeout_ms) },
-	{ "stall", KIND_LIMIT, offsetof(struct options, stall_ms) },
-	{ "attr_timeout", KIND_SECONDS,
-		offsetof(struct options, attr_timeout_ms) },
-	{ "uid", KIND_ID, offsetof(struct options, uid) },
-	{ "gid", KIND_ID, offsetof(struct options, gid) },
-	{ "fmask", KIND_MASK, offsetof(struct options, fmask) },
-	{ "dmask", KIND_MASK, offsetof(struct options, dmask) },
-	{ "cache_size", KIND_SIZE, offsetof(struct options, cache_bytes) },
-	{ "prefetch", KIND_SWITCH, offsetof(struct options, has_prefetch) },
-	{ "writeback", KIND_SECONDS, offsetof(struct options, writeback_ms) },
-	{ "overlay", KIND_STRING, offsetof(struct options, overlay_patterns) },
-	{ "hidden", KIND_HIDDEN, offsetof(struct options, refuses_hidden) },
-	{ "insecure", KIND_FLAG, offsetof(struct options, is_insecure) },
-	{ "nonempty", KIND_FLAG, offsetof(struct options, allows_nonempty) },
-	{ "debug", KIND_FLAG, offsetof(struct options, is_debug) },
-	{ "cacert", KIND_STRING, offsetof(struct options, ca_file) },
-	{ "allow_other", KIND_PASS, 0 },
-	{ "allow_root", KIND_PASS, 0 },
-	{ "noexec", KIND_PASS, 0 },
-	{ "noatime", KIND_PASS, 0 },
-	{ "auto", KIND_IGNORE, 0 },
-	{ "noauto", KIND_IGNORE, 0 },
-	{ "defaults", KIND_IGNORE, 0 },
-	{ "user", KIND_IGNORE, 0 },
-	{ "users", KIND_IGNORE, 0 },
-	{ "nouser", KIND_IGNORE, 0 },
-	{ "owner", KIND_IGNORE, 0 },
-	{ "group", KIND_IGNORE, 0 },
-	{ "_netdev", KIND_IGNORE, 0 },
-	{ "nofail", KIND_IGNORE, 0 },
-	{ "rw", KIND_IGNORE, 0 },
-	{ "exec", KIND_IGNORE, 0 },
-	{ "atime", KIND_IGNORE, 0 },
-	{ "relatime", KIND_IGNORE, 0 },
-	{ "async", KIND_IGNORE, 0 },
-	/* A mount of somebody's server never has these. */
-	{ "suid", KIND_IGNORE, 0 },
-	{ "dev", KIND_IGNORE, 0 },
-	{ "nosuid", KIND_IGNORE, 0 },
-	{ "nodev", KIND_IGNORE, 0 },
-};
+/* An image is pulled first, by a small computer perhaps. */
+#define DEFAULT_START_TIMEOUT_MS 600000
+#define SECONDS_MAX		 86400
+#define SIZE_NUMBER_MAX		 (1 << 20) /* in any unit */
 
 static bool parse_seconds(const char *text, int64_t least_ms, int64_t *ret_ms)
 {
@@ -121,48 +64,98 @@ static bool parse_size(const char *text, int64_t *ret_bytes)
 	return true;
 }
 
-/* Sets what table[i] describes. False: the value makes no sense. */
-static bool set_option(struct options *o, size_t i, const char *value)
+/* One word for false, another for true. */
+static bool parse_choice(
+	const char *text, const char *no, const char *yes, bool *ret)
 {
-	char *field = (char *)o + table[i].offset;
+	*ret = g_strcmp0(text, yes) == 0;
+	return *ret || g_strcmp0(text, no) == 0;
+}
+
+/* The words stand in the row: "no's|yes's". */
+static bool set_choice(
+	const struct option_row *row, const char *value, bool *field)
+{
+	g_auto(GStrv) words = g_strsplit(row->value, "|", 2);
+
+	return parse_choice(value, words[0], words[1], field);
+}
+
+static bool set_id(const char *value, uid_t *field)
+{
 	guint64 number;
 
-	switch (table[i].kind) {
+	if (!parse_number(value, 10, UINT32_MAX - 1, &number))
+		return false;
+	*field = (uid_t)number;
+	return true;
+}
+
+static bool set_mask(const char *value, mode_t *field)
+{
+	guint64 mask;
+
+	if (!parse_number(value, 8, 0777, &mask))
+		return false;
+	*field = (mode_t)mask;
+	return true;
+}
+
+static bool set_runs(const char *value, unsigned *field)
+{
+	guint64 number;
+
+	if (!parse_number(value, 10, RUNS_KEEP_MAX, &number) || number == 0)
+		return false;
+	*field = (unsigned)number;
+	return true;
+}
+
+static bool set_string(const char *value, char **field)
+{
+	if (value == NULL || *value == '\0')
+		return false;
+	g_free(*field);
+	*field = g_strdup(value);
+	return true;
+}
+
+/* Sets what the row describes. False: the value makes no sense. */
+static bool set_option(
+	struct options *o, const struct option_row *row, const char *value)
+{
+	char *field = (char *)o + row->offset;
+
+	switch (row->kind) {
 	case KIND_SECONDS:
 		return parse_seconds(value, 0, (void *)field);
 	case KIND_LIMIT:
 		return parse_seconds(value, 1, (void *)field);
 	case KIND_ID:
-		if (!parse_number(value, 10, UINT32_MAX - 1, &number))
-			return false;
-		*(uid_t *)(void *)field = (uid_t)number;
-		return true;
+		return set_id(value, (void *)field);
 	case KIND_MASK:
-		if (!parse_number(value, 8, 0777, &number))
-			return false;
-		*(mode_t *)(void *)field = (mode_t)number;
-		return true;
+		return set_mask(value, (void *)field);
+	case KIND_UMASK:
+		return set_mask(value, &o->fmask) && set_mask(value, &o->dmask);
+	case KIND_RUNS:
+		return set_runs(value, (void *)field);
 	case KIND_SIZE:
 		return parse_size(value, (void *)field);
-	case KIND_SWITCH:
-		*(bool *)(void *)field = g_strcmp0(value, "on") == 0;
-		return g_strcmp0(value, "on") == 0 ||
-		       g_strcmp0(value, "off") == 0;
-	case KIND_HIDDEN:
-		*(bool *)(void *)field = g_strcmp0(value, "refuse") == 0;
-		return g_strcmp0(value, "refuse") == 0 ||
-		       g_strcmp0(value, "keep") == 0;
+	case KIND_OUTPUT:
+		return parse_size(value, (void *)field) &&
+		       *(int64_t *)(void *)field >= RUN_OUTPUT_LEAST;
+	case KIND_CHOICE:
+		return set_choice(row, value, (void *)field);
 	case KIND_FLAG:
 		*(bool *)(void *)field = true;
 		return value == NULL;
 	case KIND_STRING:
-		if (value == NULL || *value == '\0')
-			return false;
-		g_free(*(char **)(void *)field);
-		*(char **)(void *)field = g_strdup(value);
-		return true;
+		return set_string(value, (void *)field);
+	case KIND_READ_ONLY:
+		*(bool *)(void *)field = true;
+		__attribute__((fallthrough));
 	case KIND_PASS:
-		g_string_append_printf(o->fuse_options, ",%s", table[i].name);
+		g_string_append_printf(o->fuse_options, ",%s", row->name);
 		return value == NULL;
 	case KIND_IGNORE:
 	default:
@@ -170,64 +163,47 @@ static bool set_option(struct options *o, size_t i, const char *value)
 	}
 }
 
-static bool find_option(const char *name, size_t *ret)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(table); i++) {
-		if (strcmp(table[i].name, name) == 0) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool parse_one(struct options *o, const char *word, char **ret_why)
+bool options_take(struct options *o, const char *word, char **ret_why)
 {
 	const char *equals = strchr(word, '=');
 	const char *value = equals == NULL ? NULL : equals + 1;
 	g_autofree char *name =
 		equals == NULL ? g_strdup(word)
 			       : g_strndup(word, (gsize)(equals - word));
-	size_t i;
+	const struct option_row *row;
 
 	if (*name == '\0' || g_str_has_prefix(name, "x-") ||
 		g_str_has_prefix(name, "comment"))
 		return true;
-	if (strcmp(name, "ro") == 0) {
-		o->is_read_only = true;
-		g_string_append(o->fuse_options, ",ro");
-		return true;
+	if (strcmp(name, "remount") == 0) {
+		*ret_why = g_strdup("a workspace cannot be remounted; unmount "
+				    "it, and mount it with the options that "
+				    "you want");
+		return false;
 	}
-	if (strcmp(name, "umask") == 0) {
-		guint64 mask;
-
-		if (parse_number(value, 8, 0777, &mask)) {
-			o->fmask = o->dmask = (mode_t)mask;
-			return true;
-		}
-	} else if (!find_option(name, &i)) {
-		if (o->is_sloppy)
-			return true;
+	row = option_table_find(name);
+	if (row == NULL && o->is_sloppy)
+		return true;
+	if (row == NULL)
 		*ret_why = g_strdup_printf("unknown option '%s'; "
 					   "mount.pycloud --help lists them",
 			name);
-		return false;
-	} else if (set_option(o, i, value)) {
-		return true;
-	}
-	*ret_why = g_strdup_printf("option '%s' does not take '%s'; "
-				   "mount.pycloud --help says what it takes",
-		name, value == NULL ? "" : value);
-	return false;
+	else if (!set_option(o, row, value))
+		*ret_why = g_strdup_printf("option '%s' does not take '%s'; "
+					   "mount.pycloud --help says what it "
+					   "takes",
+			name, value == NULL ? "" : value);
+	return *ret_why == NULL;
 }
 
 static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
 {
+	o->given = lists == NULL ? NULL : g_strjoinv(",", lists);
 	for (; lists != NULL && *lists != NULL; lists++) {
 		g_auto(GStrv) words = g_strsplit(*lists, ",", -1);
 
 		for (char **word = words; *word != NULL; word++)
-			if (!parse_one(o, *word, ret_why))
+			if (!options_take(o, *word, ret_why))
 				return false;
 	}
 	return true;
@@ -259,13 +235,16 @@ static void blot_secrets(char *arg)
 	}
 }
 
-static void set_defaults(struct options *o)
+void options_init(struct options *o)
 {
 	*o = (struct options){
 		.timeout_ms = DEFAULT_TIMEOUT_MS,
 		.stall_ms = DEFAULT_STALL_MS,
 		.attr_timeout_ms = DEFAULT_ATTR_TIMEOUT_MS,
+		.start_timeout_ms = DEFAULT_START_TIMEOUT_MS,
 		.cache_bytes = CACHE_BYTES,
+		.runs_keep = RUNS_KEEP,
+		.run_output_max = RUN_OUTPUT_MAX,
 		.has_prefetch = true,
 		.uid = getuid(),
 		.gid = getgid(),
@@ -284,43 +263,49 @@ static void wipe_strv(char **strv)
 static bool parse_words(char ***words, struct options *o, char ***ret_lists,
 	char ***ret_operands, char **ret_why)
 {
-	gboolean foreground = FALSE, fake = FALSE, sloppy = FALSE;
-	gboolean verbose = FALSE, debug = FALSE, version = FALSE;
-	gboolean help = FALSE, no_mtab = FALSE;
-	const GOptionEntry entries[] = {
+	g_autofree char *type = NULL; /* mount(8)'s; it has chosen us */
+	g_autofree char *namespace = NULL;
+	const GOptionEntry other[] = {
+		{ "type", 't', 0, G_OPTION_ARG_STRING, &type, NULL, NULL },
+		{ "mount-namespace", 'N', 0, G_OPTION_ARG_STRING, &namespace,
+			NULL, NULL },
 		{ "options", 'o', 0, G_OPTION_ARG_STRING_ARRAY, ret_lists, NULL,
 			NULL },
-		{ "foreground", 0, 0, G_OPTION_ARG_NONE, &foreground, NULL,
-			NULL },
-		{ "debug", 'd', 0, G_OPTION_ARG_NONE, &debug, NULL, NULL },
-		{ "fake", 'f', 0, G_OPTION_ARG_NONE, &fake, NULL, NULL },
-		{ "sloppy", 's', 0, G_OPTION_ARG_NONE, &sloppy, NULL, NULL },
-		{ "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, NULL, NULL },
-		{ "no-mtab", 'n', 0, G_OPTION_ARG_NONE, &no_mtab, NULL, NULL },
-		{ "version", 'V', 0, G_OPTION_ARG_NONE, &version, NULL, NULL },
-		{ "help", 'h', 0, G_OPTION_ARG_NONE, &help, NULL, NULL },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY,
 			ret_operands, NULL, NULL },
 		{ NULL, 0, 0, 0, NULL, NULL, NULL },
 	};
+	g_autofree GOptionEntry *letters =
+		g_new0(GOptionEntry, option_letter_count + 1);
+	g_autofree gboolean *given = g_new0(gboolean, option_letter_count);
 	GOptionContext *context = g_option_context_new(NULL);
 	g_autoptr(GError) error = NULL;
 	bool is_good;
 
+	for (size_t i = 0; i < option_letter_count; i++) {
+		letters[i].long_name = option_letters[i].name;
+		letters[i].short_name = option_letters[i].letter;
+		letters[i].arg = G_OPTION_ARG_NONE;
+		letters[i].arg_data = &given[i];
+	}
 	g_option_context_set_help_enabled(context, FALSE);
-	g_option_context_add_main_entries(context, entries, NULL);
+	g_option_context_add_main_entries(context, other, NULL);
+	g_option_context_add_main_entries(context, letters, NULL);
 	is_good = g_option_context_parse_strv(context, words, &error);
 	g_option_context_free(context);
 	if (!is_good)
 		*ret_why = g_strdup_printf(
 			"%s; see mount.pycloud --help", error->message);
-	o->is_foreground = foreground;
-	o->is_fake = fake;
-	o->is_sloppy = sloppy;
-	o->is_verbose = verbose;
-	o->is_debug = debug;
-	o->wants_version = version;
-	o->wants_help = help;
+	if (is_good && namespace != NULL) {
+		*ret_why = g_strdup_printf("cannot mount in another namespace; "
+					   "run: nsenter --mount=%s "
+					   "mount.pycloud WORKSPACE DIR",
+			namespace);
+		is_good = false;
+	}
+	for (size_t i = 0; i < option_letter_count; i++)
+		*((bool *)(void *)((char *)o + option_letters[i].offset)) =
+			given[i];
 	return is_good;
 }
 
@@ -335,9 +320,33 @@ static bool take_operands(struct options *o, char **operands, char **ret_why)
 				    "directory: mount.pycloud demo ~/ws");
 		return false;
 	}
-	o->spec = g_strdup(operands[0]);
+	if (o->spec == NULL) /* the name stands for itself */
+		o->spec = g_strdup(operands[0]);
 	o->directory = g_canonicalize_filename(operands[1], NULL);
 	return true;
+}
+
+/* The files, and the command line over them. Its options are looked at first:
+ * they say which files. */
+static bool take_files(
+	struct options *o, char **lists, const char *spec, char **ret_why)
+{
+	struct config_file *config = config_file_new();
+	struct options early;
+	bool is_good;
+
+	options_init(&early);
+	early.is_sloppy = o->is_sloppy;
+	is_good = parse_mount_options(&early, lists, ret_why) &&
+		  config_file_read_all(config, &early, spec, ret_why) &&
+		  config_file_apply(config, o, ret_why);
+	if (is_good && config_file_url(config) != NULL) {
+		o->spec = g_strdup(config_file_url(config));
+		o->name = g_strdup(config_file_bare_name(spec));
+	}
+	options_clear(&early);
+	config_file_free(config);
+	return is_good;
 }
 
 bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
@@ -347,13 +356,15 @@ bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
 	char **operands = NULL;
 	bool is_good;
 
-	set_defaults(ret);
+	options_init(ret);
 	for (int i = 0; i < argc; i++) {
 		words[i] = g_strdup(argv[i]);
 		if (i > 0)
 			blot_secrets(argv[i]);
 	}
 	is_good = parse_words(&words, ret, &lists, &operands, ret_why) &&
+		  (operands == NULL || ret->wants_help || ret->wants_version ||
+			  take_files(ret, lists, operands[0], ret_why)) &&
 		  parse_mount_options(ret, lists, ret_why) &&
 		  take_operands(ret, operands, ret_why);
 	if (operands != NULL)
@@ -367,9 +378,21 @@ void options_clear(struct options *o)
 	if (o->spec != NULL)
 		explicit_bzero(o->spec, strlen(o->spec));
 	g_clear_pointer(&o->spec, g_free);
+	g_clear_pointer(&o->name, g_free);
+	g_clear_pointer(&o->config_file, g_free);
 	g_clear_pointer(&o->directory, g_free);
 	g_clear_pointer(&o->ca_file, g_free);
 	g_clear_pointer(&o->overlay_patterns, g_free);
+	g_clear_pointer(&o->kubeconfig, g_free);
+	g_clear_pointer(&o->context, g_free);
+	g_clear_pointer(&o->namespace, g_free);
+	g_clear_pointer(&o->image, g_free);
+	if (o->given != NULL) /* with the url's secrets */
+		explicit_bzero(o->given, strlen(o->given));
+	g_clear_pointer(&o->given, g_free);
+	if (o->url != NULL)
+		explicit_bzero(o->url, strlen(o->url));
+	g_clear_pointer(&o->url, g_free);
 	if (o->fuse_options != NULL)
 		g_string_free(o->fuse_options, TRUE);
 	o->fuse_options = NULL;
@@ -377,44 +400,9 @@ void options_clear(struct options *o)
 
 void options_print_help(void)
 {
-	(void)puts(
-		"Usage: mount.pycloud WORKSPACE DIR [-o OPTION,...]\n"
-		"Mount a workspace (a Jupyter server) as a directory.\n"
-		"\n"
-		"WORKSPACE is a name (demo: served by this computer's Jupyter) or "
-		"the URL of\n"
-		"any Jupyter server. Its token comes from $PYCLOUD_TOKEN, from "
-		"the URL's\n"
-		"?token=, or from the desktop's keyring.\n"
-		"\n"
-		"  -o timeout=SECONDS       limit of a request (30)\n"
-		"  -o stall=SECONDS         limit of a transfer without a byte "
-		"(30)\n"
-		"  -o attr_timeout=SECONDS  how long names and attributes are "
-		"believed (5)\n"
-		"  -o uid=N,gid=N           owner of all files (you)\n"
-		"  -o umask=M,fmask=M,dmask=M  permission bits to take away, "
-		"octal\n"
-		"  -o cache_size=BYTES      of files kept on the local disk (1G)\n"
-		"  -o prefetch=off          ask for nothing before it is asked for\n"
-		"  -o writeback=SECONDS     upload so long after close (0: before)\n"
-		"  -o overlay=GLOB:GLOB...  names that stay on this computer, "
-		"besides editors' own\n"
-		"  -o hidden=refuse         where the server refuses dot names, "
-		"do not keep them\n"
-		"                           here: EPERM\n"
-		"  -o ro                    read only\n"
-		"  -o allow_other           other users may enter too\n"
-		"  -o nonempty              mount over a directory that has files\n"
-		"  -o cacert=FILE           trust this certificate authority\n"
-		"  -o insecure              do not verify the server's "
-		"certificate\n"
-		"      --foreground         do not become a daemon\n"
-		"  -d, --debug              log every operation (implies "
-		"--foreground)\n"
-		"  -s  ignore unknown options   -f  do all but mount   -v  say "
-		"more\n"
-		"  -h, --help   -V, --version\n"
-		"\n"
-		"Unmount with: umount DIR, or fusermount3 -u DIR");
+	GString *text = g_string_new(NULL);
+
+	option_help(text);
+	(void)fputs(text->str, stdout);
+	g_string_free(text, TRUE);
 }

@@ -1,6 +1,9 @@
 /*
  * options.h - what the command line of mount.pycloud asks for.
  *
+ * Which options there are stands in option_table.c. The files of
+ * config_file.h are read first, and the command line is over them.
+ *
  * mount(8) calls `mount.pycloud SPEC DIR [-sfnv] [-o ...]`; people put options
  * before or after the operands. Options that mount(8) and fstab use for
  * themselves (_netdev, user, nofail, x-...) are accepted and ignored; unknown
@@ -29,13 +32,15 @@ enum mount_exit {
 };
 
 struct options {
-	char *spec;
+	char *spec; /* what the name stands for, where a file says it */
+	char *name; /* that name; NULL: the spec says all */
 	char *directory;
 	bool is_foreground;
 	bool is_fake;
 	bool is_sloppy;
 	bool is_verbose;
 	bool is_debug;
+	bool has_no_mtab; /* of mount(8), and nothing to us */
 	bool wants_version;
 	bool wants_help;
 
@@ -50,12 +55,26 @@ struct options {
 	bool is_read_only;
 	int64_t cache_bytes;
 	bool has_prefetch;
-	int64_t writeback_ms;	/* 0: close waits for the upload */
+	int64_t writeback_ms; /* 0: close waits for the upload */
+	unsigned runs_keep;
+	int64_t run_output_max;
 	char *overlay_patterns; /* names that stay here, besides editors' */
 	bool refuses_hidden;	/* dot names that the server refuses */
+	/* Of a cluster. */
+	char *kubeconfig;
+	char *context;
+	char *namespace;
+	bool is_portforwarded;
+	bool never_starts;
+	bool creates;
+	char *image;
+	int64_t start_timeout_ms;
+	char *url; /* instead of what the name means */
 	bool is_insecure;
 	bool allows_nonempty;
 	char *ca_file;
+	char *config_file;     /* instead of the usual ones */
+	char *given;	       /* all of -o, as one list; NULL: none */
 	GString *fuse_options; /* ",ro,allow_other": passed on */
 };
 
@@ -63,6 +82,11 @@ struct options {
  * argv in either case. */
 bool options_parse(int argc, char **argv, struct options *ret, char **ret_why);
 void options_clear(struct options *);
+
+/* What holds where nobody says anything; options_clear() it. */
+void options_init(struct options *);
+/* One option, as it stands between the commas of -o. False: *ret_why. */
+bool options_take(struct options *, const char *word, char **ret_why);
 void options_print_help(void);
 
 #endif

@@ -186,6 +186,16 @@ void reply_readlink(struct request *r, const char *target)
 	(void)fuse_reply_readlink(take_fuse(r, 0), target);
 }
 
+void reply_poll(struct request *r, unsigned events)
+{
+	(void)fuse_reply_poll(take_fuse(r, 0), events);
+}
+
+void reply_ioctl(struct request *r, const char *answer, size_t length)
+{
+	(void)fuse_reply_ioctl(take_fuse(r, 0), 0, answer, length);
+}
+
 void reply_statfs(struct request *r, const struct statvfs *st)
 {
 	(void)fuse_reply_statfs(take_fuse(r, 0), st);

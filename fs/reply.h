@@ -37,6 +37,8 @@ void reply_open(
 void reply_write(struct request *, size_t);
 void reply_buffer(struct request *, const char *, size_t);
 void reply_readlink(struct request *, const char *);
+void reply_poll(struct request *, unsigned events);
+void reply_ioctl(struct request *, const char *answer, size_t);
 void reply_statfs(struct request *, const struct statvfs *);
 /* As getxattr and listxattr want it: only the length when size is 0. */
 void reply_xattr(

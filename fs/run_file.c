@@ -8,6 +8,9 @@
 #include "handle_table.h"
 #include "mutex.h"
 #include "node_table.h"
+#include "poller.h"
+#include "run_ioctl.h"
+#include "run_line.h"
 #include "run_table.h"
 #include "session.h"
 
@@ -20,11 +23,19 @@
 struct conversation {
 	struct mutex lock;
 	/* guarded by lock */
-	GString *line;	 /* until its end was written */
-	struct run *run; /* once started, or once read from; a reference */
-	bool is_writer;	 /* it started the run */
-	int64_t read_offset;
+	GString *line;	     /* until its end was written */
+	struct run *run;     /* once started, or once read from; a reference */
+	bool is_writer;	     /* it started the run */
+	int64_t read_offset; /* behind what was read last */
+	int64_t skipped; /* from what is read here to the place in the log */
 };
+
+static enum run_view view_of(const struct node *n)
+{
+	if (n->ops == &run_stdout_ops)
+		return RUN_VIEW_STDOUT;
+	return n->ops == &run_stderr_ops ? RUN_VIEW_STDERR : RUN_VIEW_OUTPUT;
+}
 
 /* The run this handle talks about, or NULL. With a reference of its own: a
  * write may start another run in the midst of a read. */
@@ -61,8 +72,8 @@ static int run_file_getattr(
 	if (run != NULL)
 		run_state(run, &state);
 	run_unref(run);
-	attr_fill_control(s, n, n->tag == 0 ? 0644 : 0444, state.output_bytes,
-		&state.changed, ret);
+	attr_fill_control(s, n, n->tag == 0 ? 0644 : 0444,
+		state.output.size[view_of(n)], &state.changed, ret);
 	return 0;
 }
 
@@ -96,6 +107,62 @@ static int run_file_open(
 	return 0;
 }
 
+static int run_output_open(
+	struct request *r, struct node *n, int flags, struct open_result *ret)
+{
+	return (flags & O_ACCMODE) == O_RDONLY ? run_file_open(r, n, flags, ret)
+					       : -EACCES;
+}
+
+/* The place in the log of what this handle reads at `offset`. */
+static int64_t to_log(struct conversation *c, int64_t offset)
+{
+	mutex_lock(&c->lock);
+	offset += c->skipped;
+	mutex_unlock(&c->lock);
+	return offset;
+}
+
+/* Nothing before `start` is kept: a line says so in its place. stdout is left
+ * to what the script wrote. */
+static size_t read_gap(struct conversation *c, enum run_view view, int64_t from,
+	int64_t start, char *buffer, size_t size)
+{
+	char text[RUN_LOG_GAP_MAX];
+	size_t n = view == RUN_VIEW_STDOUT
+			   ? 0
+			   : run_log_gap_text(start - from, text);
+
+	n = MIN(n, size);
+	memcpy(buffer, text, n);
+	mutex_lock(&c->lock);
+	c->skipped += start - from - (int64_t)n;
+	mutex_unlock(&c->lock);
+	return n;
+}
+
+static ssize_t read_log(struct request *r, struct handle *h, struct run *run,
+	char *buffer, size_t size, int64_t offset)
+{
+	struct conversation *c = h->conversation;
+	enum run_view view = view_of(h->node);
+	struct run_log_sizes sizes;
+	int64_t at;
+	ssize_t n;
+
+	do {
+		at = to_log(c, offset);
+		n = run_table_read(r->session->runs, run, view, buffer, size,
+			at, &r->cancel);
+		if (n != -ENODATA)
+			return n;
+		run_log_sizes(run_log(run), &sizes);
+		n = (ssize_t)read_gap(
+			c, view, at, sizes.start[view], buffer, size);
+	} while (n == 0);
+	return n;
+}
+
 static ssize_t run_file_read(struct request *r, struct handle *h, char *buffer,
 	size_t size, int64_t offset)
 {
@@ -112,9 +179,8 @@ static ssize_t run_file_read(struct request *r, struct handle *h, char *buffer,
 		offset = c->read_offset;
 		mutex_unlock(&c->lock);
 	}
-	n = run_table_read(
-		r->session->runs, run, buffer, size, offset, &r->cancel);
-	if (is_stream && n > 0) {
+	n = read_log(r, h, run, buffer, size, offset);
+	if (n >= 0) {
 		mutex_lock(&c->lock);
 		if (c->run == run) /* else it stands at another's start */
 			c->read_offset = offset + n;
@@ -133,7 +199,7 @@ static int start_line(struct request *r, struct handle *h)
 	struct node *dir;
 	g_autofree char *line = NULL;
 	g_autofree char *directory = NULL;
-	struct run *run;
+	struct run *run, *older;
 	int rc;
 
 	mutex_lock(&c->lock);
@@ -150,12 +216,15 @@ static int start_line(struct request *r, struct handle *h)
 	if (rc < 0)
 		return rc;
 	mutex_lock(&c->lock);
-	if (c->run != NULL)
-		run_unref(c->run); /* it had read from an older one */
+	older = c->run; /* it had read from that */
 	c->run = run;
 	c->is_writer = true;
 	c->read_offset = 0;
+	c->skipped = 0;
 	mutex_unlock(&c->lock);
+	if (older != NULL)
+		run_wake(older); /* who sleeps by this handle asks anew */
+	run_unref(older);
 	return 0;
 }
 
@@ -163,15 +232,16 @@ static int start_line(struct request *r, struct handle *h)
 static ssize_t take_line(struct conversation *c, const char *bytes, size_t size,
 	bool *ret_is_whole)
 {
-	const char *end = memchr(bytes, '\n', size);
-	size_t taken = end == NULL ? size : (size_t)(end - bytes);
-	ssize_t result = (ssize_t)(end == NULL ? size : taken + 1);
+	size_t taken;
+	ssize_t result;
 
-	*ret_is_whole = end != NULL;
-	if (memchr(bytes, '\0', taken) != NULL)
-		return -EINVAL;
 	mutex_lock(&c->lock);
-	if (c->line->len + taken > RUN_LINE_MAX)
+	taken = run_line_end(c->line->str, bytes, size);
+	*ret_is_whole = taken < size;
+	result = (ssize_t)(taken < size ? taken + 1 : size);
+	if (memchr(bytes, '\0', taken) != NULL)
+		result = -EINVAL;
+	else if (c->line->len + taken > RUN_LINE_MAX)
 		result = -E2BIG;
 	else
 		g_string_append_len(c->line, bytes, (gssize)taken);
@@ -186,6 +256,7 @@ static ssize_t run_file_write(struct request *r, struct handle *h,
 	bool is_whole = false;
 	bool is_started;
 	ssize_t taken = 0;
+	struct run *run;
 	int rc;
 
 	(void)offset;
@@ -202,8 +273,10 @@ static ssize_t run_file_write(struct request *r, struct handle *h,
 	}
 	if ((size_t)taken < size) {
 		request_be_like_pipe(r);
-		rc = run_feed(c->run, bytes + taken, size - (size_t)taken,
-			&r->cancel);
+		run = current_run(r->session, h);
+		rc = run_feed(
+			run, bytes + taken, size - (size_t)taken, &r->cancel);
+		run_unref(run);
 		if (rc < 0)
 			return taken > 0 ? taken : rc;
 	}
@@ -228,11 +301,56 @@ static void run_file_release(struct request *r, struct handle *h)
 	/* The run may have ended; then nobody needs to hear it. */
 	if (c->is_writer)
 		(void)run_feed(c->run, NULL, 0, &r->cancel);
+	if (c->run != NULL)
+		run_unwatch(c->run, h);
 	run_unref(c->run);
 	g_string_free(c->line, TRUE);
 	mutex_fini(&c->lock);
 	g_free(c);
 	h->conversation = NULL;
+}
+
+/* Where nothing ever ran there is nothing to wait for: a read is empty. */
+static bool run_file_poll(
+	struct request *r, struct handle *h, struct poller *poller)
+{
+	struct conversation *c = h->conversation;
+	struct run *run = current_run(r->session, h);
+	bool is_readable;
+	int64_t offset;
+
+	if (run == NULL) {
+		poller_free(poller);
+		return true;
+	}
+	mutex_lock(&c->lock);
+	offset = c->read_offset + c->skipped;
+	mutex_unlock(&c->lock);
+	is_readable = run_watch(run, view_of(h->node), offset, h, poller);
+	mutex_lock(&c->lock);
+	/* Who starts another wakes the sleepers before, not those after. */
+	is_readable = is_readable || c->run != run;
+	mutex_unlock(&c->lock);
+	run_unref(run);
+	return is_readable;
+}
+
+static ssize_t run_file_ioctl(struct request *r, struct handle *h,
+	unsigned command, void *answer, size_t size)
+{
+	struct conversation *c = h->conversation;
+	uint64_t number;
+
+	(void)r;
+	if (command != (unsigned)RUN_IOC_NUMBER || size < sizeof(number))
+		return -ENOTTY;
+	mutex_lock(&c->lock);
+	number = c->is_writer ? run_number(c->run) : 0;
+	mutex_unlock(&c->lock);
+	if (number == 0)
+		return -ENODATA;
+	memcpy(answer, &number, sizeof(number));
+	return sizeof(number);
 }
 
 #define EXIT_XATTR "user.pycloud.exit"
@@ -279,8 +397,10 @@ const struct node_ops run_ops = {
 	.setattr = run_file_setattr,
 	.open = run_file_open,
 	.read = run_file_read,
+	.poll = run_file_poll,
 	.write = run_file_write,
 	.flush = run_file_flush,
+	.ioctl = run_file_ioctl,
 	.release = run_file_release,
 	.getxattr = run_file_getxattr,
 	.listxattr = run_file_listxattr,
@@ -290,8 +410,33 @@ const struct node_ops run_output_ops = {
 	.kind = "run output",
 	.type = S_IFREG,
 	.getattr = run_file_getattr,
-	.open = run_file_open,
+	.open = run_output_open,
 	.read = run_file_read,
+	.poll = run_file_poll,
+	.release = run_file_release,
+	.getxattr = run_file_getxattr,
+	.listxattr = run_file_listxattr,
+};
+
+const struct node_ops run_stdout_ops = {
+	.kind = "run stdout",
+	.type = S_IFREG,
+	.getattr = run_file_getattr,
+	.open = run_output_open,
+	.read = run_file_read,
+	.poll = run_file_poll,
+	.release = run_file_release,
+	.getxattr = run_file_getxattr,
+	.listxattr = run_file_listxattr,
+};
+
+const struct node_ops run_stderr_ops = {
+	.kind = "run stderr",
+	.type = S_IFREG,
+	.getattr = run_file_getattr,
+	.open = run_output_open,
+	.read = run_file_read,
+	.poll = run_file_poll,
 	.release = run_file_release,
 	.getxattr = run_file_getxattr,
 	.listxattr = run_file_listxattr,

@@ -6,47 +6,32 @@
 #include "fs_limits.h"
 #include "log.h"
 #include "mutex.h"
-#include "scratch.h"
+#include "run_clerk.h"
+#include "run_private.h"
 #include "session.h"
+#include "state.h"
 #include "transfer.h"
-#include "waitlist.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
-
-struct run {
-	/* immutable after the start */
-	struct session *session;
-	uint64_t number;
-	char *line;
-	int fd; /* the output so far */
-	struct executor_run *remote;
-	struct timespec started;
-
-	atomic_uint refs; /* so that the table's lock can take one */
-	struct mutex lock;
-	/* guarded by lock */
-	int64_t size;
-	int error; /* -errno: output from `size` on could not be kept */
-	bool is_ended;
-	struct run_end end;
-	struct timespec changed, ended;
-	struct waitlist news;
-};
 
 struct run_table {
 	/* immutable once the mount serves */
 	struct session *session;
 	bool (*is_ending)(void *arg); /* NULL: it never does */
 	void *ending_arg;
+	struct run_clerk *clerk; /* NULL: there was no thread for it */
 
 	struct mutex lock;
 	/* guarded by lock */
-	GQueue runs; /* oldest first, each with a reference */
-	uint64_t next_number;
+	GQueue runs;	      /* by number, each with a reference */
+	uint64_t last_number; /* without a state */
 
+	atomic_uint active; /* started here and going on */
 	atomic_int readers; /* workers inside run_table_read */
 };
 
@@ -57,7 +42,7 @@ struct run_table *run_table_new(struct session *s)
 	t->session = s;
 	mutex_init(&t->lock);
 	g_queue_init(&t->runs);
-	t->next_number = 1;
+	t->clerk = run_clerk_new(s);
 	return t;
 }
 
@@ -68,30 +53,10 @@ void run_table_set_ending(
 	t->ending_arg = arg;
 }
 
-static int check_ending(const struct run_table *t)
+int run_table_check(const struct run_table *t)
 {
 	return t->is_ending != NULL && t->is_ending(t->ending_arg) ? -ENODEV
 								   : 0;
-}
-
-struct run *run_ref(struct run *run)
-{
-	if (run != NULL)
-		atomic_fetch_add(&run->refs, 1);
-	return run;
-}
-
-/* The last reference is never dropped by the executor's thread: it has none. */
-void run_unref(struct run *run)
-{
-	if (run == NULL || atomic_fetch_sub(&run->refs, 1) > 1)
-		return;
-	executor_run_release(run->remote);
-	if (run->fd >= 0)
-		(void)close(run->fd);
-	mutex_fini(&run->lock);
-	g_free(run->line);
-	g_free(run);
 }
 
 void run_table_free(struct run_table *t)
@@ -102,117 +67,107 @@ void run_table_free(struct run_table *t)
 		return;
 	while ((run = g_queue_pop_head(&t->runs)) != NULL)
 		run_unref(run);
+	run_clerk_free(t->clerk);
 	mutex_fini(&t->lock);
 	g_free(t);
 }
 
-/* --- the executor's side -------------------------------------------------- */
-
-/* Only the executor's thread writes, one piece after another. */
-static void on_output(
-	void *arg, enum run_stream stream, const void *bytes, size_t length)
+void run_table_wrote(struct run_table *t)
 {
-	struct run *run = arg;
-	int64_t at;
-	int rc;
-
-	(void)stream;
-	mutex_lock(&run->lock);
-	at = run->size;
-	rc = run->error;
-	mutex_unlock(&run->lock);
-	if (rc == 0 && at + (int64_t)length > RUN_OUTPUT_MAX)
-		rc = -EFBIG;
-	if (rc == 0)
-		rc = scratch_write(run->fd, bytes, length, at);
-
-	mutex_lock(&run->lock);
-	if (rc == 0)
-		run->size = at + (int64_t)length;
-	else
-		run->error = rc;
-	(void)clock_gettime(CLOCK_REALTIME, &run->changed);
-	waitlist_wake(&run->news);
-	mutex_unlock(&run->lock);
+	if (t->clerk != NULL)
+		run_clerk_wrote(t->clerk);
 }
 
-static void on_ended(void *arg, const struct run_end *end)
+/* Once, although a start may fail after its run has ended. */
+static void free_slot(struct run_table *t, struct run *run)
 {
-	struct run *run = arg;
+	if (atomic_exchange(&run->has_slot, false))
+		atomic_fetch_sub(&t->active, 1);
+}
 
-	session_drop_beliefs(run->session);
-	mutex_lock(&run->lock);
-	run->is_ended = true;
-	run->end = *end;
-	(void)clock_gettime(CLOCK_REALTIME, &run->ended);
-	run->changed = run->ended;
-	waitlist_wake(&run->news);
-	mutex_unlock(&run->lock);
+void run_table_ended(struct run_table *t, struct run *run)
+{
+	free_slot(t, run);
+	if (t->clerk != NULL)
+		run_clerk_ended(t->clerk, run);
+}
+
+static char *lock_name(uint64_t number)
+{
+	return g_strdup_printf("%" G_GUINT64_FORMAT ".lock", number);
 }
 
 /* --- the table ------------------------------------------------------------ */
 
-static bool is_running(struct run *run)
+/* By number: starts that overlap end in any order. */
+static void add_run(struct run_table *t, struct run *run)
 {
-	bool is_running;
+	GList *after;
 
-	mutex_lock(&run->lock);
-	is_running = !run->is_ended;
-	mutex_unlock(&run->lock);
-	return is_running;
+	mutex_lock(&t->lock);
+	after = t->runs.tail;
+	while (after != NULL &&
+		((struct run *)after->data)->number > run->number)
+		after = after->prev;
+	if (after == NULL)
+		g_queue_push_head(&t->runs, run_ref(run));
+	else
+		g_queue_insert_after(&t->runs, after, run_ref(run));
+	mutex_unlock(&t->lock);
+}
+
+/* From the state and the directory; files that are open stay readable. */
+static void erase_run(const struct session *s, struct run *run)
+{
+	g_autofree char *lock = lock_name(run->number);
+
+	if (!run->is_recorded)
+		return;
+	atomic_store(&run->is_void, true);
+	(void)state_run_remove(s->state, (int64_t)run->number);
+	run_log_remove(s->runs_fd, run->number);
+	(void)unlinkat(s->runs_fd, lock, 0);
+}
+
+/* The caller's reference stays good. False: somebody else was first. */
+static bool forget_run(struct run_table *t, struct run *run)
+{
+	bool is_ours;
+
+	mutex_lock(&t->lock);
+	is_ours = g_queue_remove(&t->runs, run);
+	mutex_unlock(&t->lock);
+	if (is_ours) {
+		erase_run(t->session, run);
+		run_unref(run);
+	}
+	return is_ours;
 }
 
 /* Every run, each with a reference. */
 static GPtrArray *all_runs(struct run_table *t)
 {
-	GPtrArray *all = g_ptr_array_new();
+	GPtrArray *all = g_ptr_array_new_with_free_func(
+		(GDestroyNotify)(void (*)(void))run_unref);
 	GList *l;
 
 	mutex_lock(&t->lock);
-	for (l = t->runs.head; l != NULL; l = l->next) {
-		struct run *run = l->data;
-
-		atomic_fetch_add(&run->refs, 1);
-		g_ptr_array_add(all, run);
-	}
+	for (l = t->runs.head; l != NULL; l = l->next)
+		g_ptr_array_add(all, run_ref(l->data));
 	mutex_unlock(&t->lock);
 	return all;
-}
-
-static unsigned count_active(struct run_table *t)
-{
-	GPtrArray *all = all_runs(t);
-	unsigned active = 0;
-
-	for (guint i = 0; i < all->len; i++) {
-		active += is_running(all->pdata[i]);
-		run_unref(all->pdata[i]);
-	}
-	g_ptr_array_unref(all);
-	return active;
 }
 
 /* The oldest runs that have ended make room for new ones. */
 static void forget_old_runs(struct run_table *t)
 {
 	GPtrArray *all = all_runs(t);
-	guint surplus = all->len > RUNS_KEEP ? all->len - RUNS_KEEP : 0;
+	guint keep = t->session->options.runs_keep;
+	guint surplus = all->len > keep ? all->len - keep : 0;
 
-	for (guint i = 0; i < all->len; i++) {
-		struct run *run = all->pdata[i];
-		bool is_removed = false;
-
-		if (surplus > 0 && !is_running(run)) {
-			mutex_lock(&t->lock);
-			is_removed = g_queue_remove(&t->runs, run);
-			mutex_unlock(&t->lock);
-		}
-		if (is_removed) {
+	for (guint i = 0; surplus > 0 && i < all->len; i++)
+		if (run_is_ended(all->pdata[i]) && forget_run(t, all->pdata[i]))
 			surplus--;
-			run_unref(run); /* the table's */
-		}
-		run_unref(run);
-	}
 	g_ptr_array_unref(all);
 }
 
@@ -226,12 +181,15 @@ struct run *run_table_get(struct run_table *t, uint64_t number)
 		struct run *run = l->data;
 
 		if (number == 0 || run->number == number)
-			found = run;
+			found = run_ref(run);
 	}
-	if (found != NULL)
-		atomic_fetch_add(&found->refs, 1);
 	mutex_unlock(&t->lock);
 	return found;
+}
+
+unsigned run_table_active(struct run_table *t)
+{
+	return atomic_load(&t->active);
 }
 
 uint64_t run_table_newest(struct run_table *t)
@@ -258,6 +216,32 @@ GArray *run_table_numbers(struct run_table *t)
 	return numbers;
 }
 
+/* --- a run's files -------------------------------------------------------- */
+
+/* Whoever follows a run holds its lock. False: another mount does. */
+static bool lock_files(struct session *s, struct run *run)
+{
+	g_autofree char *name = lock_name(run->number);
+	int fd = openat(s->runs_fd, name,
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		(void)close(fd);
+		return false;
+	}
+	run->lock_fd = fd;
+	return true;
+}
+
+static struct run_log_place place_of(const struct session *s, uint64_t number)
+{
+	return (struct run_log_place){
+		.directory_fd = s->runs_fd >= 0 ? s->runs_fd : s->cache_fd,
+		.number = s->runs_fd >= 0 ? number : 0,
+		.max = s->options.run_output_max,
+	};
+}
+
 /* --- starting ------------------------------------------------------------- */
 
 static int split_line(const char *line, char ***ret_words)
@@ -273,46 +257,95 @@ static int split_line(const char *line, char ***ret_words)
 	return 0;
 }
 
-static struct run *run_new(struct run_table *t, const char *line)
+static int next_number(struct run_table *t, uint64_t *ret)
 {
-	struct run *run = g_new0(struct run, 1);
+	int64_t number = 0;
+	int rc = 0;
 
-	run->session = t->session;
-	run->line = g_strdup(line);
-	atomic_init(&run->refs, 1);
-	mutex_init(&run->lock);
-	(void)clock_gettime(CLOCK_REALTIME, &run->started);
-	run->changed = run->started;
-	run->fd = scratch_file(t->session->cache_fd);
-	return run;
+	if (t->session->state != NULL && t->session->runs_fd >= 0) {
+		rc = state_run_next_number(t->session->state, &number);
+	} else {
+		mutex_lock(&t->lock);
+		number = (int64_t)++t->last_number;
+		mutex_unlock(&t->lock);
+	}
+	*ret = (uint64_t)number;
+	return rc;
 }
 
-static int start_words(
-	struct request *r, struct run *run, const char *directory, char **words)
+/* A number, files, and a word in the state; nobody knows of it yet. NULL and
+ * *ret_error. */
+static struct run *prepare_run(struct run_table *t, const char *line,
+	const char *directory, int *ret_error)
 {
-	struct run_command command = {
+	struct session *s = t->session;
+	struct run_log_place place;
+	uint64_t number;
+	struct run *run;
+
+	*ret_error = next_number(t, &number);
+	if (*ret_error < 0)
+		return NULL;
+	place = place_of(s, number);
+	run = run_new(s, number, line, directory, &place);
+	run->id = g_uuid_string_random();
+	run->is_recorded = s->state != NULL && s->runs_fd >= 0;
+	if (run->is_recorded) {
+		/* What a lost state has left there is not this run's. */
+		(void)run_log_restart(run->log);
+		(void)lock_files(s, run);
+		*ret_error = run_record_state(run);
+	}
+	if (*ret_error == 0)
+		return run;
+	/* It would be nobody's if we were killed. */
+	erase_run(s, run);
+	run_unref(run);
+	return NULL;
+}
+
+static int start_words(struct request *r, struct run *run, char **words)
+{
+	const struct session *s = r->session;
+	const struct run_command command = {
+		.id = run->id,
 		.argv = (const char *const *)words,
-		.directory = directory,
+		.directory = run->directory,
+		.output_max = s->options.run_output_max,
+		.runs_keep = s->options.runs_keep,
 	};
-	struct run_events events = {
-		.output = on_output,
-		.ended = on_ended,
-		.arg = run,
-	};
+	const struct run_events events = run_events(run);
 
-	return executor_start(r->session->executor, &command, &events,
-		&r->cancel, &run->remote);
+	return executor_start(
+		s->executor, &command, &events, &r->cancel, &run->remote);
 }
 
-/* Numbers are given in the order of the starts that succeeded. */
-static void add_run(struct run_table *t, struct run *run)
+/* Room for one more; -EAGAIN. */
+static int take_slot(struct run_table *t, struct run *run)
 {
-	mutex_lock(&t->lock);
-	run->number = t->next_number++;
-	atomic_fetch_add(&run->refs, 1);
-	g_queue_push_tail(&t->runs, run);
-	mutex_unlock(&t->lock);
+	if (atomic_fetch_add(&t->active, 1) >= RUNS_ACTIVE_MAX) {
+		atomic_fetch_sub(&t->active, 1);
+		return -EAGAIN;
+	}
+	atomic_store(&run->has_slot, true);
+	return 0;
+}
+
+static int start_prepared(struct request *r, struct run *run, char **words)
+{
+	struct run_table *t = r->session->runs;
+	int rc = take_slot(t, run);
+
+	if (rc == 0)
+		rc = start_words(r, run, words);
+	if (rc < 0) {
+		free_slot(t, run);
+		erase_run(r->session, run);
+		return rc;
+	}
+	add_run(t, run);
 	forget_old_runs(t);
+	return 0;
 }
 
 int run_table_start(struct request *r, const char *directory, const char *line,
@@ -327,103 +360,154 @@ int run_table_start(struct request *r, const char *directory, const char *line,
 		return rc;
 	if (r->session->executor == NULL)
 		return -EOPNOTSUPP;
-	if (count_active(t) >= RUNS_ACTIVE_MAX)
-		return -EAGAIN;
+	if (atomic_load(&t->active) >= RUNS_ACTIVE_MAX)
+		return -EAGAIN; /* before anything is uploaded */
 	rc = transfer_upload_all(r->session, &r->cancel);
 	if (rc < 0)
 		return rc;
-	run = run_new(t, line);
-	if (run->fd < 0)
-		rc = run->fd;
-	if (rc == 0)
-		rc = start_words(r, run, directory, words);
-	if (rc < 0) {
-		run_unref(run);
+	run = prepare_run(t, line, directory, &rc);
+	if (run == NULL)
 		return rc;
-	}
-	add_run(t, run);
-	*ret_run = run;
+	rc = start_prepared(r, run, words);
+	if (rc < 0)
+		run_unref(run);
+	else
+		*ret_run = run;
+	return rc;
+}
+
+/* --- what earlier mounts have left ---------------------------------------- */
+
+static struct timespec from_ms(int64_t ms)
+{
+	return (struct timespec){ .tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000 };
+}
+
+static struct run *recall_run(struct session *s, const struct state_run *record)
+{
+	const struct run_log_place place =
+		place_of(s, (uint64_t)record->number);
+	struct run *run = run_new(s, (uint64_t)record->number, record->command,
+		record->directory, &place);
+
+	run->id = g_strdup(record->remote_id);
+	run->is_recorded = true;
+	run->started = run->changed = from_ms(record->started_ms);
+	return run;
+}
+
+/* What has not ended and cannot be followed is lost. */
+static void recall_end(struct run *run, const struct state_run *record)
+{
+	bool is_lost = !record->has_ended || *record->why_lost != '\0';
+
+	mutex_lock(&run->lock);
+	run->is_ended = true;
+	run->end.exit_status = record->exit_status;
+	run->end.signal = record->exit_signal;
+	run->end.error = is_lost ? -ESRCH : 0;
+	run->ended = run->changed = from_ms(
+		record->has_ended ? record->ended_ms : record->started_ms);
+	mutex_unlock(&run->lock);
+}
+
+/* Another mount writes this run's files. */
+static void use_own_copy(struct run *run)
+{
+	const struct run_log_place place = {
+		.directory_fd = run->session->cache_fd,
+		.max = run->session->options.run_output_max,
+	};
+
+	run_log_free(run->log);
+	run->log = run_log_new(&place);
+	run->is_recorded = false;
+}
+
+/* Only what is no record goes: for the others there may be a better day, and
+ * the workspace may not have it all. */
+static int64_t fetch_anew(struct run *run, int error)
+{
+	log_warning("the copy of run %" G_GUINT64_FORMAT
+		    " cannot be read (%s) and is fetched anew",
+		run->number, g_strerror(-error));
+	if (error == -EPROTO)
+		(void)run_log_restart(run->log);
+	else
+		use_own_copy(run);
 	return 0;
 }
 
-/* --- a run ---------------------------------------------------------------- */
-
-void run_state(struct run *run, struct run_state *ret)
+/* It goes on, or ended while nobody looked. */
+static void follow_run(struct session *s, struct run *run)
 {
-	mutex_lock(&run->lock);
-	*ret = (struct run_state){
-		.number = run->number,
-		.is_ended = run->is_ended,
-		.end = run->end,
-		.output_bytes = run->size,
-		.started = run->started,
-		.ended = run->ended,
-		.changed = run->changed,
-	};
-	mutex_unlock(&run->lock);
+	const struct run_events events = run_events(run);
+	struct run_place place = { .id = run->id };
+
+	place.ends_input = lock_files(s, run);
+	if (!place.ends_input)
+		use_own_copy(run);
+	place.offset = run_log_place(run->log);
+	if (place.offset < 0)
+		place.offset = fetch_anew(run, (int)place.offset);
+	(void)executor_attach(s->executor, &place, &events, &run->remote);
 }
 
-const char *run_command_line(const struct run *run)
+/* 1: it goes on. */
+static unsigned take_up(struct run_table *t, const struct state_run *record)
 {
-	return run->line;
-}
+	struct session *s = t->session;
+	struct run *run = recall_run(s, record);
+	bool is_going_on =
+		!record->has_ended && s->executor != NULL && run->id != NULL;
 
-/* One turn of a wait. 1: there is something at `offset`, or the end. */
-static int wait_turn(
-	struct run *run, int64_t offset, const struct cancel *cancel)
-{
-	int rc = 1;
-
-	mutex_lock(&run->lock);
-	if (offset >= run->size && !run->is_ended && run->error == 0)
-		rc = waitlist_wait(
-			&run->news, &run->lock, cancel, RUN_READER_TURN_MS);
-	mutex_unlock(&run->lock);
-	return rc == -ETIMEDOUT ? cancel_check(cancel) : rc;
-}
-
-static int wait_for_news(
-	struct run *run, int64_t offset, const struct cancel *cancel)
-{
-	int rc = wait_turn(run, offset, cancel);
-
-	while (rc == 0) {
-		rc = check_ending(run->session->runs);
-		if (rc == 0)
-			rc = wait_turn(run, offset, cancel);
+	if (!is_going_on)
+		recall_end(run, record);
+	if (is_going_on) {
+		/* Past the limit, too: it is there. */
+		atomic_fetch_add(&t->active, 1);
+		atomic_store(&run->has_slot, true);
+		follow_run(s, run);
 	}
-	return MIN(rc, 0);
+	add_run(t, run);
+	run_unref(run);
+	return is_going_on;
 }
 
-ssize_t run_read(struct run *run, char *buffer, size_t size, int64_t offset,
-	const struct cancel *cancel)
+unsigned run_table_resume(struct run_table *t)
 {
-	int64_t available;
-	int rc = wait_for_news(run, offset, cancel);
-	ssize_t n;
+	struct session *s = t->session;
+	GPtrArray *records = NULL;
+	unsigned going_on = 0;
+	int rc;
 
-	mutex_lock(&run->lock);
-	available = run->size - offset;
-	if (rc == 0 && available <= 0)
-		rc = run->error;
-	mutex_unlock(&run->lock);
-	if (rc < 0 || available <= 0)
-		return rc;
-	if ((int64_t)size > available)
-		size = (size_t)available;
-	do {
-		n = pread(run->fd, buffer, size, offset);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -EIO : n;
+	if (s->state == NULL || s->runs_fd < 0)
+		return 0;
+	rc = state_run_list(s->state, &records);
+	if (rc < 0) {
+		log_warning(
+			"what ran before is not known: %s", g_strerror(-rc));
+		return 0;
+	}
+	for (guint i = 0; i < records->len; i++)
+		going_on += take_up(t, records->pdata[i]);
+	g_ptr_array_unref(records);
+	forget_old_runs(t);
+	return going_on;
 }
 
-ssize_t run_table_read(struct run_table *t, struct run *run, char *buffer,
-	size_t size, int64_t offset, const struct cancel *cancel)
+/* --- reading -------------------------------------------------------------- */
+
+ssize_t run_table_read(struct run_table *t, struct run *run, enum run_view view,
+	char *buffer, size_t size, int64_t offset, const struct cancel *cancel)
 {
 	ssize_t n = -EAGAIN;
 
+	if (run_is_readable(run, view, offset))
+		return run_read(run, view, buffer, size, offset, cancel);
 	if (atomic_fetch_add(&t->readers, 1) < RUN_READERS_MAX)
-		n = run_read(run, buffer, size, offset, cancel);
+		n = run_read(run, view, buffer, size, offset, cancel);
 	atomic_fetch_sub(&t->readers, 1);
 	return n;
 }
@@ -431,24 +515,4 @@ ssize_t run_table_read(struct run_table *t, struct run *run, char *buffer,
 int run_table_readers(struct run_table *t)
 {
 	return atomic_load(&t->readers);
-}
-
-int run_feed(struct run *run, const void *bytes, size_t length,
-	const struct cancel *cancel)
-{
-	return executor_run_feed(run->remote, bytes, length, cancel);
-}
-
-int run_signal(struct run *run, int number, const struct cancel *cancel)
-{
-	return executor_run_signal(run->remote, number, cancel);
-}
-
-bool run_exit_status(const struct run_state *state, int *ret)
-{
-	if (!state->is_ended || state->end.error != 0)
-		return false;
-	*ret = state->end.signal > 0 ? 128 + state->end.signal
-				     : state->end.exit_status;
-	return true;
 }

@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "cancel.h"
 #include "conflict.h"
+#include "content.h"
 #include "dir.h"
 #include "dirty_set.h"
 #include "fs_limits.h"
@@ -38,8 +39,11 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->cache_fd = p->cache_fd;
 	s->spool = spool_new(p->spool_fd);
 	s->names_fd = p->names_fd;
+	s->runs_fd = p->runs_fd;
 	s->describe = p->describe;
 	s->describe_arg = p->describe_arg;
+	s->tell_left = p->tell_left;
+	s->tell_left_arg = p->tell_left_arg;
 	(void)clock_gettime(CLOCK_REALTIME, &s->mounted_at);
 	s->attrs = attr_cache_new();
 	s->cache = cache_new(p->cache_fd, p->options.cache_bytes,
@@ -112,15 +116,62 @@ void session_hurry(struct session *s)
 	dirty_set_hurry(s->dirty, false);
 }
 
+void session_left(struct session *s, unsigned *ret_files, int64_t *ret_bytes)
+{
+	GPtrArray *nodes = dirty_set_nodes(s->dirty);
+
+	*ret_files = 0;
+	*ret_bytes = 0;
+	for (guint i = 0; i < nodes->len; i++) {
+		struct node *n = nodes->pdata[i];
+
+		if (!node_table_was_removed(s->nodes, n)) {
+			++*ret_files;
+			*ret_bytes += content_size(n->content);
+		}
+		node_table_unref(s->nodes, n);
+	}
+	g_ptr_array_unref(nodes);
+}
+
+static void tell_left(struct session *s)
+{
+	unsigned files;
+	int64_t bytes;
+
+	if (s->tell_left == NULL)
+		return;
+	session_left(s, &files, &bytes);
+	s->tell_left(s->tell_left_arg, files, bytes);
+}
+
+/* In slices, so that who waits hears how far it is. */
+static void flush_telling(struct session *s, const struct cancel *cancel)
+{
+	struct cancel slice;
+	int rc;
+
+	dirty_set_hurry(s->dirty, true);
+	do {
+		tell_left(s);
+		cancel_init(&slice, DRAIN_TELL_MS);
+		rc = dirty_set_wait_idle(s->dirty, &slice);
+		cancel_fini(&slice);
+	} while (rc < 0 && cancel_check(cancel) == 0);
+}
+
 unsigned session_drain(struct session *s)
 {
 	struct cancel cancel;
+	unsigned kept;
 
 	cancel_init(&cancel, DRAIN_MS);
-	(void)writeback_flush(s->writeback, true, &cancel);
+	flush_telling(s, &cancel);
 	(void)late_remote_settle(s->late, &cancel);
 	cancel_fini(&cancel);
-	return transfer_keep_all(s);
+	kept = transfer_keep_all(s);
+	tell_left(s);
+	return kept;
 }
 
 void session_drop_beliefs(struct session *s)

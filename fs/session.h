@@ -16,6 +16,7 @@
 #include "remote.h"
 
 #include <glib.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 struct attr_cache;
@@ -48,6 +49,8 @@ struct session_options {
 	int64_t cache_bytes; /* budget of clean bytes kept on disk */
 	bool has_prefetch;
 	int64_t writeback_ms; /* 0: close waits for the upload */
+	unsigned runs_keep;
+	int64_t run_output_max;
 	/* names that stay here (name_policy.h, local.h); borrowed */
 	const char *overlay_patterns;
 	bool refuses_hidden;
@@ -62,9 +65,13 @@ struct session_params {
 	bool keeps_cache;	   /* it is for the next mount, too */
 	int spool_fd;
 	int names_fd;
+	int runs_fd; /* -1: runs are forgotten with the mount */
 	/* Appends "key: value" lines about endpoint and transport. */
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
+	/* Hears from session_drain() what is left; NULL: nobody does. */
+	void (*tell_left)(void *arg, unsigned files, int64_t bytes);
+	void *tell_left_arg;
 };
 
 struct session {
@@ -75,9 +82,14 @@ struct session {
 	struct state *state;
 	int cache_fd; /* unnamed temporary files are made here, too */
 	int names_fd;
+	int runs_fd;
 	void (*describe)(void *arg, GString *text);
 	void *describe_arg;
+	void (*tell_left)(void *arg, unsigned files, int64_t bytes);
+	void *tell_left_arg;
 	struct timespec mounted_at;
+
+	atomic_bool meets_leftovers; /* dir_empty.c: as the last rmdir did */
 
 	/* each locks itself */
 	struct attr_cache *attrs;
@@ -104,6 +116,9 @@ void session_free(struct session *);
 
 /* The server is back: what could not be uploaded is tried again now. */
 void session_hurry(struct session *);
+
+/* How much the server does not have yet. */
+void session_left(struct session *, unsigned *ret_files, int64_t *ret_bytes);
 
 /* Uploads what is not on the server; then gives what found no place a name in
  * the spool. Returns how many files that were. */

@@ -314,20 +314,45 @@ static int copy_present(int from, int to, const struct extents *present)
 	return rc;
 }
 
+/* A file that is locked before anybody finds it: who mounts the workspace
+ * meanwhile removes bytes that nobody holds and no log speaks of. -EAGAIN: he
+ * was faster. */
+static int try_copy(const struct spool_log *log, int *ret_fd)
+{
+	struct stat st;
+	int fd = openat(log->directory_fd, log->data_name,
+		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		rc = -EAGAIN;
+	else if (fstat(fd, &st) < 0)
+		rc = -errno;
+	else if (st.st_nlink == 0)
+		rc = -EAGAIN;
+	if (rc < 0) {
+		(void)unlinkat(log->directory_fd, log->data_name, 0);
+		(void)close(fd);
+		return rc;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 /* The bytes' file has no name that could be given (another file system, or one
  * without unnamed files): its bytes get a file that has. */
 static int name_copy(
 	struct spool_log *log, int *fd, const struct spool_record *r)
 {
-	int copy = openat(log->directory_fd, log->data_name,
-		O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int rc;
+	int copy = -1;
+	int rc = try_copy(log, &copy);
 
-	if (copy < 0)
-		return -errno;
-	/* At once: bytes that nobody holds and no log speaks of are removed by
-	 * whoever mounts the workspace meanwhile. */
-	(void)flock(copy, LOCK_EX | LOCK_NB);
+	for (unsigned i = 0; rc == -EAGAIN && i < SPOOL_COPY_TRIES; i++)
+		rc = try_copy(log, &copy);
+	if (rc < 0)
+		return rc;
 	rc = copy_present(*fd, copy, &r->present);
 	if (rc == 0 && ftruncate(copy, r->size) < 0)
 		rc = -errno;

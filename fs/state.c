@@ -51,6 +51,9 @@ static const char *const migrations[] = {
 
 	"CREATE TABLE fact (name BLOB NOT NULL PRIMARY KEY,"
 	" value BLOB NOT NULL) WITHOUT ROWID;",
+
+	"ALTER TABLE run ADD COLUMN directory BLOB NOT NULL DEFAULT '';"
+	"ALTER TABLE run ADD COLUMN error BLOB NOT NULL DEFAULT '';",
 };
 #define SCHEMA_VERSION ((int)G_N_ELEMENTS(migrations))
 

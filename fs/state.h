@@ -4,7 +4,7 @@
  * A SQLite database, state.db, in a directory of the endpoint's own that
  * belongs to us and has mode 0700. Four tables, four families of calls:
  *
- *   run     the run numbers, and the runs that are remembered      durable
+ *   run     the run numbers, and the runs that are remembered      both
  *   cache   which bytes of which version the disk cache holds      durable
  *   attr    modes and times that the server cannot hold            lazy
  *   fact    what was learnt about the endpoint, key and value      lazy
@@ -111,12 +111,15 @@ struct state_run {
 	int64_t ended_ms;
 	int exit_status;
 	int exit_signal; /* 0: none */
+	char *directory; /* workspace path where it runs */
+	char *why_lost;	 /* "": it was not */
 };
 
 void state_run_free(struct state_run *);
 /* From 1, never given twice, not by two daemons either. */
 int state_run_next_number(struct state *, int64_t *ret);
-/* Inserts, or replaces the record of that number. */
+/* Inserts, or replaces the record of that number; durable once it has ended. A
+ * start must not wait for a disk: the number is on its way with it. */
 int state_run_put(struct state *, const struct state_run *);
 int state_run_remove(struct state *, int64_t number);
 /* By number. */

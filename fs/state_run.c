@@ -7,7 +7,7 @@
 
 #define COLUMNS                                                        \
 	"number, remote_id, command, started_ms, has_ended, ended_ms," \
-	" exit_status, exit_signal"
+	" exit_status, exit_signal, directory, error"
 
 void state_run_free(struct state_run *r)
 {
@@ -15,6 +15,8 @@ void state_run_free(struct state_run *r)
 		return;
 	g_free(r->remote_id);
 	g_free(r->command);
+	g_free(r->directory);
+	g_free(r->why_lost);
 	g_free(r);
 }
 
@@ -30,6 +32,8 @@ static void *read_row(struct sql *q)
 	r->ended_ms = sql_int(q, 5);
 	r->exit_status = (int)sql_int(q, 6);
 	r->exit_signal = (int)sql_int(q, 7);
+	r->directory = sql_bytes(q, 8);
+	r->why_lost = sql_bytes(q, 9);
 	return r;
 }
 
@@ -59,7 +63,7 @@ int state_run_next_number(struct state *s, int64_t *ret)
 	int rc;
 
 	mutex_lock(&s->lock);
-	rc = state_write_begin(s, STATE_DURABLE);
+	rc = state_write_begin(s, STATE_LAZY);
 	if (rc == 0)
 		rc = state_write_end(s, count_up(s, &number));
 	mutex_unlock(&s->lock);
@@ -71,7 +75,8 @@ int state_run_next_number(struct state *s, int64_t *ret)
 static int put(struct state *s, const struct state_run *r) REQUIRES(s->lock)
 {
 	struct sql q = sql_open(s, "INSERT OR REPLACE INTO run (" COLUMNS
-				   ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+				   ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+				   " ?9, ?10)");
 
 	sql_add_int(&q, r->number);
 	sql_add_bytes(&q, r->remote_id);
@@ -81,6 +86,8 @@ static int put(struct state *s, const struct state_run *r) REQUIRES(s->lock)
 	sql_add_int(&q, r->ended_ms);
 	sql_add_int(&q, r->exit_status);
 	sql_add_int(&q, r->exit_signal);
+	sql_add_bytes(&q, r->directory != NULL ? r->directory : "");
+	sql_add_bytes(&q, r->why_lost != NULL ? r->why_lost : "");
 	return sql_run(&q);
 }
 
@@ -89,7 +96,7 @@ int state_run_put(struct state *s, const struct state_run *r)
 	int rc;
 
 	mutex_lock(&s->lock);
-	rc = state_write_begin(s, STATE_DURABLE);
+	rc = state_write_begin(s, r->has_ended ? STATE_DURABLE : STATE_LAZY);
 	if (rc == 0)
 		rc = state_write_end(s, put(s, r));
 	mutex_unlock(&s->lock);

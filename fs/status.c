@@ -3,6 +3,7 @@
 
 #include "status.h"
 
+#include "cache.h"
 #include "conflict.h"
 #include "content.h"
 #include "dirty_set.h"
@@ -13,6 +14,8 @@
 #include "run_table.h"
 #include "timefmt.h"
 
+#include <errno.h>
+
 static void append_time(
 	GString *text, const char *key, const struct timespec *when)
 {
@@ -20,6 +23,17 @@ static void append_time(
 
 	time_format_iso8601(when, buffer);
 	g_string_append_printf(text, "%s: %s\n", key, buffer);
+}
+
+static void append_pending_sums(struct session *s, GString *text)
+{
+	unsigned files;
+	int64_t bytes;
+
+	session_left(s, &files, &bytes);
+	g_string_append_printf(text,
+		"pending: %u\npending_bytes: %" G_GINT64_FORMAT "\n",
+		dirty_set_count(s->dirty), bytes);
 }
 
 void status_mount(struct session *s, uint64_t run, GString *text)
@@ -30,13 +44,16 @@ void status_mount(struct session *s, uint64_t run, GString *text)
 	g_string_append_printf(text, "nodes: %u\n", node_table_count(s->nodes));
 	g_string_append_printf(
 		text, "open: %u\n", handle_table_count(s->handles));
-	g_string_append_printf(
-		text, "pending: %u\n", dirty_set_count(s->dirty));
+	append_pending_sums(s, text);
 	g_string_append_printf(
 		text, "conflicts: %u\n", conflicts_count(s->conflicts));
+	g_string_append_printf(text, "cache_bytes: %" G_GINT64_FORMAT "\n",
+		cache_bytes(s->cache));
 	g_string_append_printf(text, "hidden: %s\n", local_hidden_text(s));
 	g_string_append_printf(text, "runs: %" G_GUINT64_FORMAT "\n",
 		run_table_newest(s->runs));
+	g_string_append_printf(
+		text, "runs_active: %u\n", run_table_active(s->runs));
 }
 
 static void append_pending(struct session *s, struct node *n, GString *text)
@@ -67,10 +84,37 @@ void status_pending(struct session *s, uint64_t run, GString *text)
 	g_ptr_array_unref(nodes);
 }
 
+char *status_uploads(struct session *s)
+{
+	g_autofree char *size = NULL;
+	unsigned count;
+	int64_t bytes;
+
+	session_left(s, &count, &bytes);
+	if (count == 0)
+		return g_strdup("nothing is left to upload");
+	size = g_format_size((guint64)bytes);
+	return g_strdup_printf("uploading %u %s, %s", count,
+		count == 1 ? "file" : "files", size);
+}
+
 void status_conflicts(struct session *s, uint64_t run, GString *text)
 {
 	(void)run;
 	conflicts_list(s->conflicts, text);
+}
+
+/* --- runs ----------------------------------------------------------------- */
+
+/* False: there is no such run any more. */
+static bool look_at(struct session *s, uint64_t number, struct run **ret_run,
+	struct run_state *ret)
+{
+	*ret_run = run_table_get(s->runs, number);
+	if (*ret_run == NULL)
+		return false;
+	run_state(*ret_run, ret);
+	return true;
 }
 
 void status_run_command(struct session *s, uint64_t number, GString *text)
@@ -84,52 +128,120 @@ void status_run_command(struct session *s, uint64_t number, GString *text)
 
 void status_run_exit(struct session *s, uint64_t number, GString *text)
 {
-	struct run *run = run_table_get(s->runs, number);
 	struct run_state state;
+	struct run *run;
 	int status;
 
-	if (run == NULL)
+	if (!look_at(s, number, &run, &state))
 		return;
-	run_state(run, &state);
 	run_unref(run);
 	if (run_exit_status(&state, &status))
 		g_string_append_printf(text, "%d\n", status);
 }
 
+static void append_bare_time(GString *text, const struct timespec *when)
+{
+	char buffer[32];
+
+	time_format_iso8601(when, buffer);
+	g_string_append_printf(text, "%s\n", buffer);
+}
+
+void status_run_started(struct session *s, uint64_t number, GString *text)
+{
+	struct run_state state;
+	struct run *run;
+
+	if (!look_at(s, number, &run, &state))
+		return;
+	run_unref(run);
+	append_bare_time(text, &state.started);
+}
+
+void status_run_ended(struct session *s, uint64_t number, GString *text)
+{
+	struct run_state state;
+	struct run *run;
+
+	if (!look_at(s, number, &run, &state))
+		return;
+	run_unref(run);
+	if (state.is_ended)
+		append_bare_time(text, &state.ended);
+}
+
 static const char *state_name(const struct run_state *state)
 {
-	if (!state->is_ended)
-		return "running";
-	if (state->end.error != 0)
-		return "lost";
-	return state->end.signal > 0 ? "killed" : "ended";
+	if (state->is_ended)
+		return state->end.error != 0 ? "lost" : "ended";
+	return state->reach != 0 ? "unreachable" : "running";
+}
+
+static void append_why(GString *text, const struct run_state *state)
+{
+	if (state->is_ended && state->end.error == -EPROTO)
+		g_string_append(text, "why: what the workspace sent is no "
+				      "record of a run\n");
+	else if (state->is_ended && state->end.error != 0)
+		g_string_append(text,
+			"why: the workspace does not know it any more; its "
+			"pod was restarted, or the run was killed with "
+			"whatever kept its record\n");
+	else if (state->reach != 0)
+		g_string_append_printf(text,
+			"why: %s; the run goes on in the workspace, and is "
+			"followed again as soon as that can be reached\n",
+			g_strerror(-state->reach));
+	if (state->error != 0)
+		g_string_append_printf(text,
+			"note: its output cannot be kept on this computer: "
+			"%s\n",
+			g_strerror(-state->error));
+	if (state->output.error != 0)
+		g_string_append_printf(text,
+			"note: its output cannot be read on this computer: "
+			"%s\n",
+			g_strerror(-state->output.error));
+}
+
+static void append_sizes(GString *text, const struct run_log_sizes *output)
+{
+	g_string_append_printf(text,
+		"output_bytes: %" G_GINT64_FORMAT
+		"\nstdout_bytes: %" G_GINT64_FORMAT
+		"\nstderr_bytes: %" G_GINT64_FORMAT "\n",
+		output->written[0] + output->written[1], output->written[0],
+		output->written[1]);
+	if (output->start[RUN_VIEW_OUTPUT] + output->missing > 0)
+		g_string_append_printf(text,
+			"missing_bytes: %" G_GINT64_FORMAT "\n",
+			output->start[RUN_VIEW_OUTPUT] + output->missing);
 }
 
 void status_run(struct session *s, uint64_t number, GString *text)
 {
-	struct run *run = run_table_get(s->runs, number);
+	g_autofree char *command = NULL;
+	g_autofree char *directory = NULL;
 	struct run_state state;
+	struct run *run;
+	int status;
 
-	if (run == NULL)
+	if (!look_at(s, number, &run, &state))
 		return;
-	run_state(run, &state);
-	g_string_append_printf(text, "run: %" G_GUINT64_FORMAT "\n", number);
-	g_string_append_printf(text, "command: %s\n", run_command_line(run));
+	command = name_escape(run_command_line(run));
+	directory = name_escape(run_directory(run));
 	run_unref(run);
-	g_string_append_printf(text, "state: %s\n", state_name(&state));
+	g_string_append_printf(text,
+		"number: %" G_GUINT64_FORMAT "\nstate: %s\ncommand: %s\n"
+		"directory: /%s\n",
+		number, state_name(&state), command, directory);
 	append_time(text, "started", &state.started);
 	if (state.is_ended)
 		append_time(text, "ended", &state.ended);
-	g_string_append_printf(
-		text, "output: %" G_GINT64_FORMAT "\n", state.output_bytes);
-	if (!state.is_ended)
-		return;
-	if (state.end.error != 0)
-		g_string_append_printf(
-			text, "why: %s\n", g_strerror(-state.end.error));
-	else if (state.end.signal > 0)
+	if (run_exit_status(&state, &status))
+		g_string_append_printf(text, "exit: %d\n", status);
+	if (state.is_ended && state.end.signal > 0)
 		g_string_append_printf(text, "signal: %d\n", state.end.signal);
-	else
-		g_string_append_printf(
-			text, "exit: %d\n", state.end.exit_status);
+	append_sizes(text, &state.output);
+	append_why(text, &state);
 }

@@ -4,6 +4,7 @@
 #include "transfer.h"
 
 #include "attr_cache.h"
+#include "availability.h"
 #include "cache.h"
 #include "conflict.h"
 #include "content.h"
@@ -393,7 +394,10 @@ int transfer_upload_all(struct session *s, const struct cancel *cancel)
 
 		(void)dirty_set_info(s->dirty, nodes->pdata[i], &info);
 		rc = transfer_upload(s, nodes->pdata[i], cancel);
-		if (rc < 0 && first == 0 && info.attempts == 0)
+		/* What the server refused before, its program knows of. Without
+		 * a server nothing is known of what there is. */
+		if (rc < 0 && first == 0 &&
+			(info.attempts == 0 || availability_is_failure(rc)))
 			first = rc;
 		node_table_unref(s->nodes, nodes->pdata[i]);
 	}

@@ -63,8 +63,9 @@ int transfer_upload_to(struct session *, struct node *, const char *path,
 	const struct cancel *, struct entry *ret_entry);
 
 /* Uploads everything dirty, and removes what waits to be (late_remote.h); the
- * first error, after trying all. What had failed before is tried too, but its
- * program knows. */
+ * first error, after trying all. What had failed before is tried too, but of
+ * another refusal its program knows; that there is no server is said again, as
+ * what is there is not what is here. */
 int transfer_upload_all(struct session *, const struct cancel *);
 
 /* What is still dirty is made to survive for the next mount; how many. */

@@ -24,7 +24,6 @@ struct flight {
 struct tree {
 	struct remote *remote;
 	struct attr_cache *attrs;
-	struct timespec root_time; /* the API does not tell the root's */
 
 	struct mutex lock;
 	/* guarded by lock */
@@ -38,7 +37,6 @@ struct tree *tree_new(struct remote *remote, struct attr_cache *attrs)
 
 	t->remote = remote;
 	t->attrs = attrs;
-	(void)clock_gettime(CLOCK_REALTIME, &t->root_time);
 	mutex_init(&t->lock);
 	t->flights =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -193,12 +191,14 @@ static bool asks_alone(
 
 static void root_entry(struct tree *t, struct entry *ret)
 {
+	struct timespec when = attr_cache_root_time(t->attrs);
+
 	*ret = (struct entry){
 		.name = g_strdup(""),
 		.type = ENTRY_DIRECTORY,
 		.size = -1,
-		.mtime = t->root_time,
-		.ctime = t->root_time,
+		.mtime = when,
+		.ctime = when,
 		.is_writable = true,
 	};
 }

@@ -96,9 +96,3 @@ void writeback_free(struct writeback *w)
 	cancel_fini(&w->cancel);
 	g_free(w);
 }
-
-int writeback_flush(struct writeback *w, bool all, const struct cancel *cancel)
-{
-	dirty_set_hurry(w->session->dirty, all);
-	return dirty_set_wait_idle(w->session->dirty, cancel);
-}

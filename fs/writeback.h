@@ -9,17 +9,11 @@
 #ifndef PYCLOUD_WRITEBACK_H
 #define PYCLOUD_WRITEBACK_H
 
-#include "cancel.h"
-
 struct session;
 struct writeback;
 
 int writeback_new(struct session *, struct writeback **ret);
 /* Cancels what is under way: its bytes stay in the spool. NULL is fine. */
 void writeback_free(struct writeback *);
-
-/* Uploads everything that may be uploaded now, or all (dirty_set_hurry), several
- * at a time; returns when that is done or has failed once, or with the token. */
-int writeback_flush(struct writeback *, bool all, const struct cancel *);
 
 #endif

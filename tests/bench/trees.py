@@ -1,6 +1,5 @@
 """The files that the work is done on: the same bytes in every run."""
 
-import hashlib
 import os
 import pathlib
 import random
@@ -17,23 +16,17 @@ NEEDLE = "a needle in the haystack"
 WORDS = ("def return import self value list name path data index print open "
          "while for in range not None True False class lambda yield").split()
 
-FLOOD = f"""import random, sys
-block = random.Random(7).randbytes(1 << 20)
-left = {FLOOD_BYTES}
-while left > 0:
-    left -= sys.stdout.buffer.write(block[:left])
+# A million lines of a hundred bytes.
+FLOOD = f"""for number in range({FLOOD_BYTES // 100}):
+    print(f"{{number:08}} {{'and so on ' * 9}}")
 """
-
-
-def flood_digest():
-    """The hash of what FLOOD prints."""
-    block = random.Random(7).randbytes(1 << 20)
-    whole, rest = divmod(FLOOD_BYTES, len(block))
-    digest = hashlib.sha256()
-    for _ in range(whole):
-        digest.update(block)
-    digest.update(block[:rest])
-    return digest.hexdigest()
+TICKS = 20
+# Far enough apart that none is waited for while another is under way.
+TICKER = f"""import os, time
+for _ in range({TICKS}):
+    time.sleep(0.15)
+    os.write(1, b"%.6f\\n" % time.time())
+"""
 
 
 def text(rng, size):

@@ -13,6 +13,13 @@
 #include <string.h>
 
 #define KERNELS_MAX 8
+#define AWAIT_MS    20000
+
+enum birth {
+	BIRTH_GOOD,
+	BIRTH_SILENT,
+	BIRTH_HUNG_UP
+};
 
 struct kernel_server {
 	struct web_server *web;
@@ -21,7 +28,9 @@ struct kernel_server {
 	struct mutex lock;
 	/* guarded by lock */
 	struct waitlist waiters;
-	bool is_alive[KERNELS_MAX + 1]; /* by number, from 1 */
+	enum birth next;
+	enum birth births[KERNELS_MAX + 1]; /* by number, from 1 */
+	bool is_alive[KERNELS_MAX + 1];
 	unsigned started;
 	unsigned checks;
 	unsigned openings;
@@ -29,6 +38,9 @@ struct kernel_server {
 	unsigned asked;	 /* requests and messages */
 	unsigned losses; /* openings still to be lost */
 	bool has_lost;
+	const char *lost_verb;
+	const char *vanish_verb;
+	GHashTable *verbs; /* that came: how often */
 };
 
 /* --- what it counts ------------------------------------------------------ */
@@ -71,7 +83,9 @@ static unsigned make_kernel(struct kernel_server *s)
 
 	mutex_lock(&s->lock);
 	number = s->started < KERNELS_MAX ? ++s->started : 0;
-	s->is_alive[number] = number > 0;
+	s->births[number] = s->next;
+	s->is_alive[number] = number > 0 && s->next == BIRTH_GOOD;
+	s->next = BIRTH_GOOD;
 	mutex_unlock(&s->lock);
 	return number;
 }
@@ -86,6 +100,18 @@ static bool is_alive(struct kernel_server *s, unsigned number)
 	answer = number <= KERNELS_MAX && s->is_alive[number];
 	mutex_unlock(&s->lock);
 	return answer;
+}
+
+static enum birth birth_of(struct kernel_server *s, unsigned number)
+	EXCLUDES(s->lock);
+static enum birth birth_of(struct kernel_server *s, unsigned number)
+{
+	enum birth birth;
+
+	mutex_lock(&s->lock);
+	birth = number <= KERNELS_MAX ? s->births[number] : BIRTH_GOOD;
+	mutex_unlock(&s->lock);
+	return birth;
 }
 
 static void end_kernel(struct kernel_server *s, unsigned number)
@@ -125,6 +151,42 @@ static bool is_first_loss(struct kernel_server *s)
 	return is_first;
 }
 
+static unsigned count_of(const struct kernel_server *s, const char *verb)
+	REQUIRES(s->lock)
+{
+	return GPOINTER_TO_UINT(g_hash_table_lookup(s->verbs, verb));
+}
+
+/* Counts it. True for one that is to get lost each time. */
+static bool note_verb(struct kernel_server *s, const char *verb)
+	EXCLUDES(s->lock);
+static bool note_verb(struct kernel_server *s, const char *verb)
+{
+	bool is_lost;
+
+	mutex_lock(&s->lock);
+	s->calls++;
+	(void)g_hash_table_insert(s->verbs, g_strdup(verb),
+		GUINT_TO_POINTER(count_of(s, verb) + 1));
+	is_lost = g_strcmp0(verb, s->lost_verb) == 0;
+	waitlist_wake(&s->waiters);
+	mutex_unlock(&s->lock);
+	return is_lost;
+}
+
+static bool is_vanishing(struct kernel_server *s, const char *verb)
+	EXCLUDES(s->lock);
+static bool is_vanishing(struct kernel_server *s, const char *verb)
+{
+	bool answer;
+
+	mutex_lock(&s->lock);
+	answer = strcmp(verb, "vanish") == 0 ||
+		 g_strcmp0(verb, s->vanish_verb) == 0;
+	mutex_unlock(&s->lock);
+	return answer;
+}
+
 /* --- its WebSocket ------------------------------------------------------- */
 
 static void say(struct web_connection *c, const char *type, const char *content)
@@ -154,17 +216,21 @@ static void answer_call(struct kernel_server *s, struct web_connection *c,
 	g_autofree char *reply = NULL;
 	int64_t id = 0;
 
-	if (verb == NULL || !is_alive(s, number))
+	if (verb == NULL || !is_alive(s, number) || note_verb(s, verb))
 		return;
-	add(s, &s->calls);
-	if ((strcmp(verb, "vanish") == 0 || strcmp(verb, "mute") == 0) &&
+	if ((is_vanishing(s, verb) || strcmp(verb, "mute") == 0) &&
 		is_first_loss(s)) {
-		if (strcmp(verb, "vanish") == 0)
+		if (is_vanishing(s, verb))
 			end_kernel(s, number);
 		return;
 	}
 	(void)json_int64(data, "id", &id);
-	reply = g_strdup_printf("{\"reply\":%d,\"error\":\"\"}", (int)id);
+	if (strcmp(verb, "abandon") == 0)
+		reply = g_strdup_printf("{\"event\":\"ended\",\"run\":\"%s\"}",
+			json_string(data, "run"));
+	else
+		reply = g_strdup_printf(
+			"{\"reply\":%d,\"error\":\"\"}", (int)id);
 	if (strcmp(verb, "quit") == 0)
 		end_kernel(s, number);
 	if (strcmp(verb, "restart") == 0)
@@ -194,7 +260,7 @@ static void serve_channel(
 			answer_call(s, c, number, &msg);
 		else if (strcmp(msg.type, "comm_open") == 0 && !takes_loss(s))
 			say_data(c, json_string(msg.content, "comm_id"),
-				"{\"event\":\"hello\",\"version\":1}");
+				"{\"event\":\"hello\",\"version\":2}");
 		kernel_msg_clear(&msg);
 	}
 	g_byte_array_unref(frame);
@@ -235,6 +301,29 @@ static void answer_new(struct kernel_server *s, struct web_connection *c)
 	web_answer(c, "201 Created", text);
 }
 
+/* False: the connection has served. */
+static bool answer_channel(
+	struct kernel_server *s, struct web_connection *c, unsigned number)
+{
+	switch (birth_of(s, number)) {
+	case BIRTH_SILENT:
+		return true;
+	case BIRTH_HUNG_UP:
+		(void)peer_agree(c);
+		return false;
+	case BIRTH_GOOD:
+	default:
+		break;
+	}
+	if (!is_alive(s, number)) {
+		web_answer(c, "404 Not Found", "");
+		return true;
+	}
+	if (peer_agree(c))
+		serve_channel(s, c, number);
+	return false;
+}
+
 static void serve(struct web_connection *c, void *arg)
 {
 	struct kernel_server *s = arg;
@@ -248,13 +337,9 @@ static void serve(struct web_connection *c, void *arg)
 		if (sscanf(path, " /api/kernels/%u%n", &number, &end) != 1)
 			end = 0;
 		if (end > 0 && g_str_has_prefix(path + end, "/channels")) {
-			if (!is_alive(s, number)) {
-				web_answer(c, "404 Not Found", "");
-				continue;
-			}
-			if (peer_agree(c))
-				serve_channel(s, c, number);
-			return;
+			if (!answer_channel(s, c, number))
+				return;
+			continue;
 		}
 		if (end > 0)
 			answer_kernel(s, c, number);
@@ -273,6 +358,7 @@ struct kernel_server *kernel_server_start(bool has_python)
 
 	s->has_python = has_python;
 	mutex_init(&s->lock);
+	s->verbs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	s->web = web_server_start(serve, s);
 	return s;
 }
@@ -280,6 +366,7 @@ struct kernel_server *kernel_server_start(bool has_python)
 void kernel_server_stop(struct kernel_server *s)
 {
 	web_server_stop(s->web);
+	g_hash_table_unref(s->verbs);
 	mutex_fini(&s->lock);
 	g_free(s);
 }
@@ -287,6 +374,13 @@ void kernel_server_stop(struct kernel_server *s)
 const char *kernel_server_url(const struct kernel_server *s)
 {
 	return web_server_url(s->web);
+}
+
+void kernel_server_break_start(struct kernel_server *s, bool is_answered)
+{
+	mutex_lock(&s->lock);
+	s->next = is_answered ? BIRTH_HUNG_UP : BIRTH_SILENT;
+	mutex_unlock(&s->lock);
 }
 
 unsigned kernel_server_started(struct kernel_server *s)
@@ -317,6 +411,45 @@ unsigned kernel_server_openings(struct kernel_server *s)
 unsigned kernel_server_calls(struct kernel_server *s)
 {
 	return get(s, &s->calls);
+}
+
+void kernel_server_lose(struct kernel_server *s, const char *verb)
+{
+	mutex_lock(&s->lock);
+	s->lost_verb = verb;
+	mutex_unlock(&s->lock);
+}
+
+void kernel_server_vanish_at(struct kernel_server *s, const char *verb)
+{
+	mutex_lock(&s->lock);
+	s->vanish_verb = verb;
+	mutex_unlock(&s->lock);
+}
+
+unsigned kernel_server_count(struct kernel_server *s, const char *verb)
+{
+	unsigned count;
+
+	mutex_lock(&s->lock);
+	count = count_of(s, verb);
+	mutex_unlock(&s->lock);
+	return count;
+}
+
+bool kernel_server_await(
+	struct kernel_server *s, const char *verb, unsigned count)
+{
+	struct cancel limit;
+	int rc = 0;
+
+	cancel_init(&limit, AWAIT_MS);
+	mutex_lock(&s->lock);
+	while (count_of(s, verb) < count && rc == 0)
+		rc = waitlist_wait(&s->waiters, &s->lock, &limit, -1);
+	mutex_unlock(&s->lock);
+	cancel_fini(&limit);
+	return rc == 0;
 }
 
 bool kernel_server_stays_idle(struct kernel_server *s, int ms)

@@ -75,6 +75,20 @@ static void a_line_without_an_end_starts_at_flush(void **state)
 	world_release(w, h);
 }
 
+static void a_quoted_newline_is_part_of_its_word(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	assert_int_equal(world_open(w, ".run", O_WRONLY, &h), 0);
+	assert_int_equal(world_write(w, h, "main.py 'one", 0), 12);
+	assert_int_equal(world_write(w, h, "\ntwo' \"\n\"\nin", 12), 12);
+	assert_string_equal(
+		fake_run_command(last(w)), "main.py|one\ntwo|\n @ ");
+	assert_input(w, "in");
+	assert_int_equal(world_close(w, h), 0);
+}
+
 static void more_writing_is_the_scripts_input(void **state)
 {
 	struct world *w = *state;
@@ -85,6 +99,18 @@ static void more_writing_is_the_scripts_input(void **state)
 	assert_input(w, "first second\n");
 	assert_int_equal(world_close(w, h), 0);
 	assert_input(w, "first second\n<EOF>");
+}
+
+/* The workspace, which may be away, is not asked for that. */
+static void a_run_that_is_over_takes_no_input(void **state)
+{
+	struct world *w = *state;
+	struct handle *h = start(w, "main.py\nfirst ");
+
+	fake_run_end(last(w), 0, 0, 0);
+	assert_int_equal(world_write(w, h, "second\n", 14), -EPIPE);
+	assert_int_equal(world_close(w, h), 0);
+	assert_input(w, "first ");
 }
 
 static void bad_lines_are_refused_and_forgotten(void **state)
@@ -282,7 +308,7 @@ static void old_runs_make_room_but_not_active_ones(void **state)
 	assert_int_equal(world_exists(w, ".pycloud/runs/1"), 0);
 	assert_int_equal(world_exists(w, ".pycloud/runs/2"), -ENOENT);
 	assert_null(world_walk(w, ".pycloud/runs/01", &rc));
-	assert_true(fake_run_is_released(second));
+	assert_true(fake_run_await_release(second));
 	assert_int_equal(world_close(w, active), 0);
 }
 
@@ -364,11 +390,57 @@ static void the_exit_status_is_told_in_three_places(void **state)
 	assert_int_equal(world_close(w, h), 0);
 	h = start(w, "main.py\n");
 	fake_run_end(last(w), 0, SIGKILL, 0);
-	assert_exit(w, "2", "137", "137\n", "state: killed\n");
+	assert_exit(w, "2", "137", "137\n", "signal: 9\n");
 	assert_int_equal(world_close(w, h), 0);
 	h = start(w, "main.py\n");
 	fake_run_end(last(w), 0, 0, -EHOSTUNREACH);
 	assert_exit(w, "3", NULL, "", "state: lost\n");
+	assert_int_equal(world_close(w, h), 0);
+}
+
+static int64_t ms_of(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return ms_of(&now);
+}
+
+/* Ends it once it is old enough; how it is then. */
+static struct run_state end_late(
+	struct world *w, uint64_t number, int64_t age_ms, int64_t ago_ms)
+{
+	struct run *run = run_table_get(w->session->runs, number);
+	struct run_state s;
+
+	run_state(run, &s);
+	while (now_ms() < ms_of(&s.started) + age_ms)
+		sched_yield();
+	fake_run_end_late(last(w), ago_ms);
+	run_state(run, &s);
+	run_unref(run);
+	return s;
+}
+
+/* Nobody followed it then: not when we hear of it, but not before it began. */
+static void a_run_ended_when_it_did(void **state)
+{
+	struct world *w = *state;
+	struct handle *h = start(w, "main.py\n");
+	struct run_state s = end_late(w, 1, 50, 40);
+
+	assert_true(ms_of(&s.ended) >= ms_of(&s.started));
+	assert_true(ms_of(&s.ended) <= now_ms() - 40);
+	assert_true(ms_of(&s.changed) >= ms_of(&s.ended) + 40);
+	assert_int_equal(world_close(w, h), 0);
+	h = start(w, "main.py\n");
+	s = end_late(w, 2, 0, INT64_MAX);
+	assert_memory_equal(&s.ended, &s.started, sizeof(s.started));
 	assert_int_equal(world_close(w, h), 0);
 }
 
@@ -387,7 +459,9 @@ static void the_control_directory_lists_the_runs(void **state)
 	names = world_names(w, ".pycloud/runs", &rc);
 	assert_string_equal(names, "1 2 last");
 	run = world_names(w, ".pycloud/runs/2", &rc);
-	assert_string_equal(run, "command exit output status");
+	assert_string_equal(run,
+		"command ctl ended exit figures output started "
+		"status stderr stdout");
 	n = world_walk(w, ".pycloud/runs/last", &rc);
 	assert_int_equal(rc, 0);
 	world_begin(w, &r);
@@ -403,6 +477,32 @@ static void the_control_directory_lists_the_runs(void **state)
 #define PIECES	 400
 #define PIECE	 "0123456789abcdefghijklmnopqrstuvwxyz"
 #define ALL_SIZE (PIECES * (sizeof(PIECE) - 1))
+
+static void assert_time(
+	struct world *w, const char *path, const struct timespec *expected)
+{
+	struct stat st;
+
+	assert_int_equal(world_stat(w, path, &st), 0);
+	assert_memory_equal(&st.st_mtim, expected, sizeof(*expected));
+}
+
+static void the_control_directory_is_as_old_as_its_run(void **state)
+{
+	struct world *w = *state;
+	struct handle *h = start(w, "main.py\n");
+	struct run_state s;
+
+	w->session->mounted_at = (struct timespec){ .tv_sec = 1 };
+	s = end_late(w, 1, 50, 20);
+	assert_time(w, ".pycloud/runs/1", &s.started);
+	assert_time(w, ".pycloud/runs/1/ctl", &s.started);
+	assert_time(w, ".pycloud/runs/1/command", &s.started);
+	assert_time(w, ".pycloud/runs/1/exit", &s.changed);
+	assert_time(w, ".pycloud/runs/last", &s.started);
+	assert_time(w, ".pycloud/status", &w->session->mounted_at);
+	assert_int_equal(world_close(w, h), 0);
+}
 
 static void *write_pieces(void *arg)
 {
@@ -552,7 +652,9 @@ int main(void)
 		with_world(a_line_starts_a_run_with_its_words),
 		with_world(the_directory_of_run_is_the_runs_own),
 		with_world(a_line_without_an_end_starts_at_flush),
+		with_world(a_quoted_newline_is_part_of_its_word),
 		with_world(more_writing_is_the_scripts_input),
+		with_world(a_run_that_is_over_takes_no_input),
 		with_world(bad_lines_are_refused_and_forgotten),
 		with_world(too_long_a_line_is_e2big),
 		with_world(without_an_executor_nothing_runs),
@@ -568,7 +670,9 @@ int main(void)
 		with_world(
 			what_was_believed_is_dropped_before_readers_see_the_end),
 		with_world(the_exit_status_is_told_in_three_places),
+		with_world(a_run_ended_when_it_did),
 		with_world(the_control_directory_lists_the_runs),
+		with_world(the_control_directory_is_as_old_as_its_run),
 		with_world(slow_readers_get_every_byte_once),
 		with_world(the_start_sees_what_is_on_the_server),
 		with_world(

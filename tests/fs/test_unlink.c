@@ -6,6 +6,7 @@
 #include "world.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 static void a_removed_file_is_gone_at_once(void **state)
 {
@@ -152,6 +153,81 @@ static void what_the_server_leaves_behind_does_not_fill_a_directory(
 	assert_int_equal(world_rmdir(w, "d"), 0);
 }
 
+static void put_with_leftover(struct world *w, const char *path)
+{
+	g_autofree char *below = g_strconcat(path, "/.ipynb_checkpoints", NULL);
+
+	fake_remote_set_capabilities(
+		w->remote, REMOTE_CAN_RANGE | REMOTE_CAN_HIDDEN);
+	fake_remote_put_directory(w->remote, path);
+	fake_remote_put_directory(w->remote, below);
+}
+
+static void a_leftover_hides_nothing_that_we_know(void **state)
+{
+	struct world *w = *state;
+
+	put_with_leftover(w, "d");
+	fake_remote_put(w->remote, "d/a.pyc", "theirs");
+	assert_int_equal(world_exists(w, "d/a.pyc"), 0);
+	assert_int_equal(world_rmdir(w, "d"), -ENOTEMPTY);
+	assert_remote(w, "d/a.pyc", "theirs");
+	fake_remote_drop(w->remote, "d/a.pyc");
+	assert_int_equal(world_rmdir(w, "d"), 0);
+	assert_changes(w, "remove d;");
+}
+
+static void a_leftover_that_is_gone_is_empty(void **state)
+{
+	struct world *w = *state;
+
+	put_with_leftover(w, "d");
+	assert_int_equal(world_exists(w, "d"), 0);
+	fake_remote_fail(w->remote, FAKE_LIST, 2, ENOENT);
+	assert_int_equal(world_rmdir(w, "d"), 0);
+	assert_changes(w, "remove d;");
+}
+
+static void *remove_directory_e(void *arg)
+{
+	return GINT_TO_POINTER(world_rmdir(arg, "e"));
+}
+
+/* Both listings are under way before one of them is answered. */
+static void leftovers_are_asked_for_at_the_same_time(void **state)
+{
+	struct world *w = *state;
+	pthread_t thread;
+	void *rc;
+
+	put_with_leftover(w, "d");
+	put_with_leftover(w, "e");
+	assert_int_equal(world_rmdir(w, "d"), 0);
+	fake_remote_reset(w->remote);
+	fake_remote_stall(w->remote, FAKE_LIST);
+	assert_int_equal(
+		pthread_create(&thread, NULL, remove_directory_e, w), 0);
+	fake_remote_await_stalled(w->remote, FAKE_LIST);
+	fake_remote_await_calls(w->remote, FAKE_LIST, 2);
+	fake_remote_release(w->remote, FAKE_LIST);
+	assert_int_equal(pthread_join(thread, &rc), 0);
+	assert_int_equal(GPOINTER_TO_INT(rc), 0);
+	assert_changes(w, "remove e;");
+	assert_int_equal(fake_remote_all_calls(w->remote), 3);
+}
+
+static void what_is_in_a_leftover_is_seen_ahead_too(void **state)
+{
+	struct world *w = *state;
+
+	put_with_leftover(w, "d");
+	put_with_leftover(w, "e");
+	fake_remote_put(w->remote, "e/.ipynb_checkpoints/a", "theirs");
+	assert_int_equal(world_rmdir(w, "d"), 0);
+	assert_int_equal(world_rmdir(w, "e"), -ENOTEMPTY);
+	assert_remote(w, "e/.ipynb_checkpoints/a", "theirs");
+}
+
 static void an_empty_directory_can_be_removed(void **state)
 {
 	struct world *w = *state;
@@ -210,6 +286,10 @@ int main(void)
 		with_world(a_removed_file_is_gone_at_once),
 		with_world(
 			what_the_server_leaves_behind_does_not_fill_a_directory),
+		with_world(a_leftover_hides_nothing_that_we_know),
+		with_world(a_leftover_that_is_gone_is_empty),
+		with_world(leftovers_are_asked_for_at_the_same_time),
+		with_world(what_is_in_a_leftover_is_seen_ahead_too),
 		with_world(an_open_file_keeps_its_bytes),
 		with_world(a_new_file_of_that_name_is_another),
 		with_world(a_local_file_costs_nothing),

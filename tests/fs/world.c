@@ -4,8 +4,10 @@
 #include "world.h"
 
 #include "dirty_set.h"
+#include "fs_limits.h"
 #include "names.h"
 #include "replay.h"
+#include "run_table.h"
 #include "state.h"
 #include "test.h"
 #include "transfer.h"
@@ -30,6 +32,7 @@ void world_make_places(struct world *w, struct session_params *params)
 	scratch_place_make(&w->cache);
 	scratch_place_make(&w->spool);
 	scratch_place_make(&w->names);
+	scratch_place_make(&w->runs);
 	scratch_place_make(&w->state);
 	assert_int_equal(state_open(w->state.path, &w->state_db, &note), 0);
 	assert_null(note);
@@ -42,6 +45,7 @@ void world_name_places(struct world *w, struct session_params *params)
 	params->cache_fd = w->cache.fd;
 	params->spool_fd = w->spool.fd;
 	params->names_fd = w->names.fd;
+	params->runs_fd = w->runs.fd;
 }
 
 void world_remove_places(struct world *w)
@@ -50,6 +54,7 @@ void world_remove_places(struct world *w)
 	scratch_place_remove(&w->cache);
 	scratch_place_remove(&w->spool);
 	scratch_place_remove(&w->names);
+	scratch_place_remove(&w->runs);
 	scratch_place_remove(&w->state);
 }
 
@@ -64,6 +69,7 @@ void world_begin_session(struct world *w)
 
 	world_name_places(w, &params);
 	assert_int_equal(session_new(&params, &w->session), 0);
+	w->resumed = run_table_resume(w->session->runs);
 }
 
 int world_setup(void **state)
@@ -72,7 +78,11 @@ int world_setup(void **state)
 	struct session_params params = { 0 };
 
 	w->options = (struct session_options){
-		.attr_timeout_ms = 3600 * 1000, .uid = 1000, .gid = 1000
+		.attr_timeout_ms = 3600 * 1000,
+		.uid = 1000,
+		.gid = 1000,
+		.runs_keep = RUNS_KEEP,
+		.run_output_max = RUN_OUTPUT_MAX,
 	};
 	world_make_places(w, &params);
 	w->remote = fake_remote_new();
@@ -174,8 +184,8 @@ void world_forget_beliefs(struct world *w)
 
 void world_upload_late(struct world *w)
 {
-	assert_int_equal(
-		writeback_flush(w->session->writeback, false, NULL), 0);
+	session_hurry(w->session);
+	assert_int_equal(dirty_set_wait_idle(w->session->dirty, NULL), 0);
 }
 
 int world_teardown(void **state)

@@ -20,7 +20,8 @@ struct world {
 	struct executor *executor;
 	struct session *session;
 	struct state *state_db;
-	struct scratch_place cache, spool, names, state;
+	struct scratch_place cache, spool, names, runs, state;
+	unsigned resumed;		/* runs, by the last session */
 	struct session_options options; /* of the next session */
 };
 

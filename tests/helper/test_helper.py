@@ -3,13 +3,10 @@
 Scripts wait at a gate, a FIFO in the workspace, until the test opens it. What
 must not happen is proven by another run, which the pump serves afterwards.
 """
-import importlib
 import json
 import os
-import pathlib
-import queue
+import shutil
 import signal
-import struct
 import sys
 import threading
 import time
@@ -17,163 +14,13 @@ import uuid
 
 import pytest
 
-COMMON = pathlib.Path(__file__).resolve().parents[2] / "common"
-sys.path.insert(0, str(COMMON))
-sys.dont_write_bytecode = True
-helper_module = importlib.import_module("helper")
-helper_runs = importlib.import_module("helper_runs")
-
-DEADLINE = 20
-
-
-class Client:
-    """The other end of the comm: calls, and what came of them."""
-
-    def __init__(self, helper, window=4 << 20):
-        self.replies = {}
-        self.events = queue.Queue()
-        self.drop = lambda data: False
-        self.number = 0
-        self.seen = []
-        self.acks = True
-        self.handler = None
-        self.records = {}
-        helper.open(self, {"content": {"data": {"window": window}}})
-        self.hello = self.events.get(timeout=DEADLINE)[0]
-
-    def on_msg(self, handler):
-        self.handler = handler
-
-    def send(self, data, buffers=None):
-        if not self.drop(data):
-            self.events.put((data, buffers))
-
-    def post(self, verb, *buffers, **data):
-        self.handler({"content": {"data": dict(data, call=verb)},
-                      "buffers": [memoryview(b) for b in buffers]})
-
-    def call(self, verb, *buffers, call_id=None, **data):
-        if call_id is None:
-            self.number += 1
-            call_id = self.number
-        self.post(verb, *buffers, id=call_id, **data)
-        return self.wait(lambda d: d.get("reply") == call_id)
-
-    def start(self, *argv, directory="", run=None):
-        run = run or uuid.uuid4().hex
-        line = b"\0".join(os.fsencode(a) for a in argv)
-        return run, self.call("start", line, run=run, directory=directory)
-
-    def wait(self, matches, timeout=DEADLINE):
-        """The first message that matches; the others stay for later waits,
-        and output is collected on the way."""
-        end = time.monotonic() + timeout
-        for data in self.seen:
-            if matches(data):
-                self.seen.remove(data)
-                return data
-        while True:
-            data, buffers = self.events.get(timeout=end - time.monotonic())
-            if data.get("event") == "output":
-                self.collect(data, buffers[0])
-            if matches(data):
-                return data
-            self.seen.append(data)
-
-    def collect(self, data, piece):
-        record = self.records.setdefault(data["run"], bytearray())
-        assert data["offset"] == len(record), "a gap or a repetition"
-        assert len(piece) <= helper_module.PIECE_BYTES
-        record += piece
-        if self.acks:
-            self.post("ack", run=data["run"], offset=len(record))
-
-    def finish(self, run):
-        return self.wait(
-            lambda d: d.get("event") == "ended" and d["run"] == run)
-
-    def output(self, run):
-        """{stream: bytes} of a record."""
-        record, out, at = bytes(self.records.get(run, b"")), {}, 0
-        while at < len(record):
-            stream, size = struct.unpack_from(">BI", record, at)
-            out[stream] = out.get(stream, b"") + record[at + 5:at + 5 + size]
-            at += 5 + size
-        return out
-
-
-class Gate:
-    """A FIFO in the workspace, of which every pass takes a byte."""
-
-    wait_code = "open('gate', 'rb', 0).read(1)\n"
-
-    def __init__(self, root):
-        os.mkfifo(root / "gate")
-        # Both ends, so that neither side waits for the other to open it.
-        self.fd = os.open(root / "gate", os.O_RDWR)
-
-    def open(self, count=1):
-        os.write(self.fd, b"!" * count)
-
-    def close(self):
-        os.close(self.fd)
-
-
-@pytest.fixture
-def gate(root):
-    made = Gate(root)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "ws").mkdir()
-    return tmp_path / "ws"
-
-
-@pytest.fixture
-def helper(root):
-    source = (COMMON / "supervisor.py").read_text()
-    return helper_module.Helper(source, str(root))
-
-
-@pytest.fixture
-def client(helper):
-    return Client(helper)
-
-
-def run_to_end(client, *argv, **kw):
-    run, reply = client.start(*argv, **kw)
-    assert reply["error"] == ""
-    return run, client.finish(run)
-
-
-def code(client, text):
-    run, end = run_to_end(client, "-c", text)
-    return client.output(run), end
-
-
-def await_status(helper, run):
-    """Waits until the run's supervisor has said how it ended."""
-    bell = helper_runs.Bell()
-    seen = helper_runs.Run(os.path.join(helper.runs_folder, run))
-    bell.watch(seen.folder)
-    end = time.monotonic() + DEADLINE
-    while seen.status() is None:
-        assert time.monotonic() < end
-        bell.wait(DEADLINE)
-
-
-def await_pump(client):
-    """Makes the pump look at every run that came before."""
-    run, _ = run_to_end(client, "-c", "0")
-    client.post("forget", run=run)
+from pod import (DEADLINE, STDERR, STDOUT, TEXTS, Client, await_pump,
+                 await_status, code, helper_child, helper_module, helper_runs,
+                 run_to_end)
 
 
 def test_hello_tells_version_and_root(client, root):
-    assert client.hello["version"] == 1
+    assert client.hello["version"] == 2
     assert client.hello["root"] == str(root)
 
 
@@ -215,6 +62,29 @@ def test_stderr_is_apart(client):
     assert out == {1: b"o\n", 2: b"e"}
 
 
+def test_no_stream_tears_the_others_lines(client):
+    """print() writes a line and its end apart; both streams are read by one
+    that knows not which came first."""
+    run, _ = run_to_end(
+        client, "-c", "import os, sys\nfor n in range(30000):\n"
+        "    print(n, file=sys.stderr if n % 3 == 0 else sys.stdout)\n"
+        "    if n % 100 == 0: os.sched_yield()")
+    both = b"".join(data for kind, data in client.frames(run)
+                    if kind in (STDOUT, STDERR))
+    lines = both.decode().splitlines()
+    assert sorted(lines, key=lambda n: int(n or 0)) == [
+        str(n) for n in range(30000)]
+
+
+def test_a_line_without_end_holds_nothing_up(client):
+    """A prompt on one stream, and then the other one is written to."""
+    out, _ = code(client, "import sys; sys.stdout.write('name? ')\n"
+                  "for n in range(1000): print(n, file=sys.stderr)\n"
+                  "sys.stdout.write('bye')")
+    assert out == {1: b"name? bye", 2: b"".join(b"%d\n" % n
+                                               for n in range(1000))}
+
+
 def test_bytes_are_not_interpreted(client):
     out, _ = code(client, "import sys; sys.stdout.buffer.write("
                   "bytes(range(256)) * 3)")
@@ -224,10 +94,12 @@ def test_bytes_are_not_interpreted(client):
 @pytest.mark.parametrize("argv, name", [
     (["missing.py"], "ENOENT"), (["folder"], "EISDIR"),
     (["-u", "-W", "ignore", "missing.py"], "ENOENT"),
-    (["nb.ipynb"], "ENOTSUP"),
+    (["missing.ipynb"], "ENOENT"), (["folder.ipynb"], "EISDIR"),
+    (["-u", "nb.ipynb", "x"], "EINVAL"),
 ])
 def test_what_cannot_start_says_why(client, root, argv, name):
     (root / "folder").mkdir()
+    (root / "folder.ipynb").mkdir()
     (root / "nb.ipynb").write_text("{}")
     _, reply = client.start(*argv)
     assert reply["error"] == name
@@ -245,8 +117,8 @@ def test_missing_directory_is_enoent(client):
     (["-"], None), ([], None), (["-OO", "-c", "x"], None),
 ])
 def test_script_is_the_first_word_that_is_no_option(argv, script):
-    found = helper_runs.find_script([a.encode() for a in argv])
-    assert found == (script.encode() if script else None)
+    found = helper_child.find_script([a.encode() for a in argv])
+    assert (found if found is None else argv[found]) == script
 
 
 def test_input_is_fed_and_ends(client):
@@ -274,7 +146,7 @@ def test_much_input_to_a_slow_reader(client, gate):
 def test_input_that_nobody_reads_does_no_harm(client, gate):
     run, _ = client.start("-c", "import os\nos.close(0)\nprint(1)\n" +
                           gate.wait_code)
-    client.wait(lambda d: d.get("event") == "output")
+    client.await_output(run, {1: b"1\n"})
     client.call("feed", b"x" * 100000, run=run, offset=0, eof=False)
     gate.open()
     assert client.finish(run)["exit"] == 0
@@ -284,7 +156,7 @@ def test_input_that_nobody_reads_does_no_harm(client, gate):
 
 def test_signal_reaches_the_script(client):
     run, _ = client.start("-c", "import signal; print(1); signal.pause()")
-    client.wait(lambda d: d.get("event") == "output")
+    client.await_output(run, {1: b"1\n"})
     client.call("signal", run=run, number=signal.SIGINT)
     end = client.finish(run)
     if sys.version_info >= (3, 8):  # before, -c made it status 1
@@ -308,7 +180,7 @@ def test_environment_is_clean(client, monkeypatch):
 
 def test_secrets_of_the_server_are_not_handed_on():
     names = ("JPY_PARENT_PID", "JUPYTER_TOKEN", "JUPYTER_TOKENS", "PATH")
-    assert [n for n in names if not helper_runs.OURS.match(n)] == [
+    assert [n for n in names if not helper_child.OURS.match(n)] == [
         "JUPYTER_TOKENS", "PATH"]
 
 
@@ -348,7 +220,21 @@ def test_dropped_output_is_sent_again_from_where_the_client_is(client):
 def test_end_is_repeated(client):
     run, end = run_to_end(client, "-c", "print(1)")
     client.call("follow", run=run, offset=end["length"])
-    assert client.finish(run) == end
+    again = client.finish(run)
+    assert again.pop("ago_ms") >= end.pop("ago_ms") >= 0
+    assert again == end
+
+
+def test_who_is_late_hears_how_long_ago_it_ended(client, helper):
+    run, end = run_to_end(client, "-c", "print(1)")
+    path = os.path.join(helper.runs_folder, run, "status")
+    with open(path) as f:
+        status = json.load(f)
+    status["ended"] -= 1000
+    with open(path, "w") as f:
+        json.dump(status, f)
+    client.call("follow", run=run, offset=end["length"])
+    assert 1000000 <= client.finish(run)["ago_ms"] < 1000000 + 1000 * DEADLINE
 
 
 def test_repeated_call_is_not_done_twice(client, root, gate):
@@ -367,9 +253,8 @@ def test_run_outlives_its_helper(helper, root, gate):
     first = Client(helper)
     run, _ = first.start("-c", "for i in range(5):\n print(i)\n " +
                          gate.wait_code)
-    first.wait(lambda d: d.get("event") == "output")
-    source = (COMMON / "supervisor.py").read_text()
-    second = Client(helper_module.Helper(source, str(root)))
+    first.await_output(run, {1: b"0\n"})
+    second = Client(helper_module.Helper(TEXTS, str(root)))
     assert second.start("-c", "x", run=run)[1]["error"] == ""
     gate.open(5)
     assert second.finish(run)["exit"] == 0
@@ -387,7 +272,7 @@ def test_lost_supervisor_is_said(client, gate):
 def test_forgotten_run_goes_on_in_silence(helper, client, root, gate):
     run, _ = client.start("-c", "print(1)\n" + gate.wait_code +
                           "print(2)\nopen('done', 'w')")
-    client.wait(lambda d: client.output(run) == {1: b"1\n"})
+    client.await_output(run, {1: b"1\n"})
     client.post("forget", run=run)
     gate.open()
     await_status(helper, run)
@@ -400,12 +285,80 @@ def test_forgotten_run_goes_on_in_silence(helper, client, root, gate):
     assert client.output(run) == {1: b"1\n2\n"}
 
 
+def abandon(client, run):
+    """Until the helper says that this is settled."""
+    client.post("abandon", run=run)
+    client.finish(run)
+
+
+def status_of(helper, run):
+    await_status(helper, run)
+    return helper_runs.Run(os.path.join(helper.runs_folder, run)).status()
+
+
+def test_abandoned_run_is_killed(helper, client, gate):
+    run, _ = client.start("-c", "print(1)\n" + gate.wait_code)
+    client.await_output(run, {1: b"1\n"})
+    abandon(client, run)
+    assert status_of(helper, run)["signal"] == signal.SIGKILL
+    await_pump(client)
+    assert client.events.empty()
+    abandon(client, run)  # again: the answer may have been lost
+
+
+def test_abandoned_start_does_not_begin(client, root):
+    run = uuid.uuid4().hex
+    abandon(client, run)
+    assert client.start("-c", "open('on', 'w')", run=run)[1]["error"] != ""
+    assert not (root / "on").exists()
+
+
+def test_run_abandoned_while_it_is_started_is_killed(helper, client, gate,
+                                                     monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    give = helper.spare.give
+
+    def give_late(job):
+        begun.set()
+        assert go_on.wait(DEADLINE)
+        return give(job)
+
+    monkeypatch.setattr(helper.spare, "give", give_late)
+    run = uuid.uuid4().hex
+    client.post("start", b"-c\0" + gate.wait_code.encode(), id=1000, run=run,
+                directory="")
+    assert begun.wait(DEADLINE)
+    client.post("abandon", run=run)  # there is nothing to kill yet
+    go_on.set()
+    assert status_of(helper, run)["signal"] == signal.SIGKILL
+    abandon(client, run)
+
+
+def test_run_that_is_being_started_is_not_lost(root, monkeypatch):
+    """Its start was sent to a helper before this one."""
+    monkeypatch.setattr(helper_module, "LOOK_SECONDS", 0.01)
+    helper = helper_module.Helper(TEXTS, str(root))
+    client = Client(helper)
+    run = uuid.uuid4().hex
+    helper_runs.Run(os.path.join(helper.runs_folder, run)).create()
+    assert client.call("follow", run=run, offset=0)["error"] == ""
+    await_pump(client)
+    client.post("abandon", run=run)
+    await_pump(client)
+    assert not [d for d in client.seen if d["run"] == run]
+    assert client.events.empty()
+    monkeypatch.setattr(helper_runs, "STARTING_SECONDS", 0.0)
+    abandon(client, run)
+    assert client.call("follow", run=run, offset=0)["error"] == ""
+    assert client.finish(run)["error"] == "EIO"
+
+
 def test_ten_runs_at_once(client, gate):
     runs = [client.start("-c", "print(%d)\n%sprint(%d)\n"
                          "raise SystemExit(%d)" % (i, gate.wait_code, i, i))[0]
             for i in range(10)]
-    while len(client.records) < 10:
-        client.wait(lambda d: d.get("event") == "output")
+    for i, run in enumerate(runs):
+        client.await_output(run, {1: b"%d\n" % i})
     gate.open(10)
     ends = {}
     while len(ends) < 10:
@@ -427,10 +380,9 @@ def test_root_is_what_the_server_shows(tmp_path, name, key):
 
 
 def test_old_runs_are_removed(helper, client, root, monkeypatch):
-    monkeypatch.setattr(helper_runs, "RUNS_KEEP", 3)
     monkeypatch.setattr(helper_runs, "STARTING_SECONDS", 0)
     for _ in range(6):
-        run, _ = run_to_end(client, "-c", "0")
+        run, _ = run_to_end(client, "-c", "0", runs_keep=3)
         client.post("forget", run=run)
         # A run is over when its supervisor is.
         for process in list(helper.spare.children):
@@ -442,14 +394,13 @@ def test_old_runs_are_removed(helper, client, root, monkeypatch):
 
 def test_forgotten_run_makes_room_before_the_pump_drops_it(
         helper, client, monkeypatch):
-    monkeypatch.setattr(helper_runs, "RUNS_KEEP", 1)
     monkeypatch.setattr(helper_runs, "STARTING_SECONDS", -1)
     run, _ = run_to_end(client, "-c", "0")
     for process in list(helper.spare.children):
         process.wait(DEADLINE)
     monkeypatch.setattr(helper, "_drop_unfollowed", list)
     client.post("forget", run=run)
-    other, _ = client.start("-c", "0")
+    other, _ = client.start("-c", "0", runs_keep=1)
     assert os.listdir(helper.runs_folder) == [other]
 
 
@@ -474,3 +425,43 @@ def test_flood_of_small_writes_is_few_messages(client):
     spent = time.monotonic() - begin
     assert count[0] <= helper_module.MESSAGES_AT_ONCE + 1 + (
         spent * helper_module.MESSAGES_PER_SECOND)
+
+
+def test_folders_that_were_cleaned_away_are_made_again(helper, client):
+    helper.children.has_figures = True
+    code(client, "0")
+    place = os.path.dirname(helper.runs_folder)
+    lib, = [n for n in os.listdir(place) if n.startswith("lib-")]
+    os.unlink(os.path.join(place, lib, "sitecustomize.py"))
+    code(client, "0")
+    assert "sitecustomize.py" in os.listdir(os.path.join(place, lib))
+    shutil.rmtree(place)
+    out, end = code(client, "print(1)")
+    assert (out, end["exit"]) == ({1: b"1\n"}, 0)
+    assert os.stat(place).st_mode & 0o777 == 0o700
+
+
+def test_only_active_runs_are_too_many(client, gate, monkeypatch):
+    monkeypatch.setattr(helper_runs, "RUNS_ACTIVE_MAX", 2)
+    for _ in range(3):
+        run_to_end(client, "-c", "0")  # and stays followed
+    for error in ("", "", "EAGAIN"):
+        assert client.start("-c", gate.wait_code)[1]["error"] == error
+    gate.open(2)
+    for _ in range(2):
+        client.wait(lambda d: d.get("event") == "ended")
+
+
+def test_run_is_over_before_its_supervisor_has_left(tmp_path):
+    run = helper_runs.Run(str(tmp_path / "run"))
+    run.create()
+    supervisor = os.open(run.path("ctl"), os.O_RDWR)
+    try:
+        assert not run.is_over()
+        with open(run.path("status"), "w") as f:
+            f.write("{}")
+        assert run.is_alive() and run.is_over()
+    finally:
+        os.close(supervisor)
+    os.unlink(run.path("status"))
+    assert run.is_over()

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import harness
+from way import VIA
 
 TEST_LIMIT = 240
 
@@ -15,18 +16,29 @@ def pytest_configure(config):
     """Markers, and where the build to test is."""
     config.addinivalue_line("markers", "options(text): the mount's -o options")
     config.addinivalue_line("markers", "limit(seconds): the test may take")
+    config.addinivalue_line("markers", "direct(reason): not through a "
+                            "cluster's proxy or port-forward")
     config.addinivalue_line("markers",
                             "plain: also with a build without sanitizers")
     harness.become_subreaper()
 
 
 def pytest_collection_modifyitems(items):
-    """Without /dev/fuse nothing here can run; say so once per test."""
+    """What cannot be tested here says why, once per test."""
+    for item in items:
+        direct = item.get_closest_marker("direct")
+        if direct and VIA:
+            item.add_marker(pytest.mark.skip(reason=direct.args[0]))
     if os.access("/dev/fuse", os.R_OK | os.W_OK):
         return
     reason = pytest.mark.skip(reason="/dev/fuse is missing or not accessible")
     for item in items:
         item.add_marker(reason)
+
+
+def pytest_sessionfinish():
+    """The cluster, if the tests went through one."""
+    harness.WAY.stop()
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +51,11 @@ def build():
     return path
 
 
-@pytest.fixture(scope="session", params=sorted(harness.PROGRAMS))
+GENERATIONS = os.environ.get("PYCLOUD_GENERATIONS", "").split() \
+    or sorted(harness.PROGRAMS)
+
+
+@pytest.fixture(scope="session", params=GENERATIONS)
 def generation(request):
     """Both generations of Jupyter's server that Debian has."""
     return request.param

@@ -11,6 +11,8 @@ our child and its exit status can be asked for.
 
 import contextlib
 import ctypes
+import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -25,6 +27,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+
+from way import WAY
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -72,11 +76,19 @@ def watch_for(seconds):
     threading.Event().wait(seconds)
 
 
+# Below those that the kernel gives to whoever connects: a server's port stays
+# its own while it is away. Each process of pytest-xdist has a range.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+PORTS = itertools.cycle(range(20000 + 1500 * WORKER, 21500 + 1500 * WORKER))
+
+
 def free_port():
     """A TCP port of the loopback that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    while True:
+        port = next(PORTS)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def processes():
@@ -198,7 +210,7 @@ class Server:
             raise AssertionError(f"{self.generation} ended:\n{log}")
         try:
             return "kernels" in self.api("status")
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
     def api(self, path, method="GET"):
@@ -263,6 +275,7 @@ class Mount:
 
     def __init__(self, build, scratch, spec, options="", env=None, name="mnt",
                  arguments=()):
+        spec, options, env = WAY.lead(spec, options, env)
         self.program = pathlib.Path(build) / "fs" / "mount.pycloud"
         self.scratch = scratch
         self.spec = spec

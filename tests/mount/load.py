@@ -22,11 +22,47 @@ class Wrong(Exception):
     """The mount gave bytes that were never written, or forgot some."""
 
 
+class Text:
+    """A line over and over, kept as what it takes to make it: of a storm's
+    saves most fail, and all that fail are remembered."""
+
+    def __init__(self, line, size):
+        self.line = line
+        self.size = size
+
+    def __len__(self):
+        return self.size + len(self.line)
+
+    def __bytes__(self):
+        times = self.size // len(self.line) + 1
+        return (self.line * times)[:self.size] + self.line
+
+
+class Beginning:
+    """The first bytes of two contents, one after the other."""
+
+    def __init__(self, start, rest, length):
+        self.parts = (start, rest)
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __bytes__(self):
+        return b"".join(map(bytes, self.parts))[:self.length]
+
+    def __eq__(self, other):
+        return (other is not None and len(other) == self.length
+                and bytes(self) == bytes(other))
+
+    __hash__ = None
+
+
 def name_of(content):
     """A content as a few words; its first line tells its version."""
     if content is None:
         return "no file"
-    first = content.split(b"\n")[0].decode(errors="replace")[:40]
+    first = bytes(content).split(b"\n")[0].decode(errors="replace")[:40]
     return f"'{first}' ({len(content)} bytes)"
 
 
@@ -58,8 +94,8 @@ class Ledger:
         return content == accepted or any(
             content == wanted or (
                 content is not None and wanted is not None
-                and wanted.startswith(content)
-                and content.startswith(accepted or b""))
+                and bytes(wanted).startswith(content)
+                and content.startswith(bytes(accepted or b"")))
             for wanted in attempts)
 
     def is_sure(self):
@@ -75,7 +111,8 @@ class Ledger:
 
     def acknowledge(self):
         """fsync or close returned 0."""
-        self.acknowledged = self.possible()[-1]
+        last = self.possible()[-1]
+        self.acknowledged = None if last is None else bytes(last)
         self.since = []
 
     def check(self, content, what):
@@ -90,7 +127,8 @@ class Ledger:
         for place, (content, is_accepted) in enumerate(self.since):
             rest = self.since[place + 1:place + 2]
             if not rest or not (content and rest[0][0]
-                                and rest[0][0].startswith(content)):
+                                and bytes(rest[0][0]).startswith(
+                                    bytes(content))):
                 told.append(("" if is_accepted else "tried ")
                             + name_of(content))
         return "; then ".join(told)
@@ -130,7 +168,7 @@ class Worker:
         if self.random.random() < 0.06:
             size = self.big_bytes
         line = f"{self.number} version {self.version}\n".encode()
-        return (line * (size // len(line) + 1))[:size] + line
+        return Text(line, size)
 
     def step(self):
         """One operation; an OSError is no failure of the test."""
@@ -164,9 +202,11 @@ class Worker:
 
     def write(self, ledger, fd, start, data):
         """Piece by piece after `start`."""
+        all_bytes = bytes(data)
         for place in range(0, len(data), PIECE):
-            piece = data[place:place + PIECE]
-            with ledger.change(start + data[:place + len(piece)]):
+            piece = all_bytes[place:place + PIECE]
+            with ledger.change(Beginning(
+                    start, data, len(start) + place + len(piece))):
                 while piece:
                     piece = piece[os.write(fd, piece):]
 

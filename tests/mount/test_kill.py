@@ -181,7 +181,9 @@ def test_killed_daemons_bytes_give_way_to_a_change_of_others(
             "a copy beside the file")
         assert copies == [b"OLD content"]
         assert (work_server.root / "a.txt").read_text() == "somebody else's"
-        assert "a.txt" in (mount.path / CONFLICTS).read_text()
+        harness.wait_until(
+            lambda: "a.txt" in (mount.path / CONFLICTS).read_text(),
+            "the conflict's line")
         mount.finish()
     finally:
         mount.kill()

@@ -4,12 +4,14 @@ import errno
 import os
 import stat
 import subprocess
+import time
 
 import pytest
 
 import harness
 from conftest import mount_server
 from harness import watch_for
+from way import VIA
 
 ODD_NAMES = [
     "with space", " lead", "trail ", "100%", "%41", "#hash", "what?", "a&b=c",
@@ -18,6 +20,10 @@ ODD_NAMES = [
     "\u65e5\u672c\u8a9e", "\U0001f480", "checkpoints", "trust", "files",
     "-rf", "\x01", "n" * 200, "contents.ipynb", "\u2028",
 ]
+if VIA == "proxy":
+    # See test_names_of_api_routes_are_refused_through_the_proxy.
+    ODD_NAMES = [name for name in ODD_NAMES
+                 if name not in ("checkpoints", "trust")]
 
 
 def ident(name):
@@ -82,11 +88,16 @@ def test_grep_costs_one_request_a_file_and_directory(server, mount):
     command = ["grep", "-r", "needle", "tree"]
     os.stat(mount.path / "tree")
     for limit in (31 + 300, 1 + 31):
+        began = time.monotonic()
         with mount.counting() as counted:
             found = subprocess.run(command, check=True, cwd=mount.path,
                                    capture_output=True, text=True).stdout
+        seconds = int(time.monotonic() - began)
         assert len(found.splitlines()) == 300
-        assert counted[0] <= limit
+        # What was listed more than a second ago is asked for again (S1.2): a
+        # machine that is slow meets that in the midst of the walk, in each
+        # directory at most once a second.
+        assert counted[0] <= limit + 31 * seconds
 
 
 def test_idle_mount_sends_nothing(server, mount):

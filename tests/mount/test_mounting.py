@@ -4,11 +4,13 @@ import http.server
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import threading
 
 import pytest
 
+import harness
 from conftest import mount_server
 from harness import free_port, is_mounted, wait_until
 
@@ -251,6 +253,31 @@ def test_signal_unmounts_and_loses_nothing(mounter, server, number):
     assert mount.wait_end() == 0
     wait_until(lambda: not is_mounted(mount.path), "the unmount")
     assert (server.root / "a").read_text() == "written"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_a_mount_that_waits_for_its_server(
+        mounter, build, number):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        silent.settimeout(harness.LIMIT)
+        mount = mounter(f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        mount.directory.mkdir()
+        before = set(harness.children())
+        with subprocess.Popen(mount.command(), env=mount.env, text=True,
+                              stderr=subprocess.PIPE,
+                              stdin=subprocess.DEVNULL) as waiting:
+            first, _ = silent.accept()
+            os.kill(waiting.pid, number)
+            assert waiting.wait(harness.LIMIT) == 8
+            assert "interrupted" in waiting.stderr.read()
+        first.close()
+    assert not is_mounted(mount.directory)
+    wait_until(lambda: not [pid for pid in harness.children()
+                            if pid not in before
+                            and mount.comm(pid) == "mount.pycloud"],
+               "the end of what was to be the daemon")
 
 
 def test_other_signals_do_not_unmount(mounter, server):

@@ -1,6 +1,7 @@
 """Without a server: what is known stays of use, nothing hangs, nothing that
 was there counts as deleted, and the server is found again."""
 
+import contextlib
 import errno
 import os
 import re
@@ -65,6 +66,7 @@ def is_online(mount):
     return mount.status()["state"] == "online"
 
 
+@pytest.mark.direct("a relay says more generally that it is not there")
 def test_what_is_known_is_answered_without_a_server(own_server, away):
     assert away.status()["state"] == "online"
     assert "why" not in away.status()
@@ -297,3 +299,31 @@ def test_told_to_end_it_ends_without_a_server(own_server, away):
             if path.is_file()]
     assert b"unsaved" in kept
     own_server.signal(signal.SIGCONT)
+
+
+@pytest.mark.limit(180)
+def test_run_never_takes_an_older_file_than_ours(own_server, away):
+    (away.path / "a.py").write_text("print('old')\n")
+    assert run_file(away) == "old\n"
+    own_server.kill()
+    with pytest.raises(OSError):
+        (away.path / "a.py").write_text("print('new')\n")
+    for _ in range(3):  # the waits between probes grow
+        notice(away)
+    own_server.start()
+    seen = []
+
+    def new_was_run():
+        with contextlib.suppress(OSError):
+            seen.append(run_file(away))
+        return "new\n" in seen
+
+    wait_until(new_was_run, "a run of the new file")
+    assert seen == ["new\n"]
+
+
+def run_file(mount):
+    """What a run of a.py prints."""
+    with open(mount.path / ".run", "w", encoding="utf-8") as handle:
+        handle.write("a.py\n")
+    return (mount.path / ".run").read_text()

@@ -37,7 +37,7 @@ int connect_server(void **state)
 	assert_int_equal(endpoint_new(&params, &f->endpoint), 0);
 	secret_unref(secret);
 	assert_int_equal(http_pool_new(f->endpoint, &f->pool), 0);
-	assert_int_equal(run_remote_new(f->pool, &f->executor), 0);
+	assert_int_equal(run_remote_new(f->pool, NULL, &f->executor), 0);
 	*state = f;
 	return 0;
 }
@@ -76,28 +76,67 @@ void outcome_init(struct outcome *o)
 {
 	*o = (struct outcome){ 0 };
 	mutex_init(&o->lock);
-	o->bytes[RUN_STDOUT] = g_byte_array_new();
-	o->bytes[RUN_STDERR] = g_byte_array_new();
+	o->bytes[RUN_FRAME_STDOUT] = g_byte_array_new();
+	o->bytes[RUN_FRAME_STDERR] = g_byte_array_new();
 }
 
 void outcome_fini(struct outcome *o)
 {
-	g_byte_array_unref(o->bytes[RUN_STDOUT]);
-	g_byte_array_unref(o->bytes[RUN_STDERR]);
+	g_byte_array_unref(o->bytes[RUN_FRAME_STDOUT]);
+	g_byte_array_unref(o->bytes[RUN_FRAME_STDERR]);
 	mutex_fini(&o->lock);
 }
 
-static void take_output(
-	void *arg, enum run_stream stream, const void *bytes, size_t length)
+static void begin_frame(void *arg, enum run_frame kind, uint32_t length)
 {
+	(void)arg;
+	(void)kind;
+	(void)length;
+}
+
+static void take_bytes(
+	void *arg, enum run_frame kind, const uint8_t *bytes, size_t length)
+{
+	struct outcome *o = arg;
+
+	if (kind == RUN_FRAME_STDOUT || kind == RUN_FRAME_STDERR)
+		g_byte_array_append(o->bytes[kind], bytes, (guint)length);
+}
+
+static void end_frame(void *arg, enum run_frame kind)
+{
+	(void)arg;
+	(void)kind;
+}
+
+static ssize_t take_record(void *arg, const uint8_t *bytes, size_t length)
+{
+	static const struct run_record_events events = { begin_frame,
+		take_bytes, end_frame };
 	struct outcome *o = arg;
 
 	mutex_lock(&o->lock);
 	assert_false(o->has_ended);
-	g_byte_array_append(o->bytes[stream], bytes, (guint)length);
+	assert_int_equal(
+		run_record_read(&o->record, bytes, length, &events, o), 0);
 	o->seen_ms = clock_now_ms();
 	waitlist_wake(&o->waiters);
 	mutex_unlock(&o->lock);
+	return (ssize_t)length;
+}
+
+static int skip_record(void *arg)
+{
+	struct outcome *o = arg;
+
+	o->record = (struct run_record){ 0 };
+	return 0;
+}
+
+static void take_reach(void *arg, int error)
+{
+	(void)arg;
+	(void)error;
 }
 
 static void take_end(void *arg, const struct run_end *end)
@@ -115,7 +154,11 @@ static void take_end(void *arg, const struct run_end *end)
 struct run_events outcome_events(struct outcome *o)
 {
 	return (struct run_events){
-		.output = take_output, .ended = take_end, .arg = o
+		.record = take_record,
+		.skipped = skip_record,
+		.reach = take_reach,
+		.ended = take_end,
+		.arg = o,
 	};
 }
 
@@ -140,7 +183,7 @@ void await_output(struct outcome *o, guint length)
 
 	cancel_init(&limit, DEADLINE_MS);
 	mutex_lock(&o->lock);
-	while (o->bytes[RUN_STDOUT]->len < length && rc == 0)
+	while (o->bytes[RUN_FRAME_STDOUT]->len < length && rc == 0)
 		rc = waitlist_wait(&o->waiters, &o->lock, &limit, -1);
 	mutex_unlock(&o->lock);
 	cancel_fini(&limit);
@@ -161,8 +204,12 @@ void assert_bytes(GByteArray *bytes, const char *expected)
 int start_in(struct fixture *f, const char *directory, const char *const *argv,
 	struct outcome *o, struct executor_run **ret)
 {
-	const struct run_command command = { .argv = argv,
-		.directory = directory };
+	g_autofree char *id = g_uuid_string_random();
+	const struct run_command command = { .id = id,
+		.argv = argv,
+		.directory = directory,
+		.output_max = GIB,
+		.runs_keep = 20 };
 	const struct run_events events = outcome_events(o);
 
 	outcome_init(o);

@@ -11,6 +11,7 @@
 #include "http_pool.h"
 #include "json.h"
 #include "mutex.h"
+#include "run_record.h"
 #include "waitlist.h"
 
 struct fixture {
@@ -33,6 +34,7 @@ struct outcome {
 	struct mutex lock;
 	struct waitlist waiters;
 	/* guarded by lock */
+	struct run_record record;
 	GByteArray *bytes[3]; /* by stream */
 	int64_t seen_ms;      /* when the last output came */
 	bool has_ended;

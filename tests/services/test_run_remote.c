@@ -32,8 +32,8 @@ static void first_run_says_hello(void **state)
 
 	run_code(*state, "print('hello')", &o);
 	print_message("one run: %d ms\n", (int)(clock_now_ms() - begin));
-	assert_bytes(o.bytes[RUN_STDOUT], "hello\n");
-	assert_bytes(o.bytes[RUN_STDERR], "");
+	assert_bytes(o.bytes[RUN_FRAME_STDOUT], "hello\n");
+	assert_bytes(o.bytes[RUN_FRAME_STDERR], "");
 	assert_int_equal(o.end.exit_status, 0);
 	outcome_fini(&o);
 }
@@ -54,7 +54,7 @@ static void hello_is_quick(void **state)
 
 		run_code(*state, "print('hello')", &o);
 		spent[i] = (int)(clock_now_ms() - begin);
-		assert_bytes(o.bytes[RUN_STDOUT], "hello\n");
+		assert_bytes(o.bytes[RUN_FRAME_STDOUT], "hello\n");
 		outcome_fini(&o);
 	}
 	qsort(spent, HELLO_RUNS, sizeof(spent[0]), compare_ints);
@@ -92,7 +92,8 @@ static void starts_at_once_make_one_kernel(void **state)
 	}
 	for (i = 0; i < G_N_ELEMENTS(starters); i++) {
 		(void)pthread_join(starters[i].thread, NULL);
-		assert_bytes(starters[i].outcome.bytes[RUN_STDOUT], "hello\n");
+		assert_bytes(
+			starters[i].outcome.bytes[RUN_FRAME_STDOUT], "hello\n");
 		outcome_fini(&starters[i].outcome);
 	}
 	after = list_kernels(*state);
@@ -129,8 +130,8 @@ static pid_t kernel_process(struct fixture *f)
 		"print(kernel)",
 		&o);
 	assert_int_equal(o.end.exit_status, 0);
-	g_byte_array_append(o.bytes[RUN_STDOUT], (const guint8 *)"", 1);
-	pid = atoi((const char *)o.bytes[RUN_STDOUT]->data);
+	g_byte_array_append(o.bytes[RUN_FRAME_STDOUT], (const guint8 *)"", 1);
+	pid = atoi((const char *)o.bytes[RUN_FRAME_STDOUT]->data);
 	outcome_fini(&o);
 	assert_true(pid > 1);
 	return pid;
@@ -144,7 +145,7 @@ static void assert_hello_without_kernel(struct fixture *f)
 
 	run_code(f, "print('hello')", &o);
 	print_message("without kernel: %d ms\n", (int)(clock_now_ms() - begin));
-	assert_bytes(o.bytes[RUN_STDOUT], "hello\n");
+	assert_bytes(o.bytes[RUN_FRAME_STDOUT], "hello\n");
 	assert_in_range(clock_now_ms() - begin, 0, HELPER_DEAF_MS - 1);
 	outcome_fini(&o);
 }
@@ -182,9 +183,9 @@ static void script_gets_its_words_and_directory(void **state)
 	outcome_fini(&o);
 	assert_int_equal(start_in(*state, "sub d", words, &o, &run), 0);
 	await_end(&o);
-	assert_bytes(o.bytes[RUN_STDERR], "");
-	assert_bytes(
-		o.bytes[RUN_STDOUT], "['a', 'b c', '\xc3\xa9\\udcff'] sub d\n");
+	assert_bytes(o.bytes[RUN_FRAME_STDERR], "");
+	assert_bytes(o.bytes[RUN_FRAME_STDOUT],
+		"['a', 'b c', '\xc3\xa9\\udcff'] sub d\n");
 	executor_run_release(run);
 	outcome_fini(&o);
 }
@@ -223,9 +224,9 @@ static void exception_is_a_traceback_on_stderr(void **state)
 	struct outcome o;
 
 	run_code(*state, "print('before'); 1/0", &o);
-	g_byte_array_append(o.bytes[RUN_STDERR], (const guint8 *)"", 1);
-	assert_bytes(o.bytes[RUN_STDOUT], "before\n");
-	assert_non_null(strstr((const char *)o.bytes[RUN_STDERR]->data,
+	g_byte_array_append(o.bytes[RUN_FRAME_STDERR], (const guint8 *)"", 1);
+	assert_bytes(o.bytes[RUN_FRAME_STDOUT], "before\n");
+	assert_non_null(strstr((const char *)o.bytes[RUN_FRAME_STDERR]->data,
 		"ZeroDivisionError: division by zero\n"));
 	assert_int_equal(o.end.exit_status, 1);
 	outcome_fini(&o);
@@ -259,9 +260,9 @@ static void bytes_are_not_interpreted(void **state)
 		"import sys\n"
 		"sys.stdout.buffer.write(bytes(range(256)) * 100)",
 		&o);
-	assert_int_equal(o.bytes[RUN_STDOUT]->len, 25600);
+	assert_int_equal(o.bytes[RUN_FRAME_STDOUT]->len, 25600);
 	for (i = 0; i < 25600; i++)
-		assert_int_equal(o.bytes[RUN_STDOUT]->data[i], i % 256);
+		assert_int_equal(o.bytes[RUN_FRAME_STDOUT]->data[i], i % 256);
 	outcome_fini(&o);
 }
 
@@ -285,12 +286,12 @@ static void big_output_is_exact_and_fast(void **state)
 	seconds = (double)(clock_now_ms() - begin) / 1000;
 	print_message("100 MiB: %.2f s, %.0f MB/s\n", seconds,
 		(double)BIG_BYTES / 1e6 / seconds);
-	assert_int_equal(o.bytes[RUN_STDOUT]->len, BIG_BYTES);
+	assert_int_equal(o.bytes[RUN_FRAME_STDOUT]->len, BIG_BYTES);
 	for (at = 0; at < BIG_BYTES; at += 16, n++) {
 		char line[32];
 
 		(void)snprintf(line, sizeof(line), "%015zu\n", n);
-		if (memcmp(o.bytes[RUN_STDOUT]->data + at, line, 16) != 0)
+		if (memcmp(o.bytes[RUN_FRAME_STDOUT]->data + at, line, 16) != 0)
 			fail_msg("differs at %zu", at);
 	}
 	assert_int_equal(o.end.exit_status, 0);
@@ -306,9 +307,9 @@ static void flood_of_lines_is_complete(void **state)
 	run_code(*state, "for i in range(50000): print(i)", &o);
 	for (i = 0; i < 50000; i++)
 		g_string_append_printf(expected, "%d\n", i);
-	assert_int_equal(o.bytes[RUN_STDOUT]->len, expected->len);
+	assert_int_equal(o.bytes[RUN_FRAME_STDOUT]->len, expected->len);
 	assert_memory_equal(
-		o.bytes[RUN_STDOUT]->data, expected->str, expected->len);
+		o.bytes[RUN_FRAME_STDOUT]->data, expected->str, expected->len);
 	g_string_free(expected, TRUE);
 	outcome_fini(&o);
 }
@@ -336,9 +337,10 @@ static void ten_runs_at_once(void **state)
 	for (i = 0; i < MAX_RUNS; i++) {
 		await_end(&outcomes[i]);
 		assert_int_equal(outcomes[i].end.exit_status, i);
-		assert_int_equal(outcomes[i].bytes[RUN_STDOUT]->len, 100003);
 		assert_int_equal(
-			outcomes[i].bytes[RUN_STDOUT]->data[0], '0' + i);
+			outcomes[i].bytes[RUN_FRAME_STDOUT]->len, 100003);
+		assert_int_equal(
+			outcomes[i].bytes[RUN_FRAME_STDOUT]->data[0], '0' + i);
 		executor_run_release(runs[i]);
 		outcome_fini(&outcomes[i]);
 	}
@@ -357,7 +359,7 @@ static void input_is_fed_until_its_end(void **state)
 	assert_int_equal(executor_run_feed(run, big, 3000000, NULL), 0);
 	assert_int_equal(executor_run_feed(run, NULL, 0, NULL), 0);
 	await_end(&o);
-	assert_bytes(o.bytes[RUN_STDOUT], "cba\n3000000\n");
+	assert_bytes(o.bytes[RUN_FRAME_STDOUT], "cba\n3000000\n");
 	assert_int_equal(executor_run_feed(run, "x", 1, NULL), -EPIPE);
 	executor_run_release(run);
 	outcome_fini(&o);
@@ -397,8 +399,8 @@ static void output_arrives_at_once(void **state)
 		await_output(&o, lines * 16);
 		mutex_lock(&o.lock);
 		written = g_ascii_strtoll(
-			(const char *)o.bytes[RUN_STDOUT]->data +
-				o.bytes[RUN_STDOUT]->len - 16,
+			(const char *)o.bytes[RUN_FRAME_STDOUT]->data +
+				o.bytes[RUN_FRAME_STDOUT]->len - 16,
 			NULL, 10);
 		late = o.seen_ms - written;
 		mutex_unlock(&o.lock);
@@ -439,7 +441,7 @@ static void released_run_goes_on_in_silence(void **state)
 		"    pass\n",
 		0, 0);
 	assert_status(*state, "open('went-on')", 0, 0);
-	assert_bytes(o.bytes[RUN_STDOUT], "1\n");
+	assert_bytes(o.bytes[RUN_FRAME_STDOUT], "1\n");
 	assert_false(o.has_ended);
 	outcome_fini(&o);
 }
@@ -447,7 +449,11 @@ static void released_run_goes_on_in_silence(void **state)
 static void cancelled_start_returns(void **state)
 {
 	const char *const argv[] = { "-c", "print(1)", NULL };
-	const struct run_command command = { .argv = argv, .directory = "" };
+	const struct run_command command = {
+		.id = "6c84fb90-12c4-11e1-840d-7b25c5ee775a",
+		.argv = argv,
+		.directory = "",
+	};
 	struct fixture *f = *state;
 	struct executor_run *run = NULL;
 	struct cancel cancel;
@@ -471,7 +477,7 @@ static void expect_lines(struct outcome *o, int count)
 
 	for (i = 0; i < count; i++)
 		g_string_append_printf(expected, "%03d\n", i);
-	assert_bytes(o->bytes[RUN_STDOUT], expected->str);
+	assert_bytes(o->bytes[RUN_FRAME_STDOUT], expected->str);
 	g_string_free(expected, TRUE);
 }
 

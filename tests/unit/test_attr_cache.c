@@ -288,6 +288,23 @@ static void expiring_one_directory_leaves_the_others(void **state)
 	assert_int_equal(look(c, "e", "a", LONG_MS), 1);
 }
 
+static void answers_on_their_way_to_an_expired_directory_are_void(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t before = attr_cache_ticket(c);
+
+	attr_cache_expire_dir(c, "d");
+	put_listing(c, before, "d", "a");
+	attr_cache_put_answer(c, before, "d", "b", NULL);
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	assert_int_equal(look(c, "d", "b", LONG_MS), -2);
+	assert_null(attr_cache_listing(c, "d", LONG_MS, NULL));
+	put_listing(c, before, "e", "a");
+	assert_int_equal(look(c, "e", "a", LONG_MS), 1);
+	list(c, "d", "a");
+	assert_int_equal(look(c, "d", "a", LONG_MS), 1);
+}
+
 static void a_directorys_time_moves_when_its_entries_do(void **state)
 {
 	struct attr_cache *c = *state;
@@ -304,6 +321,48 @@ static void a_directorys_time_moves_when_its_entries_do(void **state)
 	assert_int_equal(
 		attr_cache_lookup(c, "", "d", LONG_MS, &e, NULL), ATTR_PRESENT);
 	assert_true(e.mtime.tv_sec > 1000);
+	entry_clear(&e);
+}
+
+/* Since it was last asked. */
+static bool has_root_moved(struct attr_cache *c, struct timespec *last)
+{
+	struct timespec now = attr_cache_root_time(c);
+	bool has = now.tv_sec != last->tv_sec || now.tv_nsec != last->tv_nsec;
+
+	*last = now;
+	return has;
+}
+
+static void the_roots_time_moves_when_its_names_do(void **state)
+{
+	struct attr_cache *c = *state;
+	struct timespec last = attr_cache_root_time(c);
+	struct entry e = a_file("c", 1);
+
+	/* What there was before is not known. */
+	put_listing(c, attr_cache_ticket(c), "", "a b .git");
+	assert_false(has_root_moved(c, &last));
+	put_listing(c, attr_cache_ticket(c), "", "b a");
+	assert_false(has_root_moved(c, &last));
+	put_listing(c, attr_cache_ticket(c), "d", "a b c");
+	assert_false(has_root_moved(c, &last));
+	put_listing(c, attr_cache_ticket(c), "", "a b x");
+	assert_true(has_root_moved(c, &last));
+	put_listing(c, attr_cache_ticket(c), "", "a x");
+	assert_true(has_root_moved(c, &last));
+	put_listing(c, attr_cache_ticket(c), "", "a y");
+	assert_true(has_root_moved(c, &last));
+	attr_cache_changed(c, "", "c", &e, false);
+	assert_true(has_root_moved(c, &last));
+	put_listing(c, attr_cache_ticket(c), "", "a c y");
+	assert_false(has_root_moved(c, &last));
+	attr_cache_changed(c, "", "c", &e, false);
+	assert_false(has_root_moved(c, &last));
+	attr_cache_changed(c, "", "c", NULL, false);
+	assert_true(has_root_moved(c, &last));
+	put_listing(c, attr_cache_ticket(c), "", "a y");
+	assert_false(has_root_moved(c, &last));
 	entry_clear(&e);
 }
 
@@ -492,6 +551,20 @@ static void names_that_a_listing_may_leave_out_are_remembered(void **state)
 	g_ptr_array_unref(names);
 }
 
+static void what_was_asked_before_a_doubt_does_not_end_it(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t before;
+
+	list(c, "d", "a b");
+	before = attr_cache_ticket(c);
+	attr_cache_doubt(c, "d", "a");
+	put_listing(c, before, "d", "a b");
+	assert_int_equal(look(c, "d", "a", LONG_MS), -2);
+	list(c, "d", "b");
+	assert_int_equal(look(c, "d", "a", LONG_MS), -1);
+}
+
 static void what_is_in_doubt_is_asked_for(void **state)
 {
 	struct attr_cache *c = *state;
@@ -521,8 +594,11 @@ int main(void)
 		with_cache(the_oldest_parting_makes_room_by_voiding_more),
 		with_cache(a_listing_asked_before_expiry_is_worth_nothing),
 		with_cache(expiring_one_directory_leaves_the_others),
+		with_cache(
+			answers_on_their_way_to_an_expired_directory_are_void),
 		with_cache(what_is_not_believed_any_more_is_still_known),
 		with_cache(a_directorys_time_moves_when_its_entries_do),
+		with_cache(the_roots_time_moves_when_its_names_do),
 		with_cache(singles_are_counted_between_listings),
 		with_cache(the_longest_unused_listing_makes_room),
 		with_cache(single_answers_make_room_too),
@@ -530,6 +606,7 @@ int main(void)
 		with_cache(the_absence_of_what_we_removed_is_our_own),
 		with_cache(names_that_a_listing_may_leave_out_are_remembered),
 		with_cache(what_is_in_doubt_is_asked_for),
+		with_cache(what_was_asked_before_a_doubt_does_not_end_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

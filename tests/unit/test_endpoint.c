@@ -71,12 +71,15 @@ static void a_relative_url_is_joined_by_one_slash(void **state)
 {
 	g_autofree char *url = NULL;
 	struct endpoint *e;
+	struct hop *hop;
 
 	(void)state;
 	assert_int_equal(make("http://host/user/ann/", &e), 0);
-	url = endpoint_url(e, "api/contents/a%2Fb?content=0");
+	assert_int_equal(endpoint_hop(e, NULL, 0, &hop), 0);
+	url = hop_url(hop, "api/contents/a%2Fb?content=0");
 	assert_string_equal(
 		url, "http://host/user/ann/api/contents/a%2Fb?content=0");
+	hop_unref(hop);
 	endpoint_unref(e);
 }
 
@@ -91,6 +94,7 @@ static void everything_is_copied(void **state)
 		.ca_file = ca,
 		.is_insecure = true };
 	struct endpoint *e;
+	struct hop *hop;
 
 	(void)state;
 	assert_int_equal(endpoint_new(&params, &e), 0);
@@ -99,10 +103,12 @@ static void everything_is_copied(void **state)
 	memset(ca, 'x', strlen(ca));
 	secret_unref(params.token);
 	assert_string_equal(endpoint_base_url(e), "https://host");
-	assert_string_equal(endpoint_unix_socket(e), "/run/sock");
-	assert_string_equal(endpoint_ca_file(e), "/ca.pem");
-	assert_string_equal(secret_peek(endpoint_token(e)), "abc");
-	assert_true(endpoint_is_insecure(e));
+	assert_int_equal(endpoint_hop(e, NULL, 0, &hop), 0);
+	assert_string_equal(hop->unix_socket, "/run/sock");
+	assert_string_equal(hop->ca_file, "/ca.pem");
+	assert_string_equal(secret_peek(hop->token), "abc");
+	assert_true(hop->is_insecure);
+	hop_unref(hop);
 	assert_ptr_equal(endpoint_ref(e), e);
 	endpoint_unref(e);
 	endpoint_unref(e);

@@ -55,10 +55,16 @@ static void on_reconnected(void *arg)
 	mutex_unlock(&w->lock);
 }
 
-static void on_lost(void *arg, int error)
+static void on_unreachable(void *arg, int error)
 {
 	(void)arg;
 	(void)error;
+}
+
+static void on_kernel(void *arg, const char *id)
+{
+	(void)arg;
+	(void)id;
 }
 
 static int on_tick(void *arg)
@@ -84,7 +90,8 @@ static struct world *begin(bool has_python)
 	const struct helper_handler handler = {
 		.event = on_event,
 		.reconnected = on_reconnected,
-		.lost = on_lost,
+		.unreachable = on_unreachable,
+		.kernel = on_kernel,
 		.tick = on_tick,
 		.arg = w,
 	};
@@ -92,7 +99,7 @@ static struct world *begin(bool has_python)
 	w->server = kernel_server_start(has_python);
 	mutex_init(&w->lock);
 	w->pool = http_bench_pool(kernel_server_url(w->server), NULL, NULL);
-	assert_int_equal(helper_new(w->pool, &handler, &w->helper), 0);
+	assert_int_equal(helper_new(w->pool, &handler, NULL, &w->helper), 0);
 	return w;
 }
 
@@ -118,7 +125,7 @@ static void await_reconnection(struct world *w)
 
 	cancel_init(&limit, SOON_MS);
 	mutex_lock(&w->lock);
-	while (w->reconnections == 0 && rc == 0)
+	while (w->reconnections < 2 && rc == 0)
 		rc = waitlist_wait(&w->waiters, &w->lock, &limit, -1);
 	mutex_unlock(&w->lock);
 	cancel_fini(&limit);
@@ -171,6 +178,32 @@ static void no_python_is_eopnotsupp(void **state)
 	assert_int_equal(call(w, "echo"), -EOPNOTSUPP);
 	assert_int_equal(kernel_server_started(w->server), 0);
 	end(w);
+}
+
+static void check_stillborn_kernel(bool is_answered)
+{
+	int64_t begun = clock_now_ms();
+	struct world *w = begin(true);
+
+	kernel_server_break_start(w->server, is_answered);
+	assert_int_equal(call(w, "echo"), -ENOEXEC);
+	assert_in_range(clock_now_ms() - begun, 0, KERNEL_START_TIMEOUT_MS / 2);
+	/* And nothing of it is left for the next caller. */
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(kernel_server_started(w->server), 2);
+	end(w);
+}
+
+static void kernel_that_died_unheard_is_not_waited_for(void **state)
+{
+	(void)state;
+	check_stillborn_kernel(false);
+}
+
+static void kernel_that_died_behind_its_channel_is_forgotten(void **state)
+{
+	(void)state;
+	check_stillborn_kernel(true);
 }
 
 /* The server knows it long before the silence proves it. */
@@ -268,6 +301,9 @@ int main(void)
 		cmocka_unit_test(calls_share_one_kernel),
 		cmocka_unit_test(answered_helper_is_idle),
 		cmocka_unit_test(no_python_is_eopnotsupp),
+		cmocka_unit_test(kernel_that_died_unheard_is_not_waited_for),
+		cmocka_unit_test(
+			kernel_that_died_behind_its_channel_is_forgotten),
 		cmocka_unit_test(vanished_kernel_is_replaced_soon),
 		cmocka_unit_test(kernel_that_vanished_under_a_hold_is_replaced),
 		cmocka_unit_test(silence_alone_is_no_end),

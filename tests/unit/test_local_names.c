@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -292,6 +293,24 @@ static void drafts_of_the_dead_are_removed(void **state)
 	assert_int_equal(scratch_place_count(&w->place), 0);
 }
 
+static void what_cannot_be_read_is_not_empty(void **state)
+{
+	struct world *w = *state;
+	struct rlimit before, few;
+
+	put(w, "a/.b", "x");
+	assert_int_equal(local_names_any(w->names, "a"), 1);
+	assert_int_equal(local_names_any(w->names, ""), 0); /* a skeleton */
+	assert_int_equal(local_names_any(w->names, "b"), 0);
+	assert_int_equal(local_names_any(w->names, "a/.b"), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(local_names_any(w->names, "a"), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 #define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -309,6 +328,7 @@ int main(void)
 		with_world(a_removed_directory_keeps_only_what_holds_names),
 		with_world(a_draft_appears_whole_or_not_at_all),
 		with_world(drafts_of_the_dead_are_removed),
+		with_world(what_cannot_be_read_is_not_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

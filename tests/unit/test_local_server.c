@@ -134,6 +134,7 @@ static void a_workspace_opens_by_name_and_ends_with_free(void **state)
 		scratch, "pycloud", "workspaces", "demo", NULL);
 	g_autofree char *socket_path = NULL;
 	g_autofree char *answer = NULL;
+	struct hop *hop;
 	struct stat st;
 	char *why = NULL;
 
@@ -142,9 +143,11 @@ static void a_workspace_opens_by_name_and_ends_with_free(void **state)
 	assert_int_equal(workspace_open(w, NULL, &endpoint, &why), 0);
 	assert_int_equal(stat(root, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
-	socket_path = g_strdup(endpoint_unix_socket(endpoint));
-	answer = http_get(socket_path, "/api/contents",
-		secret_peek(endpoint_token(endpoint)));
+	assert_int_equal(endpoint_hop(endpoint, NULL, 0, &hop), 0);
+	socket_path = g_strdup(hop->unix_socket);
+	answer =
+		http_get(socket_path, "/api/contents", secret_peek(hop->token));
+	hop_unref(hop);
 	assert_non_null(strstr(answer, " 200 "));
 	endpoint_unref(endpoint);
 	workspace_free(w);

@@ -283,9 +283,21 @@ static void what_is_no_secret_stays_readable(void **state)
 	clear(&l);
 }
 
+static void words_of_mount_8_are_taken_or_refused(void **state)
+{
+	struct line l;
+
+	(void)state;
+	parse_good(&l, "demo /mnt -t fuse.pycloud -o ro");
+	assert_string_equal(l.options.directory, "/mnt");
+	clear(&l);
+	assert_refused("-N /proc/1/ns/mnt demo /mnt", "nsenter");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_of_mount_8_are_taken_or_refused),
 		cmocka_unit_test(defaults_are_the_users_own),
 		cmocka_unit_test(every_option_sets_its_own),
 		cmocka_unit_test(some_options_are_passed_on),
@@ -303,5 +315,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_secret_stays_readable),
 	};
 
+	/* The files of who runs this test are none of its business. */
+	g_setenv("XDG_CONFIG_HOME", "/nonexistent", TRUE);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

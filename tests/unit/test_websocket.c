@@ -75,7 +75,8 @@ static void expect_end(struct bench *b, int error)
 
 	assert_int_equal(receive(b, &is_binary, &m), error);
 	assert_int_equal(receive(b, &is_binary, &m), error);
-	assert_int_equal(websocket_send(b->ws, false, "x", 1, SOON_MS), -EPIPE);
+	assert_int_equal(
+		websocket_send(b->ws, NULL, false, "x", 1, SOON_MS), -EPIPE);
 }
 
 static void just_welcome(struct web_connection *c, void *arg)
@@ -363,8 +364,8 @@ static void messages_of_every_size_come_back(void **state)
 		bool is_binary = false;
 		GByteArray *m;
 
-		assert_int_equal(
-			websocket_send(b.ws, true, bytes, sizes[i], SOON_MS),
+		assert_int_equal(websocket_send(b.ws, NULL, true, bytes,
+					 sizes[i], SOON_MS),
 			0);
 		assert_int_equal(receive(&b, &is_binary, &m), 0);
 		assert_true(is_binary);
@@ -373,7 +374,7 @@ static void messages_of_every_size_come_back(void **state)
 			assert_memory_equal(m->data, bytes, m->len);
 		g_byte_array_unref(m);
 	}
-	assert_int_equal(websocket_send(b.ws, true, bytes,
+	assert_int_equal(websocket_send(b.ws, NULL, true, bytes,
 				 (size_t)KERNEL_SEND_MAX + 1, SOON_MS),
 		-EMSGSIZE);
 	stop(&b);
@@ -390,8 +391,8 @@ static void *send_many(void *arg)
 	int i;
 
 	for (i = 0; i < MESSAGES; i++)
-		failures +=
-			websocket_send(b->ws, false, text, 3000, SOON_MS) != 0;
+		failures += websocket_send(b->ws, NULL, false, text, 3000,
+				    SOON_MS) != 0;
 	return (void *)failures;
 }
 
@@ -430,9 +431,31 @@ static void a_server_that_does_not_read_ends_the_websocket(void **state)
 	/* As many as the sockets' buffers may take. */
 	for (i = 0; rc == 0 && i < 20; i++)
 		rc = websocket_send(
-			b.ws, true, bytes, (size_t)KERNEL_SEND_MAX, 100);
+			b.ws, NULL, true, bytes, (size_t)KERNEL_SEND_MAX, 100);
 	assert_int_equal(rc, -ETIMEDOUT);
 	expect_end(&b, -EPIPE);
+	stop(&b);
+}
+
+static void a_sender_that_gives_up_ends_the_websocket(void **state)
+{
+	g_autofree char *bytes = g_malloc0((size_t)KERNEL_SEND_MAX);
+	struct cancel cancel;
+	struct bench b;
+	int rc = 0;
+	int i;
+
+	(void)state;
+	assert_int_equal(start(&b, just_welcome, NULL), 0);
+	cancel_init(&cancel, 0);
+	cancel_fire(&cancel);
+	/* What need not wait is sent all the same. */
+	for (i = 0; rc == 0 && i < 20; i++)
+		rc = websocket_send(b.ws, &cancel, true, bytes,
+			(size_t)KERNEL_SEND_MAX, -1);
+	assert_int_equal(rc, -EINTR);
+	expect_end(&b, -EPIPE);
+	cancel_fini(&cancel);
 	stop(&b);
 }
 
@@ -448,7 +471,8 @@ static void a_unix_socket_works_like_a_port(void **state)
 	b.server = web_server_start_unix(path, echo, NULL);
 	b.pool = make_pool("http://localhost/base", path);
 	assert_int_equal(websocket_open(b.pool, "ch", SOON_MS, NULL, &b.ws), 0);
-	assert_int_equal(websocket_send(b.ws, false, "hello", 5, SOON_MS), 0);
+	assert_int_equal(
+		websocket_send(b.ws, NULL, false, "hello", 5, SOON_MS), 0);
 	expect_text(&b, "hello");
 	stop(&b);
 	(void)unlink(path);
@@ -472,6 +496,7 @@ int main(void)
 		cmocka_unit_test(many_threads_send_while_one_receives),
 		cmocka_unit_test(
 			a_server_that_does_not_read_ends_the_websocket),
+		cmocka_unit_test(a_sender_that_gives_up_ends_the_websocket),
 		cmocka_unit_test(a_unix_socket_works_like_a_port),
 	};
 

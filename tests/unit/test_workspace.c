@@ -108,19 +108,20 @@ static void check_url_row(const struct url_row *row)
 {
 	struct endpoint *endpoint = NULL;
 	struct workspace *w = NULL;
-	const struct secret *token;
+	struct hop *hop;
 	char *why = NULL;
 
 	assert_int_equal(workspace_parse(row->spec, NULL, &w, &why), 0);
 	assert_string_equal(w->name, row->url);
 	assert_int_equal(workspace_open(w, NULL, &endpoint, &why), 0);
 	assert_string_equal(endpoint_base_url(endpoint), row->url);
-	assert_null(endpoint_unix_socket(endpoint));
-	token = endpoint_token(endpoint);
+	assert_int_equal(endpoint_hop(endpoint, NULL, 0, &hop), 0);
+	assert_null(hop->unix_socket);
 	if (row->token == NULL)
-		assert_null(token);
+		assert_null(hop->token);
 	else
-		assert_string_equal(secret_peek(token), row->token);
+		assert_string_equal(secret_peek(hop->token), row->token);
+	hop_unref(hop);
 	endpoint_unref(endpoint);
 	workspace_free(w);
 }
@@ -209,17 +210,21 @@ static void an_impossible_token_of_the_environment_is_named(void **state)
 
 static void tls_options_reach_the_endpoint(void **state)
 {
-	const struct workspace_options options = { "/etc/ca.pem", true };
+	const struct workspace_options options = { .ca_file = "/etc/ca.pem",
+		.is_insecure = true };
 	struct endpoint *endpoint = NULL;
 	struct workspace *w = NULL;
+	struct hop *hop;
 	char *why = NULL;
 
 	(void)state;
 	assert_int_equal(
 		workspace_parse("https://h/?token=T", &options, &w, &why), 0);
 	assert_int_equal(workspace_open(w, NULL, &endpoint, &why), 0);
-	assert_string_equal(endpoint_ca_file(endpoint), "/etc/ca.pem");
-	assert_true(endpoint_is_insecure(endpoint));
+	assert_int_equal(endpoint_hop(endpoint, NULL, 0, &hop), 0);
+	assert_string_equal(hop->ca_file, "/etc/ca.pem");
+	assert_true(hop->is_insecure);
+	hop_unref(hop);
 	endpoint_unref(endpoint);
 	workspace_free(w);
 }

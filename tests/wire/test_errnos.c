@@ -1,6 +1,7 @@
 /* Every operation on every kind of node: one reply, the documented errno. */
 #include "config.h"
 
+#include "run_ioctl.h"
 #include "test.h"
 #include "wire.h"
 
@@ -47,6 +48,8 @@ union args {
 	struct fuse_fsync_in fsync;
 	struct fuse_release_in release;
 	struct fuse_fallocate_in fallocate;
+	struct fuse_poll_in poll;
+	struct fuse_ioctl_in ioctl;
 };
 
 struct expectation {
@@ -139,6 +142,14 @@ static const struct expectation on_handles[] = {
 		.errors = { EOPNOTSUPP, 0, EOPNOTSUPP, EOPNOTSUPP, EOPNOTSUPP,
 			0, EOPNOTSUPP } },
 	{ "fsync", FUSE_FSYNC, ARGS(fsync, 0), .errors = ALL(0) },
+	{ "poll", FUSE_POLL, ARGS(poll, .flags = FUSE_POLL_SCHEDULE_NOTIFY),
+		.errors = ALL(0) },
+	{ "ioctl", FUSE_IOCTL, ARGS(ioctl, .cmd = 1, .out_size = 8),
+		.errors = ALL(ENOTTY) },
+	{ "ioctl of runs", FUSE_IOCTL,
+		ARGS(ioctl, .cmd = RUN_IOC_NUMBER, .out_size = 8),
+		.errors = { ENOTTY, ENOTTY, ENODATA, ENOTTY, ENOTTY, ENOTTY,
+			ENOTTY } },
 };
 
 static void assert_error(

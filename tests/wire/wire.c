@@ -3,6 +3,7 @@
 
 #include "wire.h"
 
+#include "fs_limits.h"
 #include "fuse_ops.h"
 #include "test.h"
 
@@ -57,6 +58,7 @@ static void *run_loop(void *arg)
 	struct wire *w = arg;
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 
+	fuse_loop_cfg_set_max_threads(config, FUSE_THREADS_MAX);
 	if (w->has_threads)
 		(void)fuse_session_loop_mt(w->fuse, config);
 	else
@@ -85,33 +87,48 @@ static void say_hello(struct wire *w)
 	memcpy(&w->init, reply.body.bytes, reply.length);
 }
 
-static int set_up(void **state, bool has_threads)
+int wire_open_session(struct wire *w, const struct fuse_lowlevel_ops *ops,
+	size_t ops_size, void *userdata, bool has_threads)
 {
 	char program[] = "test";
 	char *argv[] = { program, NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
-	struct wire *w = g_new0(struct wire, 1);
-	void *world = NULL;
 	int sockets[2];
 
-	if (world_setup(&world) < 0)
-		return -1;
-	w->world = world;
 	w->has_threads = has_threads;
 	/* Messages keep their borders, as on /dev/fuse. */
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -1;
 	w->fd = sockets[0];
-	w->fuse = fuse_session_new(
-		&args, &fuse_ops, sizeof(fuse_ops), w->world->session);
+	w->fuse = fuse_session_new(&args, ops, ops_size, userdata);
 	fuse_opt_free_args(&args);
 	if (w->fuse == NULL ||
 		fuse_session_custom_io(w->fuse, &custom_io, sockets[1]) != 0 ||
 		pthread_create(&w->loop, NULL, run_loop, w) != 0)
 		return -1;
-	*state = w;
 	say_hello(w);
 	return 0;
+}
+
+void wire_close_session(struct wire *w)
+{
+	(void)close(w->fd);
+	(void)pthread_join(w->loop, NULL);
+	/* The adapter's end is libfuse's, which closes it. */
+	fuse_session_destroy(w->fuse);
+}
+
+static int set_up(void **state, bool has_threads)
+{
+	struct wire *w = g_new0(struct wire, 1);
+	void *world = NULL;
+
+	if (world_setup(&world) < 0)
+		return -1;
+	w->world = world;
+	*state = w;
+	return wire_open_session(
+		w, &fuse_ops, sizeof(fuse_ops), w->world->session, has_threads);
 }
 
 int wire_setup(void **state)
@@ -129,10 +146,7 @@ int wire_teardown(void **state)
 	struct wire *w = *state;
 	void *world = w->world;
 
-	(void)close(w->fd);
-	(void)pthread_join(w->loop, NULL);
-	/* The adapter's end is libfuse's, which closes it. */
-	fuse_session_destroy(w->fuse);
+	wire_close_session(w);
 	g_free(w);
 	return world_teardown(&world);
 }

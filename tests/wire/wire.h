@@ -52,6 +52,13 @@ int wire_setup(void **state);
 int wire_setup_threads(void **state);
 int wire_teardown(void **state);
 
+/* The same for other operations: userdata is theirs, and there is no world. 0,
+ * or -1. */
+struct fuse_lowlevel_ops;
+int wire_open_session(struct wire *, const struct fuse_lowlevel_ops *,
+	size_t ops_size, void *userdata, bool has_threads);
+void wire_close_session(struct wire *);
+
 /* Sends one message of the parts; its number. */
 uint64_t wire_send(struct wire *, enum fuse_opcode, uint64_t ino,
 	const void *arg, size_t arg_size, const void *more, size_t more_size);
