@@ -27,7 +27,7 @@ static bool is_stale(const char *directory)
 static bool clear_one(const char *point)
 {
 	g_autofree char *table = mountinfo_text();
-	struct umount_entry *e =
+	struct mountinfo_entry *e =
 		table == NULL ? NULL : umount_table_at(table, point);
 	g_autofree char *why = NULL;
 	bool is_cleared = e != NULL && e->is_ours &&
@@ -37,7 +37,7 @@ static bool clear_one(const char *point)
 		log_warning("a mount whose daemon had died was taken away "
 			    "from %s",
 			point);
-	umount_entry_free(e);
+	mountinfo_entry_free(e);
 	return is_cleared;
 }
 

@@ -109,7 +109,7 @@ static void send_answer(int fd, const struct umount_answer *a)
 	(void)sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-static void become(const struct umount_entry *e, struct umount_answer *a)
+static void become(const struct mountinfo_entry *e, struct umount_answer *a)
 {
 	if (geteuid() != 0 || e->owner == 0)
 		return;
@@ -119,7 +119,7 @@ static void become(const struct umount_entry *e, struct umount_answer *a)
 		a->error = -errno;
 }
 
-static _Noreturn void be_child(const struct umount_entry *e, int fd)
+static _Noreturn void be_child(const struct mountinfo_entry *e, int fd)
 {
 	struct umount_answer a = { .note_fd = -1 };
 
@@ -158,8 +158,8 @@ static void receive(int fd, struct umount_answer *ret)
 
 /* The child is not waited for when it hangs: nothing can end one that waits in
  * the kernel for a daemon that does not answer. */
-void umount_ask(
-	const struct umount_entry *e, int limit_ms, struct umount_answer *ret)
+void umount_ask(const struct mountinfo_entry *e, int limit_ms,
+	struct umount_answer *ret)
 {
 	struct pollfd p = { .events = POLLIN };
 	int fds[2];

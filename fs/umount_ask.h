@@ -19,7 +19,7 @@ struct umount_answer {
 	int64_t bytes;
 };
 
-void umount_ask(
-	const struct umount_entry *, int limit_ms, struct umount_answer *ret);
+void umount_ask(const struct mountinfo_entry *, int limit_ms,
+	struct umount_answer *ret);
 
 #endif

@@ -21,6 +21,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers",
                             "plain: also with a build without sanitizers")
     harness.become_subreaper()
+    harness.hide_mounts()
 
 
 def pytest_collection_modifyitems(items):

@@ -32,6 +32,9 @@ from way import WAY
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+CLONE_NEWNS = 0x20000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
 LIMIT = 60
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PROGRAMS = {"notebook": "/usr/bin/jupyter-notebook",
@@ -52,6 +55,14 @@ LIBC = ctypes.CDLL(None)
 def become_subreaper():
     """Let orphans of our descendants become our children."""
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def hide_mounts():
+    """Have a table of mounts of our own, where we may. Who lists all mounts
+    (`pycloud status`, `pycloud list`) looks into them, and whoever looks keeps
+    a mount busy: other tests must not see ours."""
+    if LIBC.unshare(CLONE_NEWNS) == 0:
+        LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 
 def end_with_parent():
