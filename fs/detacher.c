@@ -3,6 +3,7 @@
 
 #include "detacher.h"
 
+#include "fusermount.h"
 #include "log.h"
 #include "mountinfo.h"
 
@@ -55,15 +56,16 @@ static bool hear(uint64_t *ret_mount_id)
 
 static _Noreturn void be_detacher(const char *directory, int ask_fd)
 {
+	const char *program = fusermount_find();
 	uint64_t id = 0;
 
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "pycloud-detach");
 	ignore_signals();
 	if (keep_only(ask_fd) && chdir("/") == 0 && hear(&id) && id != 0 &&
-		mountinfo_id(directory) == id)
-		(void)execlp("fusermount3", "fusermount3", "-uzq", "--",
-			directory, (char *)NULL);
+		mountinfo_id(directory) == id && program != NULL)
+		(void)execl(program, "fusermount3", "-uzq", "--", directory,
+			(char *)NULL);
 	_exit(0);
 }
 
