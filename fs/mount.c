@@ -30,6 +30,7 @@
 #include "mountinfo.h"
 #include "mountpoint.h"
 #include "notifier.h"
+#include "option_list.h"
 #include "options.h"
 #include "progress.h"
 #include "replay.h"
@@ -468,22 +469,9 @@ static int make_session(struct mount *m)
 	return rc;
 }
 
-/* Commas and backslashes in an option's value are escaped for libfuse. */
-static char *escape_option(const char *value)
-{
-	GString *text = g_string_new(NULL);
-
-	for (; *value != '\0'; value++) {
-		if (*value == ',' || *value == '\\')
-			g_string_append_c(text, '\\');
-		g_string_append_c(text, *value);
-	}
-	return g_string_free(text, FALSE);
-}
-
 static struct fuse_session *new_fuse_session(struct mount *m)
 {
-	g_autofree char *name = escape_option(
+	g_autofree char *name = option_list_escape(
 		m->options.name != NULL ? m->options.name : m->workspace->name);
 	g_autofree char *options = g_strdup_printf(
 		"fsname=pycloud:%s,subtype=pycloud,default_permissions,"

@@ -6,6 +6,7 @@
 #include "config_file.h"
 #include "fs_limits.h"
 #include "option_help.h"
+#include "option_list.h"
 #include "option_table.h"
 
 #include <errno.h>
@@ -196,17 +197,28 @@ bool options_take(struct options *o, const char *word, char **ret_why)
 	return *ret_why == NULL;
 }
 
+static void wipe_strv(char **strv)
+{
+	for (char **p = strv; *p != NULL; p++)
+		explicit_bzero(*p, strlen(*p));
+	g_strfreev(strv);
+}
+
 static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
 {
-	o->given = lists == NULL ? NULL : g_strjoinv(",", lists);
-	for (; lists != NULL && *lists != NULL; lists++) {
-		g_auto(GStrv) words = g_strsplit(*lists, ",", -1);
+	bool is_good = true;
 
-		for (char **word = words; *word != NULL; word++)
-			if (!options_take(o, *word, ret_why))
-				return false;
+	o->given = lists == NULL ? NULL : g_strjoinv(",", lists);
+	for (; is_good && lists != NULL && *lists != NULL; lists++) {
+		GStrv words = option_list_split(*lists, ret_why);
+
+		is_good = words != NULL;
+		for (char **word = words; is_good && *word != NULL; word++)
+			is_good = options_take(o, *word, ret_why);
+		if (words != NULL) /* with the url's secrets */
+			wipe_strv(words);
 	}
-	return true;
+	return is_good;
 }
 
 static void blot(char *from, const char *to)
@@ -250,13 +262,6 @@ void options_init(struct options *o)
 		.gid = getgid(),
 		.fuse_options = g_string_new(NULL),
 	};
-}
-
-static void wipe_strv(char **strv)
-{
-	for (char **p = strv; *p != NULL; p++)
-		explicit_bzero(*p, strlen(*p));
-	g_strfreev(strv);
 }
 
 /* The words of the command line, given to GLib as it wants them. */
