@@ -31,6 +31,7 @@
 
 struct forest_mount {
 	struct options *options;
+	struct attach *attach;
 	struct forest_kube *kube;
 	struct forest *forest;
 	struct fuse_forest *adapter;
@@ -112,24 +113,11 @@ static void hear_signals(struct forest_mount *m)
 
 static int check_options(struct forest_mount *m)
 {
-	char *real;
-
-	if (m->options->url != NULL || m->options->creates) {
-		m->why = g_strdup("the options url and create are for one "
-				  "workspace; mkdir makes one here");
-		return -EINVAL;
-	}
-	/* As the kernel's table of mounts will name it. */
-	real = realpath(m->options->directory, NULL);
-	if (real == NULL) {
-		m->why = g_strdup_printf(
-			"%s: %s", m->options->directory, g_strerror(errno));
-		return -EINVAL;
-	}
-	g_free(m->options->directory);
-	m->options->directory = g_strdup(real);
-	free(real);
-	return 0;
+	if (m->options->url == NULL && !m->options->creates)
+		return 0;
+	m->why = g_strdup("the options url and create are for one workspace; "
+			  "mkdir makes one here");
+	return -EINVAL;
 }
 
 static int make_forest(struct forest_mount *m)
@@ -153,19 +141,19 @@ static int make_forest(struct forest_mount *m)
 }
 
 /* fusermount3, which a plain user's mounts below go through, is root. */
-static bool must_let_root_in(const struct forest_mount *m)
+static void let_root_in(struct forest_mount *m)
 {
-	return geteuid() != 0 &&
-	       strstr(m->options->fuse_options->str, ",allow_") == NULL;
+	if (geteuid() != 0 &&
+		strstr(m->options->fuse_options->str, ",allow_") == NULL)
+		g_string_append(m->options->fuse_options, ",allow_root");
 }
 
 static struct fuse_session *new_fuse_session(struct forest_mount *m)
 {
 	/* default_permissions would keep chdir(2) from being asked about. */
 	g_autofree char *options = g_strdup_printf(
-		"fsname=pycloud:/,subtype=pycloud,nosuid,nodev%s%s",
-		m->options->fuse_options->str,
-		must_let_root_in(m) ? ",allow_root" : "");
+		"fsname=pycloud:/,subtype=pycloud,nosuid,nodev%s",
+		m->options->fuse_options->str);
 	char program[] = "mount.pycloud";
 	char flag[] = "-o";
 	char *argv[] = { program, flag, options, NULL };
@@ -211,20 +199,14 @@ static int mount_forest(struct forest_mount *m)
 	};
 
 	open_note(m);
+	let_root_in(m);
 	m->adapter = fuse_forest_new(&params);
 	m->fuse = new_fuse_session(m);
-	if (m->fuse != NULL &&
-		fuse_session_mount(m->fuse, m->options->directory) == 0)
-		return 0;
-	m->why = g_strdup_printf(
-		"cannot mount on %s; is there a /dev/fuse, is fusermount3 "
-		"installed (package fuse3), %sand is the directory yours?",
-		m->options->directory,
-		geteuid() == 0 ? ""
-			       : "does /etc/fuse.conf have the line "
-				 "user_allow_other (so that fusermount3 can "
-				 "mount below it), ");
-	return -ENODEV;
+	if (m->fuse == NULL) {
+		m->why = g_strdup("libfuse refuses the mount options");
+		return -EINVAL;
+	}
+	return attach_mount(m->attach, m->fuse, "/", false, &m->why);
 }
 
 static int start(struct forest_mount *m)
@@ -290,10 +272,9 @@ static int serve(struct forest_mount *m)
 
 static void take_down(struct forest_mount *m)
 {
-	if (m->fuse != NULL) {
-		fuse_session_unmount(m->fuse);
+	attach_end(m->attach, m->fuse);
+	if (m->fuse != NULL)
 		fuse_session_destroy(m->fuse);
-	}
 	/* Whoever still looks after a mount needs them. */
 	if (m->forest == NULL || forest_end(m->forest, 0)) {
 		fuse_forest_free(m->adapter);
@@ -304,9 +285,12 @@ static void take_down(struct forest_mount *m)
 	g_free(m->why);
 }
 
-int forest_mount_run(struct options *options, struct daemonise *daemonise)
+int forest_mount_run(struct options *options, struct daemonise *daemonise,
+	struct attach *attach)
 {
-	struct forest_mount m = { .options = options, .note = DRAIN_NOTE_INIT };
+	struct forest_mount m = {
+		.options = options, .attach = attach, .note = DRAIN_NOTE_INIT
+	};
 	int code = MOUNT_OK;
 	int rc;
 

@@ -14,10 +14,10 @@
  */
 #include "config.h"
 
+#include "attach.h"
 #include "availability.h"
 #include "contents.h"
 #include "daemonise.h"
-#include "detacher.h"
 #include "drain_note.h"
 #include "forest_mount.h"
 #include "fs_limits.h"
@@ -27,7 +27,6 @@
 #include "http_pool.h"
 #include "local_dirs.h"
 #include "log.h"
-#include "mountinfo.h"
 #include "mountpoint.h"
 #include "notifier.h"
 #include "option_list.h"
@@ -53,6 +52,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -72,9 +72,8 @@ struct mount {
 	struct remote *remote;
 	struct executor *executor;
 	struct session *session;
-	struct detacher detacher;
+	struct attach attach;
 	struct fuse_session *fuse;
-	uint64_t mount_id; /* mountinfo.h; 0: not mounted, or not found */
 	struct notifier *notifier;
 	pthread_t attendant;
 	bool has_attendant;
@@ -469,10 +468,14 @@ static int make_session(struct mount *m)
 	return rc;
 }
 
+static const char *mount_name(const struct mount *m)
+{
+	return m->options.name != NULL ? m->options.name : m->workspace->name;
+}
+
 static struct fuse_session *new_fuse_session(struct mount *m)
 {
-	g_autofree char *name = option_list_escape(
-		m->options.name != NULL ? m->options.name : m->workspace->name);
+	g_autofree char *name = option_list_escape(mount_name(m));
 	g_autofree char *options = g_strdup_printf(
 		"fsname=pycloud:%s,subtype=pycloud,default_permissions,"
 		"nosuid,nodev%s",
@@ -520,21 +523,9 @@ static int mount_session(struct mount *m)
 		m->why = g_strdup("libfuse refuses the mount options");
 		return -EINVAL;
 	}
-	if (fuse_session_mount(m->fuse, m->options.directory) != 0) {
-		m->why =
-			access("/dev/fuse", F_OK) == 0
-				? g_strdup_printf(
-					  "cannot mount on %s; is fusermount3 "
-					  "installed (package fuse3), and is "
-					  "the directory yours?",
-					  m->options.directory)
-				: g_strdup(
-					  "this computer has no /dev/fuse; load the "
-					  "fuse module (modprobe fuse), or run the "
-					  "container with --device /dev/fuse");
-		return -ENODEV;
-	}
-	m->mount_id = mountinfo_id(m->options.directory);
+	rc = attach_mount(&m->attach, m->fuse, mount_name(m), true, &m->why);
+	if (rc < 0)
+		return rc;
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
 	if (rc < 0) {
 		m->why = g_strdup("cannot start a thread");
@@ -571,9 +562,7 @@ static void take_down(struct mount *m)
 	atomic_store(&signalled_start, NULL);
 	service_notify_stopping(DRAIN_MS + STOP_MARGIN_MS);
 	end_attendant(m);
-	detacher_finish(&m->detacher, m->mount_id);
-	if (m->fuse != NULL)
-		fuse_session_unmount(m->fuse);
+	attach_end(&m->attach, m->fuse);
 	if (m->session != NULL)
 		drain(m->session);
 	session_free(m->session);
@@ -628,11 +617,8 @@ static void lock_up(const struct mount *m)
 
 static int start(struct mount *m)
 {
-	/* While there is one thread. */
-	int rc = detacher_start(&m->detacher, m->options.directory);
+	int rc = name_workspace(m);
 
-	if (rc == 0)
-		rc = name_workspace(m);
 	if (rc == 0)
 		rc = workspace_identify(m->workspace, &m->cancel, &m->why);
 	if (rc == 0)
@@ -701,13 +687,60 @@ static int usage_error(struct mount *m, char *why)
 	return MOUNT_USAGE;
 }
 
+/* As the kernel's table of mounts will name it. Where it does not exist
+ * mountpoint_problem() says so. */
+static void resolve_directory(struct options *o)
+{
+	char *real = realpath(o->directory, NULL);
+
+	if (real == NULL)
+		return;
+	g_free(o->directory);
+	o->directory = g_strdup(real);
+	free(real);
+}
+
+/* What can be seen to be wrong without a server; an exit code. */
+static int check_directory(struct mount *m)
+{
+	const struct options *o = &m->options;
+	char *why;
+
+	resolve_directory(&m->options);
+	if (!o->is_fake)
+		stale_mount_clear(o->directory);
+	why = mountpoint_problem(o->directory, o->allows_nonempty);
+	if (why == NULL)
+		return MOUNT_OK;
+	(void)usage_error(m, why);
+	return MOUNT_FAILED;
+}
+
+/* In the process that stays. */
+static int be_daemon(struct mount *m)
+{
+	bool is_forest = forest_mount_is_meant(m->options.spec);
+	g_autofree char *why = NULL;
+
+	if (attach_start(&m->attach, &m->options, is_forest, &why) < 0) {
+		(void)daemonise_failed(&m->daemonise, MOUNT_SYSTEM, why);
+		attach_end(&m->attach, NULL);
+		options_clear(&m->options);
+		return MOUNT_SYSTEM;
+	}
+	if (is_forest)
+		return forest_mount_run(&m->options, &m->daemonise, &m->attach);
+	return run(m);
+}
+
 int main(int argc, char **argv)
 {
 	struct mount m = { .dirs = LOCAL_DIRS_INIT,
 		.note = DRAIN_NOTE_INIT,
-		.detacher = DETACHER_INIT,
+		.attach = ATTACH_INIT,
 		.progress.program = "mount.pycloud" };
 	char *why = NULL;
+	int code;
 
 	secret_hide_environment();
 	if (!options_parse(argc, argv, &m.options, &why))
@@ -724,17 +757,10 @@ int main(int argc, char **argv)
 		log_set_level(LOG_LEVEL_INFO);
 	if (m.options.is_debug)
 		log_set_level(LOG_LEVEL_DEBUG);
-	if (!m.options.is_fake)
-		stale_mount_clear(m.options.directory);
-	why = mountpoint_problem(
-		m.options.directory, m.options.allows_nonempty);
-	if (why != NULL || m.options.is_fake) {
-		if (why == NULL) {
-			options_clear(&m.options);
-			return MOUNT_OK;
-		}
-		(void)usage_error(&m, why);
-		return MOUNT_FAILED;
+	code = check_directory(&m);
+	if (code != MOUNT_OK || m.options.is_fake) {
+		options_clear(&m.options);
+		return code;
 	}
 	harden_memory();
 	service_notify_open(m.options.is_foreground || m.options.is_debug);
@@ -743,7 +769,5 @@ int main(int argc, char **argv)
 		(void)usage_error(&m, g_strdup("cannot fork"));
 		return MOUNT_SYSTEM;
 	}
-	if (forest_mount_is_meant(m.options.spec))
-		return forest_mount_run(&m.options, &m.daemonise);
-	return run(&m);
+	return be_daemon(&m);
 }

@@ -57,12 +57,18 @@ def become_subreaper():
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+HAS_OWN_MOUNTS = False
+
+
 def hide_mounts():
     """Have a table of mounts of our own, where we may. Who lists all mounts
     (`pycloud status`, `pycloud list`) looks into them, and whoever looks keeps
-    a mount busy: other tests must not see ours."""
+    a mount busy: other tests must not see ours. And what a test mounts over
+    the machine's files is for that test alone."""
+    global HAS_OWN_MOUNTS  # pylint: disable=global-statement
     if LIBC.unshare(CLONE_NEWNS) == 0:
-        LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        HAS_OWN_MOUNTS = LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE,
+                                    None) == 0
 
 
 def end_with_parent():
