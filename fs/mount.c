@@ -7,10 +7,11 @@
  * loop calls into it.
  *
  * Threads: the main thread forked the local Jupyter server (which ends with
- * it), takes the signals that end the mount, and waits in libfuse's loop; the
- * loop's workers handle requests; the attendant waits for the other signals;
- * the notifier and the kernel channel's reader are their modules' own. All but
- * the main thread have the signals blocked.
+ * it), and waits in libfuse's loop, out of which the signals that end the mount
+ * take it; the loop's workers handle requests; the attendant waits for signals;
+ * the notifier and the kernel channel's reader are their modules' own. While
+ * threads are made all signals are blocked, and only the attendant hears them;
+ * later the main thread has those that end the mount, too.
  */
 #include "config.h"
 
@@ -75,8 +76,11 @@ struct mount {
 	struct attach attach;
 	struct fuse_session *fuse;
 	struct notifier *notifier;
+	pthread_t main_thread;
 	pthread_t attendant;
 	bool has_attendant;
+	/* For the attendant; NULL: not there yet, or not any more. */
+	_Atomic(struct session *) attended;
 	atomic_bool is_over; /* the attendant ends */
 	char *why;	     /* of a failure: one sentence */
 	struct progress progress;
@@ -116,8 +120,8 @@ static void block_signals(bool is_blocked)
 	(void)pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
-/* Those that only the attendant hears, blocked from the start to the end:
- * what they ask for takes locks and time, which no handler may. */
+/* Those that only the attendant hears: what they ask for takes locks and time,
+ * which no handler may. */
 static void attended_signals(sigset_t *ret)
 {
 	(void)sigemptyset(ret);
@@ -126,16 +130,24 @@ static void attended_signals(sigset_t *ret)
 	(void)sigaddset(ret, SIGUSR2);
 }
 
-static void log_status(struct mount *m)
+static void log_status(struct session *session)
 {
 	GString *text = g_string_new(NULL);
 	g_auto(GStrv) lines = NULL;
 
-	status_mount(m->session, 0, text);
+	status_mount(session, 0, text);
 	lines = g_strsplit(g_strchomp(text->str), "\n", -1);
 	for (char **line = lines; *line != NULL; line++)
 		log_info("%s", *line);
 	g_string_free(text, TRUE);
+}
+
+/* Either of the two may have been given a signal that ends the mount; the main
+ * thread is the one that has to leave what it waits in. */
+static void pass_end_signal_on(struct mount *m, int number)
+{
+	on_end_signal(number);
+	(void)pthread_kill(m->main_thread, number);
 }
 
 static void *attend(void *arg)
@@ -144,24 +156,32 @@ static void *attend(void *arg)
 	sigset_t set;
 
 	attended_signals(&set);
+	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
+		(void)sigaddset(&set, end_signals[i]);
 	while (!atomic_load(&m->is_over)) {
+		struct session *session;
 		int number = 0;
 
 		(void)sigwait(&set, &number);
+		session = atomic_load(&m->attended);
 		if (atomic_load(&m->is_over))
 			break;
-		if (number == SIGHUP)
-			session_drop_beliefs(m->session);
-		else if (number == SIGUSR1)
-			log_status(m);
+		if (number == SIGTERM || number == SIGINT)
+			pass_end_signal_on(m, number);
+		else if (number == SIGHUP && session != NULL)
+			session_drop_beliefs(session);
+		else if (number == SIGUSR1 && session != NULL)
+			log_status(session);
 	}
 	return NULL;
 }
 
 static int start_attendant(struct mount *m)
 {
-	int error = pthread_create(&m->attendant, NULL, attend, m);
+	int error;
 
+	m->main_thread = pthread_self();
+	error = pthread_create(&m->attendant, NULL, attend, m);
 	m->has_attendant = error == 0;
 	if (error != 0)
 		m->why = g_strdup("cannot start a thread");
@@ -534,6 +554,7 @@ static int mount_session(struct mount *m)
 	m->session->notifier = m->notifier;
 	run_table_set_ending(m->session->runs, is_ending, m->fuse);
 	(void)run_table_resume(m->session->runs);
+	atomic_store(&m->attended, m->session);
 	return 0;
 }
 
@@ -628,13 +649,13 @@ static int start(struct mount *m)
 	raise_descriptor_limit();
 	block_signals(true);
 	if (rc == 0)
+		rc = start_attendant(m);
+	if (rc == 0)
 		rc = greet_server(m);
 	if (rc == 0)
 		rc = make_session(m);
 	if (rc == 0)
 		rc = mount_session(m);
-	if (rc == 0)
-		rc = start_attendant(m);
 	if (rc == 0)
 		lock_up(m);
 	return rc;

@@ -352,7 +352,7 @@ class Mount:
                 self.command(), code, out.read().decode(),
                 err.read().decode())
         fresh = [pid for pid in children() if pid not in before
-                 and self.comm(pid) == "mount.pycloud"]
+                 and self.comm(pid).startswith("mount.")]
         if code == 0:
             self.pid = fresh[0] if fresh else None
         for pid in [] if code == 0 else fresh:
