@@ -65,6 +65,7 @@ struct mount {
 	struct workspace *workspace;
 	struct local_dirs dirs;
 	struct drain_note note; /* for who waits for our end */
+	struct drain_left told; /* to the service manager */
 	struct state *state;
 	char *state_note; /* what became of an unusable one; NULL: nothing */
 	struct endpoint *endpoint;
@@ -440,6 +441,14 @@ static void tell_left(void *arg, unsigned files, int64_t bytes)
 	struct mount *m = arg;
 
 	drain_note_tell(&m->note, files, bytes);
+	if (files == m->told.files && bytes == m->told.bytes)
+		return;
+	m->told = (struct drain_left){ .files = files, .bytes = bytes };
+	if (files > 0) {
+		g_autofree char *line = status_uploads(m->session);
+
+		service_notify_status(line);
+	}
 }
 
 static int make_session(struct mount *m)
@@ -560,15 +569,11 @@ static int mount_session(struct mount *m)
 
 /* --- the life of a mount -------------------------------------------------- */
 
-/* While it goes on, and for whoever reads it afterwards. */
+/* While it goes on tell_left() says so; this is for whoever reads it
+ * afterwards. */
 static void drain(struct session *session)
 {
-	g_autofree char *line = status_uploads(session);
-	unsigned kept;
-
-	service_notify_status(line);
-	kept = session_drain(session);
-	if (kept > 0)
+	if (session_drain(session) > 0)
 		service_notify_status("not everything could be uploaded; the "
 				      "next mount does it");
 	else

@@ -1,5 +1,5 @@
 """The contract with mount(8) and umount(8): exit codes one by one, fstab(5), a
-plain user's `mount DIR`, and directories that are mounted when they are used."""
+plain user's `mount DIR`, and directories that are mounted when used."""
 
 import contextlib
 import ctypes
