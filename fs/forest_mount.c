@@ -1,7 +1,7 @@
 /*
  * forest_mount.c - see forest_mount.h.
  *
- * Threads: the main one hears the signals; libfuse's loop has one, and its
+ * Threads: the main one hears the signals, once the list is mounted; libfuse's loop has one, and its
  * workers; each mounted workspace has one (forest.h). The mounts below end
  * first, while the loop still serves: whoever unmounts them walks through it.
  */
@@ -9,6 +9,8 @@
 
 #include "forest_mount.h"
 
+#include "attendant.h"
+#include "cancel.h"
 #include "drain_note.h"
 #include "forest.h"
 #include "forest_kube.h"
@@ -36,7 +38,9 @@ struct forest_mount {
 	struct forest *forest;
 	struct fuse_forest *adapter;
 	struct fuse_session *fuse;
-	struct drain_note note; /* for who waits for our end */
+	struct drain_note note;	    /* for who waits for our end */
+	struct cancel start;	    /* fired by SIGTERM and SIGINT */
+	struct attendant attendant; /* while it lasts */
 	pthread_t main_thread;
 	pthread_t loop;
 	atomic_bool is_over; /* the loop has ended */
@@ -49,6 +53,11 @@ bool forest_mount_is_meant(const char *spec)
 }
 
 /* --- signals -------------------------------------------------------------- */
+
+static void end_start(void *arg)
+{
+	cancel_fire(arg);
+}
 
 static void on_kick(int number)
 {
@@ -130,13 +139,15 @@ static int make_forest(struct forest_mount *m)
 				    2 * m->options->timeout_ms,
 		.is_read_only = m->options->is_read_only,
 	};
-	struct cancel limit;
 	int rc;
 
 	m->forest = forest_new(&params);
-	cancel_init(&limit, m->options->timeout_ms);
-	rc = forest_refresh(m->forest, &limit, &m->why);
-	cancel_fini(&limit);
+	rc = forest_refresh(m->forest, &m->start, &m->why);
+	if (rc < 0 && cancel_check(&m->start) == -EINTR) {
+		g_free(m->why);
+		m->why = g_strdup("interrupted");
+		rc = -EINTR;
+	}
 	return rc;
 }
 
@@ -214,6 +225,8 @@ static int start(struct forest_mount *m)
 	int rc = check_options(m);
 
 	if (rc == 0)
+		rc = attendant_start(&m->attendant);
+	if (rc == 0)
 		rc = forest_kube_new(m->options, &m->kube, &m->why);
 	if (rc == 0)
 		rc = make_forest(m);
@@ -285,17 +298,31 @@ static void take_down(struct forest_mount *m)
 	g_free(m->why);
 }
 
+static int exit_code(int rc)
+{
+	if (rc == -EINTR)
+		return MOUNT_INTERRUPTED;
+	return rc == -EINVAL ? MOUNT_USAGE : MOUNT_FAILED;
+}
+
 int forest_mount_run(struct options *options, struct daemonise *daemonise,
 	struct attach *attach)
 {
 	struct forest_mount m = {
 		.options = options, .attach = attach, .note = DRAIN_NOTE_INIT
 	};
+	const struct attendant_hooks hooks = { .end = end_start,
+		.arg = &m.start };
 	int code = MOUNT_OK;
 	int rc;
 
+	cancel_init(&m.start, options->timeout_ms);
+	attendant_install(&m.attendant, &hooks);
 	install_signals();
 	rc = start(&m);
+	/* What came too late for it is pending in this thread. */
+	attendant_end(&m.attendant);
+	cancel_fini(&m.start);
 	if (rc == 0) {
 		daemonise_ready(daemonise);
 		service_notify_ready();
@@ -303,8 +330,7 @@ int forest_mount_run(struct options *options, struct daemonise *daemonise,
 		if (rc < 0)
 			log_error("the mount ended: %s", g_strerror(-rc));
 	} else {
-		code = daemonise_failed(daemonise,
-			rc == -EINVAL ? MOUNT_USAGE : MOUNT_FAILED,
+		code = daemonise_failed(daemonise, exit_code(rc),
 			m.why != NULL ? m.why : g_strerror(-rc));
 	}
 	take_down(&m);

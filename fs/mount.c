@@ -16,6 +16,7 @@
 #include "config.h"
 
 #include "attach.h"
+#include "attendant.h"
 #include "availability.h"
 #include "contents.h"
 #include "daemonise.h"
@@ -49,8 +50,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,138 +76,51 @@ struct mount {
 	struct attach attach;
 	struct fuse_session *fuse;
 	struct notifier *notifier;
-	pthread_t main_thread;
-	pthread_t attendant;
-	bool has_attendant;
+	struct attendant attendant;
+	struct attendant_hooks hooks;
 	/* For the attendant; NULL: not there yet, or not any more. */
 	_Atomic(struct session *) attended;
-	atomic_bool is_over; /* the attendant ends */
-	char *why;	     /* of a failure: one sentence */
+	_Atomic(struct fuse_session *) looping;
+	char *why; /* of a failure: one sentence */
 	struct progress progress;
 };
 
 /* --- signals -------------------------------------------------------------- */
 
-static _Atomic(struct fuse_session *) signalled_session;
-static _Atomic(struct cancel *) signalled_start;
-
 /* Ends the loop, or a start that is still under way. Async-signal-safe: both
  * only set flags and write to a descriptor. */
-static void on_end_signal(int number)
+static void on_end(void *arg)
 {
-	struct fuse_session *fuse = atomic_load(&signalled_session);
-	struct cancel *start = atomic_load(&signalled_start);
-	int saved = errno;
+	struct mount *m = arg;
+	struct fuse_session *fuse = atomic_load(&m->looping);
 
-	(void)number;
 	if (fuse != NULL)
 		fuse_session_exit(fuse);
-	if (start != NULL)
-		cancel_fire(start);
-	errno = saved;
+	cancel_fire(&m->cancel);
 }
 
-static const int end_signals[] = { SIGTERM, SIGINT };
-
-/* Threads inherit the mask, so it is set before the first is made. */
-static void block_signals(bool is_blocked)
+static void on_refresh(void *arg)
 {
-	sigset_t set;
+	struct mount *m = arg;
+	struct session *session = atomic_load(&m->attended);
 
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
-		(void)sigaddset(&set, end_signals[i]);
-	(void)pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+	if (session != NULL)
+		session_drop_beliefs(session);
 }
 
-/* Those that only the attendant hears: what they ask for takes locks and time,
- * which no handler may. */
-static void attended_signals(sigset_t *ret)
+static void on_report(void *arg)
 {
-	(void)sigemptyset(ret);
-	(void)sigaddset(ret, SIGHUP);
-	(void)sigaddset(ret, SIGUSR1);
-	(void)sigaddset(ret, SIGUSR2);
-}
-
-static void log_status(struct session *session)
-{
+	struct mount *m = arg;
+	struct session *session = atomic_load(&m->attended);
 	GString *text = g_string_new(NULL);
 	g_auto(GStrv) lines = NULL;
 
-	status_mount(session, 0, text);
+	if (session != NULL)
+		status_mount(session, 0, text);
 	lines = g_strsplit(g_strchomp(text->str), "\n", -1);
 	for (char **line = lines; *line != NULL; line++)
 		log_info("%s", *line);
 	g_string_free(text, TRUE);
-}
-
-/* Either of the two may have been given a signal that ends the mount; the main
- * thread is the one that has to leave what it waits in. */
-static void pass_end_signal_on(struct mount *m, int number)
-{
-	on_end_signal(number);
-	(void)pthread_kill(m->main_thread, number);
-}
-
-static void *attend(void *arg)
-{
-	struct mount *m = arg;
-	sigset_t set;
-
-	attended_signals(&set);
-	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
-		(void)sigaddset(&set, end_signals[i]);
-	while (!atomic_load(&m->is_over)) {
-		struct session *session;
-		int number = 0;
-
-		(void)sigwait(&set, &number);
-		session = atomic_load(&m->attended);
-		if (atomic_load(&m->is_over))
-			break;
-		if (number == SIGTERM || number == SIGINT)
-			pass_end_signal_on(m, number);
-		else if (number == SIGHUP && session != NULL)
-			session_drop_beliefs(session);
-		else if (number == SIGUSR1 && session != NULL)
-			log_status(session);
-	}
-	return NULL;
-}
-
-static int start_attendant(struct mount *m)
-{
-	int error;
-
-	m->main_thread = pthread_self();
-	error = pthread_create(&m->attendant, NULL, attend, m);
-	m->has_attendant = error == 0;
-	if (error != 0)
-		m->why = g_strdup("cannot start a thread");
-	return -error;
-}
-
-static void end_attendant(struct mount *m)
-{
-	if (!m->has_attendant)
-		return;
-	atomic_store(&m->is_over, true);
-	(void)pthread_kill(m->attendant, SIGUSR2); /* only wakes it */
-	(void)pthread_join(m->attendant, NULL);
-}
-
-static void install_signals(void)
-{
-	struct sigaction end = { .sa_handler = on_end_signal };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigset_t attended;
-
-	attended_signals(&attended);
-	(void)pthread_sigmask(SIG_BLOCK, &attended, NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
-		(void)sigaction(end_signals[i], &end, NULL);
-	(void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
 /* --- the steps of a start; each returns 0 or -errno with m->why ----------- */
@@ -340,6 +252,15 @@ static int make_remote(struct mount *m, const struct contents_limits *limits)
 
 	if (rc == 0)
 		m->remote = availability_new(contents, &params);
+	return rc;
+}
+
+static int start_attendant(struct mount *m)
+{
+	int rc = attendant_start(&m->attendant);
+
+	if (rc < 0)
+		m->why = g_strdup("cannot start a thread");
 	return rc;
 }
 
@@ -584,10 +505,8 @@ static void drain(struct session *session)
  * network; what is not on the server yet is placed afterwards. */
 static void take_down(struct mount *m)
 {
-	atomic_store(&signalled_session, NULL);
-	atomic_store(&signalled_start, NULL);
 	service_notify_stopping(DRAIN_MS + STOP_MARGIN_MS);
-	end_attendant(m);
+	attendant_end(&m->attendant);
 	attach_end(&m->attach, m->fuse);
 	if (m->session != NULL)
 		drain(m->session);
@@ -652,7 +571,6 @@ static int start(struct mount *m)
 	if (rc == 0)
 		rc = open_workspace(m);
 	raise_descriptor_limit();
-	block_signals(true);
 	if (rc == 0)
 		rc = start_attendant(m);
 	if (rc == 0)
@@ -681,8 +599,11 @@ static int run(struct mount *m)
 	int rc;
 
 	cancel_init(&m->cancel, 0);
-	atomic_store(&signalled_start, &m->cancel);
-	install_signals();
+	m->hooks = (struct attendant_hooks){ .end = on_end,
+		.refresh = on_refresh,
+		.report = on_report,
+		.arg = m };
+	attendant_install(&m->attendant, &m->hooks);
 	service_notify_starting(m->options.start_timeout_ms + START_MARGIN_MS);
 	rc = start(m);
 	if (rc < 0) {
@@ -692,10 +613,10 @@ static int run(struct mount *m)
 		(void)daemonise_failed(&m->daemonise, code,
 			m->why != NULL ? m->why : g_strerror(-rc));
 	} else {
-		atomic_store(&signalled_session, m->fuse);
+		atomic_store(&m->looping, m->fuse);
 		daemonise_ready(&m->daemonise);
 		announce(m);
-		block_signals(false);
+		attendant_listen();
 		rc = fuse_loop_run(m->fuse);
 		if (rc < 0)
 			log_error("the mount ended: %s", g_strerror(-rc));
