@@ -71,21 +71,18 @@ static void count(const char *pending, struct umount_answer *a)
 	}
 }
 
-static void ask(const char *directory, struct umount_answer *ret)
+/* In the mount's root. */
+static void ask(struct umount_answer *ret)
 {
-	g_autofree char *status =
-		g_build_filename(directory, ".pycloud", "status", NULL);
-	g_autofree char *pending =
-		g_build_filename(directory, ".pycloud", "pending", NULL);
 	g_autoptr(GString) text = g_string_new(NULL);
 
-	ret->error = read_text(status, text);
+	ret->error = read_text(".pycloud/status", text);
 	if (ret->error < 0)
 		return;
 	ret->note_fd = open_note(text->str);
 	g_string_truncate(text, 0);
 	/* The list of all workspaces has none. */
-	if (read_text(pending, text) == 0)
+	if (read_text(".pycloud/pending", text) == 0)
 		count(text->str, ret);
 }
 
@@ -109,23 +106,37 @@ static void send_answer(int fd, const struct umount_answer *a)
 	(void)sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-static void become(const struct mountinfo_entry *e, struct umount_answer *a)
+static int become(const struct mountinfo_entry *e)
 {
 	if (geteuid() != 0 || e->owner == 0)
-		return;
+		return 0;
 	if (setgroups(0, NULL) < 0 ||
 		setresgid(e->group, e->group, e->group) < 0 ||
 		setresuid(e->owner, e->owner, e->owner) < 0)
-		a->error = -errno;
+		return -errno;
+	return 0;
+}
+
+/* The way to it may be root's alone, and the mount is its owner's. */
+static int enter(const struct mountinfo_entry *e)
+{
+	int fd = open(e->point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : become(e);
+
+	if (rc == 0 && fchdir(fd) < 0)
+		rc = -errno;
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
 }
 
 static _Noreturn void be_child(const struct mountinfo_entry *e, int fd)
 {
 	struct umount_answer a = { .note_fd = -1 };
 
-	become(e, &a);
+	a.error = enter(e);
 	if (a.error == 0)
-		ask(e->point, &a);
+		ask(&a);
 	send_answer(fd, &a);
 	_exit(0);
 }

@@ -132,6 +132,27 @@ def test_root_unmounts_it_and_waits(mounter, server, ann):
     assert mount.wait_end(5) == 0
 
 
+def test_root_waits_for_one_that_only_root_can_reach(mounter, server, ann,
+                                                     scratch, machine):
+    """Root is not let into the mount, nor its user to where it is."""
+    locked = scratch / "locked"
+    locked.mkdir(mode=0o700)
+    (locked / "mnt").mkdir(mode=0o755)
+    mount = mount_server(mounter, server, name="locked/mnt",
+                         options=f"uid={ann.name},writeback=3600")
+    # The only way in: a descriptor that root hands on.
+    root = os.open(mount.directory, os.O_PATH)
+    done = ann.run("sh", "-c", "cd /proc/self/fd/%d && echo text > f" % root,
+                   pass_fds=[root])
+    os.close(root)
+    assert done.returncode == 0, done.stderr
+    assert machine
+    result = umount(mount)
+    assert (result.returncode, result.stderr.count("\n") <= 1) == (0, True)
+    assert (server.root / "f").read_text() == "text\n"
+    assert mount.wait_end(5) == 0
+
+
 @pytest.mark.parametrize("command", [
     ["umount"], ["fusermount3", "-u"], ["umount.pycloud"]])
 def test_the_user_unmounts_it(anns, ann, command):

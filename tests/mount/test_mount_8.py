@@ -184,6 +184,11 @@ def line_fixture(machine, place, server):
     subprocess.run(["umount", "-il", place], check=False, capture_output=True)
 
 
+def line_url(machine):
+    """What is mounted by the line."""
+    return machine.fstab.read_text().split()[0]
+
+
 def daemon_pid():
     """Of the only mount there is."""
     pid, = [pid for pid in children() if pathlib.Path(
@@ -230,6 +235,20 @@ def test_others_do_not_unmount_it_and_root_does(machine, place, line):
                           check=False)
     assert (done.returncode, done.stderr) == (OK, "")
     assert os.waitpid(daemon, 0)[1] == 0
+
+
+def test_a_link_on_the_way_is_none_at_the_end(machine, place, line):
+    """The kernel knows the mount by another name than the user."""
+    link = place.parent / "link"
+    link.symlink_to(place.parent)
+    done = machine.ann.run("mount.pycloud", line_url(machine), link / "mnt",
+                           env=line)
+    assert (done.returncode, done.stderr) == (OK, "")
+    daemon = daemon_pid()
+    assert is_mounted(place)
+    os.kill(daemon, signal.SIGTERM)
+    assert os.waitpid(daemon, 0)[1] == 0
+    assert not is_mounted(place)
 
 
 def test_what_a_killed_daemon_left_is_replaced_by_its_user(machine, place,

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -119,6 +120,20 @@ def test_busy_mount_point_is_refused(mounter, server, mount):
     assert result.returncode == MOUNT_FAILED
     assert_one_line(result, str(mount.path))
     assert os.listdir(mount.path) is not None
+
+
+def test_mount_point_that_hangs_is_busy(mounter, server, mount):
+    os.kill(mount.start().pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        second = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                         name=mount.directory.name)
+        result = second.attempt(make_directory=False)
+        assert time.monotonic() - began < harness.LIMIT / 2
+    finally:
+        os.kill(mount.pid, signal.SIGCONT)
+    assert result.returncode == MOUNT_FAILED
+    assert_one_line(result, "busy")
 
 
 @pytest.mark.parametrize("spec", ["no such name", "ftp://host/",
