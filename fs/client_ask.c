@@ -92,8 +92,9 @@ GPtrArray *client_ask_mounts(const char *point)
 
 /* --- where a directory is ------------------------------------------------- */
 
-static char *look_at_path(const char *path)
+static char *look_at_path(const char *path, int *ret_fd)
 {
+	(void)ret_fd;
 	return realpath(path, NULL);
 }
 

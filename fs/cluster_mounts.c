@@ -77,11 +77,12 @@ bool cluster_mount_is(const struct cluster_mount *m, const char *name,
 
 /* --- asking --------------------------------------------------------------- */
 
-char *cluster_mount_status(const char *point)
+char *cluster_mount_status(const char *point, int *ret_fd)
 {
 	g_autofree char *path =
 		g_build_filename(point, ".pycloud", "status", NULL);
 
+	(void)ret_fd;
 	return client_text_read(path);
 }
 

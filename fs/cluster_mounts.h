@@ -34,7 +34,7 @@ void cluster_mount_take(struct cluster_mount *, const char *status);
 
 /* All of the .pycloud/status of what is mounted there (g_free), or NULL with
  * errno: a mount_look_fn. */
-char *cluster_mount_status(const char *point);
+char *cluster_mount_status(const char *point, int *ret_fd);
 
 /* Those of this computer; `name` NULL: all. Blocks for at most a second. */
 GPtrArray *cluster_mounts_read(const char *name);

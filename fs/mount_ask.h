@@ -18,12 +18,14 @@
 /* Of what is seen, which is a status of a few lines, or a path. */
 #define MOUNT_ASK_BYTES_MAX 65536
 
-/* In the child: what is to be seen at the path (g_free), or NULL with errno. */
-typedef char *(*mount_look_fn)(const char *path);
+/* In the child: what is to be seen at the path (g_free), or NULL with errno. A
+ * descriptor in *ret_fd, which is -1, is handed on to who asks. */
+typedef char *(*mount_look_fn)(const char *path, int *ret_fd);
 
 struct mount_seen {
 	int error;  /* 0, the look's errno, or ETIMEDOUT */
 	char *text; /* g_free; NULL with an error */
+	int fd;	    /* to be closed; -1: none */
 };
 
 /* Looks at all paths at the same time. `ret` has room for `count`, of which
@@ -31,5 +33,10 @@ struct mount_seen {
  * it returns, and keeps no mount busy. */
 void mount_ask_all(mount_look_fn, const char *const *paths, guint count,
 	int limit_ms, struct mount_seen *ret);
+
+/* For a look, as its first step: goes to the root of what is mounted at the
+ * point; root becomes its owner for that, since nobody else is let in, nor told
+ * that a daemon is dead. The way there is the asker's. 0 or -errno. */
+int mount_ask_enter(const char *point);
 
 #endif

@@ -10,47 +10,24 @@
 #include "umount_table.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* One daemon after the other may have died on it. */
 #define STACKED_MAX 16
 #define ASK_MS	    3000
 
-static struct mountinfo_entry *find_at(const char *point)
+/* In a child. */
+static char *look(const char *point, int *ret_fd)
 {
-	g_autofree char *table = mountinfo_text();
-
-	return table == NULL ? NULL : umount_table_at(table, point);
-}
-
-/* Others than its owner are not even told that nobody is there, nor is root. */
-static bool become_owner(const char *point)
-{
-	struct mountinfo_entry *e = find_at(point);
-	uid_t uid = e == NULL ? 0 : e->owner;
-	gid_t gid = e == NULL ? 0 : e->group;
-
-	mountinfo_entry_free(e);
-	if (geteuid() != 0 || uid == 0)
-		return true;
-	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 &&
-	       setresuid(uid, uid, uid) == 0;
-}
-
-/* In a child. The way there is root's, who may go everywhere. */
-static char *look(const char *point)
-{
-	int fd = open(point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc = mount_ask_enter(point);
 	struct stat st;
 
-	if (fd < 0 || !become_owner(point) || fstat(fd, &st) < 0)
-		return NULL;
-	return g_strdup("it answers");
+	(void)ret_fd;
+	if (rc < 0)
+		errno = -rc;
+	return rc == 0 && stat(".", &st) == 0 ? g_strdup("it answers") : NULL;
 }
 
 static bool is_stale(const char *point)
@@ -64,7 +41,9 @@ static bool is_stale(const char *point)
 
 static bool is_ours(const char *point)
 {
-	struct mountinfo_entry *e = find_at(point);
+	g_autofree char *table = mountinfo_text();
+	struct mountinfo_entry *e =
+		table == NULL ? NULL : umount_table_at(table, point);
 	bool is_one = e != NULL && e->is_ours;
 
 	mountinfo_entry_free(e);

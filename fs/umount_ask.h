@@ -1,8 +1,7 @@
 /*
  * umount_ask.h - asking a mount, before it goes, what it has to upload.
  *
- * A child asks, as the user who mounted it: others, root too, are not let in,
- * and a daemon that does not answer must hold up nobody but the child.
+ * As mount_ask.h does: a daemon that does not answer holds up nobody.
  */
 #ifndef PYCLOUD_UMOUNT_ASK_H
 #define PYCLOUD_UMOUNT_ASK_H

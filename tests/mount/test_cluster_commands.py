@@ -22,6 +22,7 @@ import urllib.request
 import pytest
 
 from harness import LIMIT, SYSTEM_PATH, is_mounted, wait_until
+from mute import Mute
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fakes"))
 kube = pytest.importorskip("kube", reason="the stand-in needs Python 3.11")
@@ -298,6 +299,19 @@ def test_a_silent_mount_keeps_nobody(pycloud, workspace, mounter, config):
         assert "does not answer" in sentence(done)
     finally:
         os.kill(mount.pid, signal.SIGCONT)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount(2)")
+def test_who_hangs_in_a_mount_keeps_no_command(pycloud, workspace, tmp_path):
+    """Not even SIGKILL ends who has asked such a daemon."""
+    mute = Mute(tmp_path)
+    try:
+        began = time.monotonic()
+        assert workspace in pycloud("list").stdout
+        assert time.monotonic() - began < LIMIT / 2
+        assert mute.taken.is_set()
+    finally:
+        mute.end()
 
 
 def test_a_local_mount_of_that_name_is_another(pycloud, workspace, mounter):
