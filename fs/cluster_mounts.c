@@ -79,11 +79,13 @@ bool cluster_mount_is(const struct cluster_mount *m, const char *name,
 
 char *cluster_mount_status(const char *point, int *ret_fd)
 {
-	g_autofree char *path =
-		g_build_filename(point, ".pycloud", "status", NULL);
+	int rc = mount_ask_enter(point);
 
 	(void)ret_fd;
-	return client_text_read(path);
+	if (rc == 0)
+		return client_text_read(".pycloud/status");
+	errno = -rc;
+	return NULL;
 }
 
 static void take_seen(struct cluster_mount *m, const struct mount_seen *seen)

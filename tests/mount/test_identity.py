@@ -1,5 +1,6 @@
 """uid=, as root: the mount runs as that user, and root only mounts it."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -183,6 +184,24 @@ def test_a_killed_daemons_mount_is_detached(anns):
     anns.pid = None
     assert_says(umount(anns), 0, "had died")
     assert not is_mounted(anns.directory)
+
+
+def test_root_is_told_how_it_is(build, anns, machine):
+    """Though root is not let in; others are not told."""
+    def status(run):
+        done = run(build / "fs" / "pycloud", "status", "--json",
+                   anns.directory)
+        return json.loads(done.stdout)[0]
+
+    def as_root(*command):
+        return subprocess.run(command, capture_output=True, text=True,
+                              check=True, timeout=LIMIT)
+
+    assert status(as_root)["state"] == "online"
+    bobs = machine.bob.run("test", "-x", build / "fs" / "pycloud")
+    if bobs.returncode != 0:
+        pytest.skip("the build cannot be entered by a plain user")
+    assert status(machine.bob.run)["state"] != "online"
 
 
 def test_a_living_mount_is_not_replaced(mounter, server, ann, anns):
