@@ -366,7 +366,7 @@ static void tell_left(void *arg, unsigned files, int64_t bytes)
 		return;
 	m->told = (struct drain_left){ .files = files, .bytes = bytes };
 	if (files > 0) {
-		g_autofree char *line = status_uploads(m->session);
+		g_autofree char *line = status_uploads(files, bytes);
 
 		service_notify_status(line);
 	}
