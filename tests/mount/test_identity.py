@@ -83,6 +83,23 @@ def test_the_mount_is_the_users(anns, ann, machine):
     assert ann.run("ls", anns.directory).returncode == 0
 
 
+RUN = """
+import sys
+with open(sys.argv[1], "r+b", buffering=0) as run:
+    run.write(b"-c 'import os; print(os.getuid(), os.getcwd())'\\n")
+    print(run.readall().decode(), end="")
+"""
+
+
+def test_a_local_workspace_and_its_runs_are_the_users(mounter, ann):
+    mount = mounter("local:lab", options=f"uid={ann.name}").start()
+    done = ann.run("/usr/bin/python3", "-c", RUN, mount.directory / ".run")
+    place = ann.home / ".local/share/pycloud/workspaces/lab"
+    assert done.stdout == f"{ann.uid} {place}\n", done.stderr
+    assert place.stat().st_uid == ann.uid
+    mount.finish()
+
+
 def test_its_flags_are_roots(mounter, server, ann):
     mount = mount_server(mounter, server, options=f"uid={ann.uid},ro,noexec,"
                          "noatime,allow_other")
