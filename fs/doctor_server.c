@@ -30,7 +30,7 @@ static const char *advice_for(const struct http_response *r)
 		return "start the server, or correct the address";
 	case ETIMEDOUT:
 		return "is the VPN on, does a firewall let it through, is the "
-		       "server alive?";
+		       "server alive, is it https:// and not http://?";
 	case EPROTO:
 		return "is it https:// or http://? A certificate that nobody "
 		       "knows is trusted by -o cacert=FILE; one that has "
