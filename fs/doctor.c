@@ -31,36 +31,43 @@ struct family {
 	void (*look)(const struct doctor_probe *);
 	int limit_ms;
 	const char *advice; /* where it does not end in time */
+	bool asks; /* a program that gives credentials may ask the user */
 };
 
 static const struct family families[] = {
-	{ "versions", doctor_versions, DOCTOR_QUICK_MS, NULL },
+	{ "versions", doctor_versions, DOCTOR_QUICK_MS, NULL, false },
 	{ "fuse device", doctor_fuse, DOCTOR_QUICK_MS,
 		"something keeps /dev or a directory of PATH from answering; "
-		"look for a dead mount in /proc/mounts" },
+		"look for a dead mount in /proc/mounts",
+		false },
 	{ "directories", doctor_places, DOCTOR_DISK_MS,
 		"the file system that holds your home does not answer; is its "
-		"file server alive?" },
+		"file server alive?",
+		false },
 	{ "configuration", doctor_config, DOCTOR_QUICK_MS,
 		"the file system that holds your home does not answer; is its "
-		"file server alive?" },
+		"file server alive?",
+		false },
 	{ "keyring", doctor_keyring, DOCTOR_QUICK_MS,
-		"unlock the keyring, or give the token in PYCLOUD_TOKEN" },
-	{ "mounts", doctor_mounts, DOCTOR_DISK_MS, NULL },
+		"unlock the keyring, or give the token in PYCLOUD_TOKEN",
+		false },
+	{ "mounts", doctor_mounts, DOCTOR_DISK_MS, NULL, false },
 };
 
 /* Where one was named. */
 static const struct family of_target[] = {
 	{ "connection", doctor_reach, DOCTOR_REACH_MS,
 		"is this computer online, and are its name servers "
-		"(/etc/resolv.conf) up?" },
+		"(/etc/resolv.conf) up?",
+		false },
 	{ "workspace", doctor_target, DOCTOR_TARGET_MS,
-		"what it waits for is the step after the last line above" },
+		"what it waits for is the step after the last line above",
+		true },
 };
 
 /* For the report. */
 static const struct family journal = { "journal", doctor_journal,
-	DOCTOR_QUICK_MS, NULL };
+	DOCTOR_QUICK_MS, NULL, false };
 
 struct doctor {
 	const struct doctor_options *options;
@@ -132,6 +139,21 @@ void doctor_conceal(const struct doctor_probe *p, const char *name)
 	send_line(p, object);
 }
 
+/* Who reads our output must not wait for a process that the kernel keeps. */
+static void let_go_of_output(const struct family *f)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	(void)dup2(null, STDOUT_FILENO);
+	if (!f->asks) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDERR_FILENO);
+	}
+	(void)close(null);
+}
+
 static _Noreturn void look(
 	const struct doctor *d, const struct family *f, int fd)
 {
@@ -141,6 +163,7 @@ static _Noreturn void look(
 		.fd = fd,
 	};
 
+	let_go_of_output(f);
 	f->look(&probe);
 	_exit(0);
 }
@@ -228,7 +251,7 @@ static void take_lines(struct doctor *d, GString *heard)
 
 /* --- its life ------------------------------------------------------------- */
 
-/* 1: there may be more; 0: that was all; -errno: -ETIMEDOUT, -EINTR. */
+/* 1: there may be more; 0: that was all; -errno: -ETIMEDOUT, -EINTR, -EFBIG. */
 static int hear(struct doctor *d, int fd, int64_t end_ms, GString *heard)
 {
 	struct pollfd polled[] = { { fd, POLLIN, 0 },
@@ -249,7 +272,7 @@ static int hear(struct doctor *d, int fd, int64_t end_ms, GString *heard)
 		g_string_append_len(heard, buffer, n);
 	if (n < 0 && errno == EINTR)
 		return 1;
-	return n > 0 && heard->len < DOCTOR_HEARD_MAX;
+	return heard->len > DOCTOR_HEARD_MAX ? -EFBIG : n > 0;
 }
 
 static void tell_death(struct doctor *d, const struct family *f, int status)
