@@ -4,6 +4,7 @@
 #include "doctor.h"
 
 #include "child.h"
+#include "doctor_target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +86,28 @@ static bool allows_other(const char *text)
 	return false;
 }
 
-/* Fine as it is, unless somebody asks for allow_other. */
+/* Asked for by the options, or by a file. A directory says nothing of that. */
+static bool wants_others(const struct doctor_probe *p)
+{
+	struct doctor_options options = *p->options;
+	const struct doctor_probe probe = {
+		.options = &options, .cancel = p->cancel, .fd = p->fd
+	};
+	char all[] = "/";
+	struct doctor_place place;
+	g_autofree char *why = NULL;
+	bool is_wanted;
+
+	if (options.target == NULL || (strchr(options.target, '/') != NULL &&
+					      !strstr(options.target, "://")))
+		options.target = all;
+	/* What is wrong with them is told elsewhere. */
+	is_wanted = doctor_place_resolve(&probe, &place, &why) == 0 &&
+		    strstr(place.options.fuse_options->str, "allow_") != NULL;
+	doctor_place_clear(&place);
+	return is_wanted;
+}
+
 static void check_conf(const struct doctor_probe *p)
 {
 	g_autofree char *text = NULL;
@@ -99,6 +121,12 @@ static void check_conf(const struct doctor_probe *p)
 	else if (is_allowed)
 		doctor_tell(p, DOCTOR_OK, "user_allow_other", NULL,
 			"set in " FUSE_CONF ": -o allow_other works");
+	else if (wants_others(p))
+		doctor_tell(p, DOCTOR_FAILED, "user_allow_other",
+			"have root add the line user_allow_other to " FUSE_CONF
+			", or leave out allow_other",
+			"not set, and the options ask for allow_other or "
+			"allow_root");
 	else
 		doctor_tell(p, DOCTOR_OK, "user_allow_other",
 			"for -o allow_other root adds the line "

@@ -14,8 +14,8 @@ A message is a string literal (its neighbours joined, macros put in) that
   - is given to a function that shows it (log_warning, client_error, ...), is
     printed on stderr, or stands in a statement about a `why`: whatever it
     says;
-  - or says three words or more, wherever it stands: tables of sentences, and
-    functions that return one.
+  - or says three words or more (two, for g_strdup and g_strdup_printf),
+    wherever it stands: tables of sentences, and functions that return one.
 
 Not messages are: help, log_debug, what pycloud doctor finds (its lines say
 themselves what to do), what the program compares with or sends to others, and
@@ -41,8 +41,9 @@ FORMATS = {"G_GINT64_FORMAT": "d", "G_GUINT64_FORMAT": "d", "PRIu64": "d",
            "PRId64": "d", "PACKAGE_NAME": "pycloud", "PACKAGE_VERSION": "V"}
 # Their arguments are shown to somebody, whatever they say.
 SHOWS = {"log_error", "log_warning", "log_info", "client_error", "refuse",
-         "usage_error", "cluster_failed", "cluster_print", "daemonise_failed",
-         "progress_line", "service_notify_status"}
+         "usage_error", "cluster_failed", "fail",
+         "cluster_print", "daemonise_failed", "progress_line",
+         "service_notify_status"}
 # Their arguments are not.
 HIDES = {"log_debug", "puts", "strstr", "strcasestr", "strcmp", "g_strcmp0",
          "strncmp", "g_str_has_prefix", "g_str_has_suffix", "kube_text_has",
@@ -83,12 +84,14 @@ NO_MESSAGES = {
         "no such file or directory",
         "executable file not found",
         "with exit status %d",
+        "by signal %d",
     },
     "common/kube_workspace.c": {
         "%s/namespaces/%s/%s/%s",
     },
     "common/kubeconfig_user.c": {
         "the context's user",
+        "user `%s` in %s",
     },
     "common/kubeconfig_yaml.c": {
         "of this line",
@@ -107,6 +110,12 @@ NO_MESSAGES = {
     "fs/status.c": {
         "pending: %d pending_bytes: %d",
         "nothing is left to upload",
+    },
+    "fs/conflict.c": {
+        "%d bytes of %s",
+    },
+    "fs/umount.c": {
+        "%d file%s with %s",
     },
 }
 
@@ -215,11 +224,13 @@ def is_shown(text, calls, statement, is_doctor):
         return True
     if any(word in ("why", "ret_why") for word in statement):
         return len(words) > 1 or "%" in text
-    return len(words) > 2 and " " in text and not is_doctor
+    least = 2 if calls and calls[-1] in ("g_strdup", "g_strdup_printf") else 3
+    return len(words) >= least and " " in text and not is_doctor
 
 
-def messages():
-    """(file, line, message) of all."""
+def messages(met=None):
+    """(file, line, message) of all; `met` gets what NO_MESSAGES holds of it.
+    """
     names = sorted(str(path.relative_to(ROOT)) for folder in ("common", "fs")
                    for path in (ROOT / folder).glob("*.[ch]"))
     known = macros(names)
@@ -229,9 +240,13 @@ def messages():
         ignored = NO_MESSAGES.get(name, ())
         for line, text, calls, statement in joined(literals(name, known)):
             message = normal(text)
-            if message not in ignored and is_shown(
-                    text, calls, statement, bool(DOCTOR.fullmatch(name))):
+            if not is_shown(text, calls, statement,
+                            bool(DOCTOR.fullmatch(name))):
+                continue
+            if message not in ignored:
                 yield name, line, message
+            elif met is not None:
+                met.add((name, message))
 
 
 def compare():
@@ -244,8 +259,8 @@ def compare():
                     yield "fs/messages", line, \
                         f"the same row is in line {rows[message]} already"
                 rows[message] = line
-    seen = set()
-    for name, line, message in messages():
+    seen, met = set(), set()
+    for name, line, message in messages(met):
         if message not in rows and message not in seen:
             yield name, line, "its message has no row in fs/messages; add " \
                 "this one, and below it, indented, what it means and what " \
@@ -255,6 +270,13 @@ def compare():
         if message not in seen:
             yield "fs/messages", line, "this message is not in the source " \
                 f"any more; correct it, or take the row out: {message}"
+
+
+    for name, texts in NO_MESSAGES.items():
+        for text in texts:
+            if (name, text) not in met:
+                yield "tests/lint/messages.py", 1, \
+                    f"NO_MESSAGES: this is not in {name} any more: {text}"
 
 
 def main():

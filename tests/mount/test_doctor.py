@@ -122,6 +122,28 @@ def test_this_computer_is_fine(doctor):
         assert f"ok      {check}: " in done.stdout
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_plain_user(build, scratch):
+    """Needs fusermount3, and for allow_other a line in a file of root's."""
+    scratch.chmod(0o777)
+
+    def call(*arguments):
+        done = subprocess.run(
+            [build / "fs" / "pycloud", "doctor", *arguments], user="nobody",
+            group="nogroup", extra_groups=[], cwd="/", text=True,
+            capture_output=True, timeout=LIMIT, check=False,
+            env={"PATH": SYSTEM_PATH, "HOME": str(scratch)})
+        return done.stdout + done.stderr
+
+    assert " fusermount3: /" in call()
+    allowed = "\nuser_allow_other" in \
+        f"\n{pathlib.Path('/etc/fuse.conf').read_text()}"
+    for options in (["-o", "allow_other"], ["-o", "ro,allow_root"]):
+        told = call(*options)
+        assert ("FAILED  user_allow_other: " in told) != allowed, told
+    assert "FAILED  user_allow_other: " not in call()
+
+
 def test_quiet_shows_only_what_is_not_well(doctor, environment):
     config = pathlib.Path(environment["HOME"], ".config/pycloud/config")
     config.parent.mkdir(parents=True)
