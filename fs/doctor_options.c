@@ -17,7 +17,9 @@ static bool take_operand(
 		*ret_why = g_strdup("pycloud doctor takes one workspace, URL "
 				    "or directory at most");
 	else if (operands[0][0] == '\0')
-		*ret_why = g_strdup("the workspace's name is empty");
+		*ret_why =
+			g_strdup("the workspace's name is empty; leave it out "
+				 "to look at this computer alone");
 	else
 		o->target = g_strdup(operands[0]);
 	return *ret_why == NULL;

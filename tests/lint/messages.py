@@ -207,7 +207,8 @@ def normal(text):
     """As the table has it."""
     text = re.sub(r"%[-0-9.*]*(?:hh|h|ll|l|z|j)?[diuxo]", "%d", text)
     text = re.sub(r"%[-0-9.*]*s", "%s", text)
-    text = re.sub(r"^(?:mount|umount)?\.?pycloud: ", "", text.strip())
+    text = re.sub(r"^(?:(?:mount|umount)\.pycloud|pycloud|why|note): ", "",
+                  text.strip())
     return re.sub(r"\s+", " ", text)
 
 
