@@ -73,7 +73,7 @@ struct doctor {
 	const struct doctor_options *options;
 	struct cancel cancel;
 	GPtrArray *findings;  /* of struct doctor_finding */
-	GPtrArray *names;     /* of char *, not for the report */
+	GPtrArray *aliases;   /* of struct doctor_alias */
 	GString *notes;	      /* for the report only */
 	struct secret *token; /* of the environment; NULL: none */
 };
@@ -131,11 +131,13 @@ void doctor_attach(
 	send_line(p, object);
 }
 
-void doctor_conceal(const struct doctor_probe *p, const char *name)
+void doctor_conceal(
+	const struct doctor_probe *p, const char *name, const char *shown)
 {
 	g_autoptr(cJSON) object = cJSON_CreateObject();
 
 	add_text(object, "name", name);
+	add_text(object, "shown", shown);
 	send_line(p, object);
 }
 
@@ -212,6 +214,15 @@ static void take(struct doctor *d, enum doctor_state state, const char *what,
 	show(d, f);
 }
 
+static void take_alias(struct doctor *d, const char *name, const char *shown)
+{
+	struct doctor_alias *a = g_new0(struct doctor_alias, 1);
+
+	a->name = g_strdup(name);
+	a->shown = g_strdup(shown != NULL ? shown : "NAME");
+	g_ptr_array_add(d->aliases, a);
+}
+
 static void take_line(struct doctor *d, char *line)
 {
 	g_autoptr(cJSON) object = json_parse(line, strlen(line));
@@ -227,7 +238,7 @@ static void take_line(struct doctor *d, char *line)
 		g_string_append_printf(d->notes, "\n--- %s\n%s\n",
 			json_string(object, "heading"), blotted);
 	} else if (name != NULL) {
-		g_ptr_array_add(d->names, g_strdup(name));
+		take_alias(d, name, json_string(object, "shown"));
 	} else {
 		(void)json_int64(object, "state", &state);
 		take(d, (enum doctor_state)CLAMP(state, 0, DOCTOR_FAILED),
@@ -408,7 +419,7 @@ static int write_report(const struct doctor *d, const char *safe)
 	const struct doctor_report report = {
 		.target = safe,
 		.findings = d->findings,
-		.names = d->names,
+		.aliases = d->aliases,
 		.notes = d->notes->str,
 		.options = d->options,
 	};
@@ -461,7 +472,7 @@ int doctor_run(const struct doctor_options *options)
 	struct doctor d = {
 		.options = options,
 		.findings = g_ptr_array_new_with_free_func(doctor_finding_free),
-		.names = g_ptr_array_new_with_free_func(g_free),
+		.aliases = g_ptr_array_new_with_free_func(doctor_alias_free),
 		.notes = g_string_new(NULL),
 		.token = environment_token(),
 	};
@@ -478,7 +489,7 @@ int doctor_run(const struct doctor_options *options)
 	cancel_fini(&d.cancel);
 	secret_unref(d.token);
 	g_ptr_array_unref(d.findings);
-	g_ptr_array_unref(d.names);
+	g_ptr_array_unref(d.aliases);
 	g_string_free(d.notes, TRUE);
 	return status;
 }

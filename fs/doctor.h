@@ -40,8 +40,9 @@ void doctor_tell(const struct doctor_probe *, enum doctor_state,
 /* A text that only the report shows, below a heading. */
 void doctor_attach(
 	const struct doctor_probe *, const char *heading, const char *text);
-/* A name (a server's host) that the report does not show. */
-void doctor_conceal(const struct doctor_probe *, const char *name);
+/* A name that the report does not show: of a server, of a user. */
+void doctor_conceal(
+	const struct doctor_probe *, const char *name, const char *shown);
 
 /* Runs all of it; the program's exit status: DOCTOR_WELL, DOCTOR_UNWELL, or
  * DOCTOR_INTERRUPTED. Once per process. */

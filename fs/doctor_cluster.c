@@ -48,7 +48,7 @@ static struct kube *connect_cluster(
 	}
 	server = g_uri_parse(kube_place(kube)->server, G_URI_FLAGS_NONE, NULL);
 	if (server != NULL && g_uri_get_host(server) != NULL)
-		doctor_conceal(p, g_uri_get_host(server));
+		doctor_conceal(p, g_uri_get_host(server), "SERVER");
 	doctor_tell(p, DOCTOR_OK, "kubeconfig", NULL,
 		"context '%s', namespace '%s', server %s",
 		kube_place(kube)->context, kube_place(kube)->namespace,

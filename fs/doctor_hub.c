@@ -64,7 +64,7 @@ static bool check_user(const struct doctor_probe *p, struct hub *hub)
 		doctor_tell(p, DOCTOR_FAILED, "hub token", NULL, "%s", why);
 		return false;
 	}
-	doctor_conceal(p, hub_user(hub));
+	doctor_conceal(p, hub_user(hub), "USER");
 	doctor_tell(p, DOCTOR_OK, "hub token", NULL, "accepted, for %s",
 		hub_label(hub));
 	return true;

@@ -115,7 +115,7 @@ static void tell_name(const struct doctor_probe *p, const char *host,
 		doctor_tell(p, DOCTOR_OK, "name", NULL, "%s is %s%s", host,
 			text, list->ai_next != NULL ? ", and others" : "");
 	if (!is_own(text))
-		doctor_conceal(p, text);
+		doctor_conceal(p, text, "SERVER");
 }
 
 static void look_up(const struct doctor_probe *p, const char *host, int port)
@@ -152,7 +152,7 @@ static void look(const struct doctor_probe *p, const char *url)
 	if (host == NULL || *host == '\0')
 		return; /* doctor_target() says what is wrong with it */
 	if (!is_own(host))
-		doctor_conceal(p, host);
+		doctor_conceal(p, host, "SERVER");
 	variable = proxy_variable(g_uri_get_scheme(uri));
 	port = g_uri_get_port(uri);
 	if (port < 0)

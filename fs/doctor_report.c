@@ -78,7 +78,7 @@ int doctor_report_write(
 		.home = g_get_home_dir(),
 		.user = user_name(),
 		.host = host_name(),
-		.names = report->names,
+		.aliases = report->aliases,
 	};
 	g_autofree char *text = compose(report);
 	g_autofree char *shown = doctor_text_anonymous(text, &privacy);

@@ -16,7 +16,7 @@
 struct doctor_report {
 	const char *target;	   /* without secrets; NULL: none */
 	const GPtrArray *findings; /* of struct doctor_finding */
-	const GPtrArray *names;	   /* of char *, not to be shown */
+	const GPtrArray *aliases;  /* of struct doctor_alias */
 	const char *notes;	   /* texts with headings */
 	const struct doctor_options *options;
 };

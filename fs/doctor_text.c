@@ -19,6 +19,15 @@ void doctor_finding_free(gpointer finding)
 	g_free(f);
 }
 
+void doctor_alias_free(gpointer alias)
+{
+	struct doctor_alias *a = alias;
+
+	g_free(a->name);
+	g_free(a->shown);
+	g_free(a);
+}
+
 const char *doctor_state_name(enum doctor_state state)
 {
 	static const char *const names[DOCTOR_STATES] = {
@@ -201,13 +210,17 @@ char *doctor_text_anonymous(const char *text, const struct doctor_privacy *p)
 	char *out = doctor_text_blot(text, TRUE);
 
 	out = replace_word(out, p->home, "~");
-	for (guint i = 0; p->names != NULL && i < p->names->len; i++)
-		out = replace_word(out, p->names->pdata[i], "SERVER");
+	for (guint i = 0; p->aliases != NULL && i < p->aliases->len; i++) {
+		const struct doctor_alias *a = p->aliases->pdata[i];
+
+		out = replace_word(out, a->name, a->shown);
+	}
 	/* This computer's own address says nothing about anybody. */
 	out = replace(out,
 		"(://(?:\\*{4}@)?)(?!localhost\\b|127\\.|\\[::1\\]|SERVER\\b)"
 		"(?:\\[[^\\]\\s]*\\]|[^/:\\s\"'@*]+)",
 		"\\1SERVER");
+	out = replace(out, "(/(?:home|user)/)[^/\\s\"':?#,]+", "\\1USER");
 	out = replace_word(out, p->user, "USER");
 	return replace_word(out, p->host, "HOST");
 }

@@ -28,12 +28,20 @@ struct doctor_finding {
 
 void doctor_finding_free(gpointer);
 
+/* A name, and what the report shows instead. Both owned. */
+struct doctor_alias {
+	char *name;
+	char *shown;
+};
+
+void doctor_alias_free(gpointer);
+
 /* What the report does not show. */
 struct doctor_privacy {
-	const char *home;	/* shown as ~; NULL: none, as below */
-	const char *user;	/* shown as USER */
-	const char *host;	/* shown as HOST */
-	const GPtrArray *names; /* of char *, shown as SERVER */
+	const char *home;	  /* shown as ~; NULL: none, as below */
+	const char *user;	  /* shown as USER */
+	const char *host;	  /* shown as HOST */
+	const GPtrArray *aliases; /* of struct doctor_alias; may be NULL */
 };
 
 /* "ok", "skip", "warn", "FAILED". */
@@ -53,7 +61,8 @@ char *doctor_text_json(
  * its like, a header's value, what stands before an '@' in a URL; and, for the
  * report (`is_strict`), all words of 24 letters and digits or more. g_free. */
 char *doctor_text_blot(const char *text, gboolean is_strict);
-/* Names of people and computers, too; strict. g_free. */
+/* Names of people and computers, too: those above, hosts of URLs (SERVER), and
+ * what stands behind /home/ and /user/ (USER). Strict. g_free. */
 char *doctor_text_anonymous(const char *text, const struct doctor_privacy *);
 
 #endif

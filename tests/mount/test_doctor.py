@@ -399,6 +399,7 @@ def test_name_in_the_users_file(see, server, environment):
     assert seen["configuration"][0] == seen["token"][0] == "ok"
 
 
+@pytest.mark.direct("it asks for a server by its URL")
 def test_directory_of_a_mount(mount, see, server, tmp_path):
     seen = see(mount.path, PYCLOUD_TOKEN=server.token)
     assert seen["token"][0] == "ok"

@@ -149,25 +149,29 @@ static void the_report_shows_nothing_that_could_be_a_token(void **state)
 
 static void the_report_names_nobody(void **state)
 {
-	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	struct doctor_alias hub = { (char[]){ "hub.example.org" },
+		(char[]){ "SERVER" } };
+	g_autoptr(GPtrArray) aliases = g_ptr_array_new();
 	const struct doctor_privacy privacy = {
 		.home = "/home/ann",
 		.user = "ann",
 		.host = "laptop",
-		.names = names,
+		.aliases = aliases,
 	};
 	g_autofree char *text = NULL;
 
 	(void)state;
-	g_ptr_array_add(names, (char[]){ "hub.example.org" });
+	g_ptr_array_add(aliases, &hub);
 	text = doctor_text_anonymous(
 		"/home/ann/ws on laptop: https://hub.example.org/user/ann, "
-		"https://other.example:8/x, http://127.0.0.1:8888/ "
-		"https://u:p@third.example/ planned http://[::1]:1/",
+		"hub.example.org is down, ann planned, /home/bob/x, "
+		"https://other.example:8/user/carl/x, http://127.0.0.1:8888/ "
+		"https://u:p@third.example/ http://[::1]:1/",
 		&privacy);
 	assert_string_equal(text,
-		"~/ws on HOST: https://SERVER/user/USER, https://SERVER:8/x, "
-		"http://127.0.0.1:8888/ https://****@SERVER/ planned "
+		"~/ws on HOST: https://SERVER/user/USER, SERVER is down, USER "
+		"planned, /home/USER/x, https://SERVER:8/user/USER/x, "
+		"http://127.0.0.1:8888/ https://****@SERVER/ "
 		"http://[::1]:1/");
 }
 
