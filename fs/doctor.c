@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -165,6 +166,7 @@ static _Noreturn void look(
 		.fd = fd,
 	};
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	let_go_of_output(f);
 	f->look(&probe);
 	_exit(0);

@@ -30,7 +30,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fakes"))
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 ALONE = r"""
 grep ' fuse.pycloud ' /proc/self/mounts | while read -r _ point _; do
-    case $point in "$0"/*) ;; *) umount -l "$point" ;; esac
+    case $point in "$0"/*) ;; *) umount -l -i -c "$point" ;; esac
 done
 exec "$@"
 """
@@ -53,14 +53,20 @@ def environment(scratch):
 
 
 @pytest.fixture
-def doctor(build, environment, scratch):
-    """Runs it; the completed process."""
+def command(build, scratch):
+    """How it is begun, with a mount table of its own where that can be had:
+    who looks into another test's mount keeps it busy."""
     alone = ["unshare", "-m", "sh", "-c", ALONE, str(scratch)]
+    return [*(alone if os.geteuid() == 0 else []),
+            str(build / "fs" / "pycloud"), "doctor"]
 
+
+@pytest.fixture
+def doctor(command, environment, scratch):
+    """Runs it; the completed process."""
     def call(*arguments, **env):
         done = subprocess.run(
-            [*(alone if os.geteuid() == 0 else []),
-             build / "fs" / "pycloud", "doctor", *map(str, arguments)],
+            [*command, *map(str, arguments)],
             env={**environment, **env}, capture_output=True, text=True,
             stdin=subprocess.DEVNULL, timeout=3 * LIMIT, check=False)
         for report in scratch.glob("report.*"):
@@ -123,14 +129,14 @@ def test_this_computer_is_fine(doctor):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
-def test_plain_user(build, scratch):
+def test_plain_user(command, scratch):
     """Needs fusermount3, and for allow_other a line in a file of root's."""
     scratch.chmod(0o777)
 
     def call(*arguments):
         done = subprocess.run(
-            [build / "fs" / "pycloud", "doctor", *arguments], user="nobody",
-            group="nogroup", extra_groups=[], cwd="/", text=True,
+            [*command[:-2], "setpriv", "--reuid=nobody", "--regid=nogroup",
+             "--clear-groups", *command[-2:], *arguments], cwd="/", text=True,
             capture_output=True, timeout=LIMIT, check=False,
             env={"PATH": SYSTEM_PATH, "HOME": str(scratch)})
         return done.stdout + done.stderr
@@ -500,11 +506,11 @@ def test_report_is_private_and_has_no_secret(doctor, mount, server, scratch,
     assert report.read_text() == text
 
 
-def test_token_is_not_in_the_command_line(build, environment, server):
+def test_token_is_not_in_the_command_line(command, environment, server):
     """Neither of this program nor of those that it starts."""
     with silent_server() as url:
         process = subprocess.Popen(
-            [build / "fs" / "pycloud", "doctor", f"{url}?token={WRONG}"],
+            [*command, f"{url}?token={WRONG}"],
             env={**environment, "PYCLOUD_TOKEN": server.token},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL)
@@ -521,10 +527,10 @@ def test_token_is_not_in_the_command_line(build, environment, server):
 
 # --- being interrupted -------------------------------------------------------
 
-def test_interrupt_ends_it_at_once(build, environment):
+def test_interrupt_ends_it_at_once(command, environment):
     with silent_server() as url:
         process = subprocess.Popen(
-            [build / "fs" / "pycloud", "doctor", url], env=environment,
+            [*command, url], env=environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL)
         try:
@@ -541,13 +547,13 @@ def test_interrupt_ends_it_at_once(build, environment):
             process.communicate()
 
 
-def test_reader_who_has_gone(build, environment):
+def test_reader_who_has_gone(command, environment):
     read, write = os.pipe()
     os.close(read)
     try:
         done = subprocess.run(
-            [build / "fs" / "pycloud", "doctor"], env=environment,
-            stdout=write, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            command, env=environment, stdout=write,
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
             timeout=LIMIT, check=False)
     finally:
         os.close(write)
