@@ -58,7 +58,10 @@ FOREIGN = re.compile(
     r"REPLACE|WITH) [A-Za-z_(]|GET %s|(?:Accept|Range|Upgrade|Sec-[\w-]+): |"
     r"[a-z_]+: %[sd]\n|import |if \[|c\.\w+\.|    app\.|%d %d|"
     r"\[pycloud: %d)")
-SKIPPED_FILES = re.compile(r"fs/(option_table|option_help|show_options)\.c|"
+# Tables of them are help.
+HELP = {"option_row", "option_letter", "GOptionEntry"}
+SKIPPED_FILES = re.compile(r"fs/(show_options|(option|command)_"
+                           r"(help|shell|table))\.c|"
                            r"common/(helper_py|http_errno)\.c")
 # Their findings explain themselves: only what they complain of counts.
 DOCTOR = re.compile(r"fs/doctor\w*\.c")
@@ -163,9 +166,18 @@ def literals(name, known):
     """(line, text, names of the calls around it, words of its statement)."""
     stream = list(tokens((ROOT / name).read_text()))
     calls, statement = [], []
+    table, depth = [], 0  # of what is initialised, between its braces
     at = 0
     while at < len(stream):
         token, line = stream[at]
+        if token == "{":
+            if depth == 0 and statement[-1:] == ["="]:
+                table, depth = statement, 1
+            elif depth > 0:
+                depth += 1
+        elif token == "}" and depth > 0:
+            depth -= 1
+            table = table if depth > 0 else []
         if token == "(":
             calls.append(statement[-1] if statement else "")
         elif token == ")" and calls:
@@ -185,7 +197,7 @@ def literals(name, known):
             part = stream[at][0]
             text += literal(part) if part.startswith('"') else known[part]
             at += 1
-        yield line, text, list(calls), list(statement)
+        yield line, text, list(calls), table + statement
 
 
 def joined(found):
@@ -217,7 +229,8 @@ def is_shown(text, calls, statement, is_doctor):
     words = re.findall(r"[A-Za-z][a-z']+", re.sub(r"%\w", "", text))
     if not words or FOREIGN.match(text) or HIDES.intersection(calls):
         return False
-    if text[0] in " ,;)" or text.startswith("%s:%d: %s"):
+    if text[0] in " ,;)" or text.startswith("%s:%d: %s") \
+            or HELP.intersection(statement):
         return False
     if SHOWS.intersection(calls):
         return True
