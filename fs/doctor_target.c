@@ -3,6 +3,7 @@
 
 #include "doctor_target.h"
 
+#include "client.h"
 #include "client_ask.h"
 #include "config_file.h"
 #include "fs_limits.h"
@@ -27,6 +28,20 @@ static bool is_directory(const char *word)
 	return word[0] == '.' || word[0] == '~' || strchr(word, '/') != NULL;
 }
 
+/* As mount.pycloud would be told it; g_free. The mount table has the bare name
+ * of a workspace of this computer, which where there is a cluster means that
+ * one's. */
+static char *spec_of(const struct client_asked *a)
+{
+	g_autofree char *endpoint = client_text_value(a->status, "endpoint");
+	g_autofree char *context = client_text_value(a->status, "context");
+	bool is_local = context == NULL &&
+			g_strcmp0(endpoint, "http://localhost") == 0 &&
+			config_file_bare_name(a->name) == a->name;
+
+	return g_strconcat(is_local ? "local:" : "", a->name, NULL);
+}
+
 /* What is mounted there (g_free), or NULL. */
 static char *mounted_at(const char *directory, char **ret_why)
 {
@@ -38,8 +53,7 @@ static char *mounted_at(const char *directory, char **ret_why)
 		return NULL;
 	mounts = client_ask_mounts(root);
 	if (mounts->len > 0)
-		name = g_strdup(
-			((const struct client_asked *)mounts->pdata[0])->name);
+		name = spec_of(mounts->pdata[0]);
 	g_ptr_array_unref(mounts);
 	if (name == NULL)
 		*ret_why = g_strdup_printf(

@@ -413,6 +413,20 @@ def test_directory_of_a_mount(mount, see, server, tmp_path):
     assert state == "failed" and "in no mounted workspace" in found
 
 
+def test_directory_of_a_local_mount(mounter, see, scratch):
+    """Also where a bare name would mean a cluster's workspace."""
+    mount = mounter("local:demo").start()
+    config = scratch / "kubeconfig"
+    config.write_text(json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k"}}],
+        "clusters": [{"name": "k", "cluster": {
+            "server": f"https://127.0.0.1:{free_port()}"}}]}))
+    seen = see(mount.path, KUBECONFIG=str(config))
+    assert "kubeconfig" not in seen
+    assert seen["workspace"][0] == seen["token"][0] == "ok", seen
+
+
 def test_name_that_is_none(see):
     state, found, _ = see("no name!")["workspace"]
     assert state == "failed" and "workspace's name" in found
@@ -446,6 +460,12 @@ def test_cluster(see, build, environment, tmp_path):
         state, found, advice = seen["workspace"]
         assert state == "failed" and "missing" in found
         assert "pycloud create" in advice
+        seen = see("/", **config)
+        assert seen["rights"][0] == "ok" and "workspace" not in seen
+        state, found, advice = see(
+            "/", KUBECONFIG=str(cluster.kubeconfig("nobody")))["rights"]
+        assert state != "ok" and "you may not" in found
+        assert "role.yaml" in advice
         subprocess.run([build / "fs" / "pycloud", "create", "lab"],
                        env={**environment, **config}, check=True,
                        capture_output=True, timeout=2 * LIMIT)
