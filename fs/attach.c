@@ -39,7 +39,9 @@ static int become(const struct identity *who, char **ret_why)
 	int rc = identity_become(who);
 
 	if (rc < 0)
-		*ret_why = g_strdup_printf("cannot become the user %u: %s",
+		*ret_why = g_strdup_printf(
+			"cannot become the user %u: %s; mount where root may "
+			"be every user, or as that user",
 			(unsigned)who->uid, g_strerror(-rc));
 	/* What becoming another has changed of it. */
 	harden_memory();
@@ -64,8 +66,9 @@ int attach_start(struct attach *a, const struct options *o, bool lets_root_in,
 		rc = detacher_start(&a->aide, o->directory);
 	}
 	if (rc < 0)
-		*ret_why = g_strdup_printf(
-			"cannot start a process: %s", g_strerror(-rc));
+		*ret_why = g_strdup("cannot start a process; end some "
+				    "programs, or raise the limit of "
+				    "processes (ulimit -u)");
 	else if (a->is_by_mounter)
 		rc = become(o->identity, ret_why);
 	return rc;
@@ -97,8 +100,10 @@ static char *explain(const struct attach *a, int rc)
 			"in, for which " FUSE_CONF " needs the line "
 			"user_allow_other; or give allow_other with uid=",
 			directory);
-	return g_strdup_printf(
-		"cannot mount on %s: %s", directory, g_strerror(-rc));
+	return g_strdup_printf("root cannot mount on %s: %s; may it mount "
+			       "here (pycloud doctor says), and is the "
+			       "directory still there?",
+		directory, g_strerror(-rc));
 }
 
 static int mount_by_mounter(struct attach *a, struct fuse_session *fuse,

@@ -214,7 +214,9 @@ static int mount_forest(struct forest_mount *m)
 	m->adapter = fuse_forest_new(&params);
 	m->fuse = new_fuse_session(m);
 	if (m->fuse == NULL) {
-		m->why = g_strdup("libfuse refuses the mount options");
+		m->why = g_strdup("libfuse refuses the mount options, for the "
+				  "reason above; allow_other and allow_root "
+				  "exclude each other");
 		return -EINVAL;
 	}
 	return attach_mount(m->attach, m->fuse, "/", false, &m->why);
@@ -278,7 +280,8 @@ static int serve(struct forest_mount *m)
 	hear_signals(m);
 	service_notify_stopping(DRAIN_MS + FOREST_CHILD_MS + STOP_MARGIN_MS);
 	if (!forest_end(m->forest, DRAIN_MS + FOREST_CHILD_MS))
-		log_warning("a workspace's mount has not ended yet");
+		log_warning("a workspace's mount has not ended yet; it goes "
+			    "on uploading by itself");
 	end_loop(m);
 	return 0;
 }

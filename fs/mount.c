@@ -85,6 +85,10 @@ struct mount {
 	struct progress progress;
 };
 
+#define NO_THREAD                                                          \
+	"cannot start a thread; end some programs, or raise the limit of " \
+	"processes (ulimit -u)"
+
 /* --- signals -------------------------------------------------------------- */
 
 /* Ends the loop, or a start that is still under way. Async-signal-safe: both
@@ -260,7 +264,7 @@ static int start_attendant(struct mount *m)
 	int rc = attendant_start(&m->attendant);
 
 	if (rc < 0)
-		m->why = g_strdup("cannot start a thread");
+		m->why = g_strdup(NO_THREAD);
 	return rc;
 }
 
@@ -470,7 +474,9 @@ static int mount_session(struct mount *m)
 
 	m->fuse = new_fuse_session(m);
 	if (m->fuse == NULL) {
-		m->why = g_strdup("libfuse refuses the mount options");
+		m->why = g_strdup("libfuse refuses the mount options, for the "
+				  "reason above; allow_other and allow_root "
+				  "exclude each other");
 		return -EINVAL;
 	}
 	rc = attach_mount(&m->attach, m->fuse, mount_name(m), true, &m->why);
@@ -478,7 +484,7 @@ static int mount_session(struct mount *m)
 		return rc;
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
 	if (rc < 0) {
-		m->why = g_strdup("cannot start a thread");
+		m->why = g_strdup(NO_THREAD);
 		return rc;
 	}
 	m->session->notifier = m->notifier;
@@ -713,7 +719,10 @@ int main(int argc, char **argv)
 	service_notify_open(m.options.is_foreground || m.options.is_debug);
 	if (!daemonise_fork(&m.daemonise,
 		    m.options.is_foreground || m.options.is_debug)) {
-		(void)usage_error(&m, g_strdup("cannot fork"));
+		(void)usage_error(
+			&m, g_strdup("cannot start a process; end some "
+				     "programs, or raise the limit of "
+				     "processes (ulimit -u)"));
 		return MOUNT_SYSTEM;
 	}
 	return be_daemon(&m);

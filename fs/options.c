@@ -246,11 +246,10 @@ static void wipe_strv(char **strv)
 	g_strfreev(strv);
 }
 
-static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
+bool options_take_lists(struct options *o, char **lists, char **ret_why)
 {
 	bool is_good = true;
 
-	o->given = lists == NULL ? NULL : g_strjoinv(",", lists);
 	for (; is_good && lists != NULL && *lists != NULL; lists++) {
 		GStrv words = option_list_split(*lists, ret_why);
 
@@ -263,6 +262,12 @@ static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
 	return is_good;
 }
 
+static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
+{
+	o->given = lists == NULL ? NULL : g_strjoinv(",", lists);
+	return options_take_lists(o, lists, ret_why);
+}
+
 static void blot(char *from, const char *to)
 {
 	for (; from < to; from++)
@@ -271,7 +276,7 @@ static void blot(char *from, const char *to)
 
 /* Blots what follows each "token=", and what stands before the last '@' of a
  * URL's host. */
-static void blot_secrets(char *arg)
+void options_blot(char *arg)
 {
 	char *host = strstr(arg, "://");
 	char *p = arg;
@@ -421,7 +426,8 @@ static bool read_own_file(struct config_file *config, const struct options *o,
 	if (rc < 0) {
 		g_free(*ret_why);
 		*ret_why = g_strdup_printf("cannot take the rights of the user "
-					   "%u: %s",
+					   "%u: %s; mount where root may be "
+					   "every user, or as that user",
 			(unsigned)o->identity->uid, g_strerror(-rc));
 	}
 	return rc == 0 && is_good;
@@ -476,7 +482,7 @@ bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
 	for (int i = 0; i < argc; i++) {
 		words[i] = g_strdup(argv[i]);
 		if (i > 0)
-			blot_secrets(argv[i]);
+			options_blot(argv[i]);
 	}
 	is_good = parse_words(&words, ret, &lists, &operands, ret_why) &&
 		  (operands == NULL || ret->wants_help || ret->wants_version ||

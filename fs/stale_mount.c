@@ -27,7 +27,7 @@ static char *look(const char *point, int *ret_fd)
 	(void)ret_fd;
 	if (rc < 0)
 		errno = -rc;
-	return rc == 0 && stat(".", &st) == 0 ? g_strdup("it answers") : NULL;
+	return rc == 0 && stat(".", &st) == 0 ? g_strdup("") : NULL;
 }
 
 static bool is_stale(const char *point)

@@ -147,7 +147,7 @@ def test_2_is_a_system_that_has_no_room(machine, server):
          machine.ann.home / "mnt"], preexec_fn=no_processes, check=False,
         capture_output=True, text=True, cwd="/", timeout=LIMIT,
         env={"HOME": str(machine.ann.home), "ASAN_OPTIONS": "detect_leaks=0"})
-    assert_says(done, SYSTEM, "cannot fork")
+    assert_says(done, SYSTEM, "cannot start a process")
 
 
 # --- values with commas ------------------------------------------------------
