@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "cluster_mounts.h"
+#include "fs_limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +20,6 @@
 #define ASK_MS	  3000
 /* Of an answer, which is a status of a few lines, or a path. */
 #define ANSWER_MAX 65536
-/* More are not asked: each takes a process. */
-#define ASKED_MAX 64
 
 /* A child that looks at something: a line with its errno, then what it saw. */
 struct question {
@@ -192,7 +191,7 @@ static GPtrArray *find_mounts(const char *point)
 	if (!g_file_get_contents(MOUNTINFO, &mountinfo, NULL, NULL))
 		return all;
 	mounts = cluster_mounts_parse(mountinfo);
-	for (guint i = 0; i < mounts->len && all->len < ASKED_MAX; i++) {
+	for (guint i = 0; i < mounts->len && all->len < MOUNTS_ASKED_MAX; i++) {
 		const struct cluster_mount *m = mounts->pdata[i];
 		struct client_asked *a;
 
@@ -211,7 +210,7 @@ static GPtrArray *find_mounts(const char *point)
 GPtrArray *client_ask_mounts(const char *point)
 {
 	GPtrArray *all = find_mounts(point);
-	struct question questions[ASKED_MAX];
+	struct question questions[MOUNTS_ASKED_MAX];
 
 	for (guint i = 0; i < all->len; i++) {
 		const struct client_asked *a = all->pdata[i];

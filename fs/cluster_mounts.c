@@ -5,6 +5,7 @@
 
 #include "cancel.h"
 #include "client.h"
+#include "fs_limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +16,6 @@
 
 #define MOUNTINFO "/proc/self/mountinfo"
 #define ANSWER_MS 1000
-/* More are not asked: each takes a thread. */
-#define ASKED_MAX 64
 
 #define FIELD_ROOT  3
 #define FIELD_POINT 4
@@ -168,7 +167,7 @@ static void ask_all(const GPtrArray *mounts)
 
 	if (mounts->len == 0 || pipe2(fds, O_CLOEXEC) != 0)
 		return;
-	for (guint i = 0; i < MIN(mounts->len, ASKED_MAX); i++)
+	for (guint i = 0; i < MIN(mounts->len, MOUNTS_ASKED_MAX); i++)
 		asked += ask(mounts->pdata[i], fds[1]);
 	while (asked > 0 && take_answer(fds[0], end_ms))
 		asked--;

@@ -35,7 +35,8 @@ static void read_spec(const char *text)
 	if (rc < 0)
 		return;
 	if (!g_str_has_prefix(s.base_url, "https://") ||
-		strpbrk(s.base_url, "?# @") != NULL ||
+		strpbrk(s.base_url, "?# ") != NULL ||
+		memchr(s.base_url + 8, '@', strcspn(s.base_url + 8, "/")) ||
 		g_str_has_suffix(s.base_url, "/"))
 		g_error("a base that is none: %s", s.base_url);
 	if (s.user != NULL)

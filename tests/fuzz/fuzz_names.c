@@ -60,7 +60,8 @@ static void check_conflict(
 	if (!name_is_trusted(path_basename(path)))
 		return;
 	memcpy(&when, bytes, MIN(length, 4));
-	copy = conflict_name(path, "host", (time_t)when, 1 + length % 9u);
+	copy = conflict_name(
+		path, "host", (time_t)when, 1 + (unsigned)(length % 9));
 	copy_dir = path_parent(copy);
 	if (strcmp(copy_dir, dir) != 0 ||
 		!name_is_trusted(path_basename(copy)) ||

@@ -12,7 +12,11 @@
 
 static bool is_whole(const char *text, size_t length)
 {
-	g_autofree char *line = g_strndup(text, length);
+	/* A '#' at the very end is a quote that is open, to GLib. */
+	g_autofree char *line =
+		length > 0 && text[length - 1] == '#'
+			? g_strdup_printf("%.*s ", (int)length, text)
+			: g_strndup(text, length);
 	g_autoptr(GError) error = NULL;
 	g_auto(GStrv) words = NULL;
 

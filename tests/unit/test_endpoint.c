@@ -55,6 +55,10 @@ static void what_is_no_plain_http_url_is_refused(void **state)
 		"http://host/a b",
 		"http://host/a\r\nX: y",
 		"http://host:port/",
+		"http://host%2fpath/",
+		"http://user%40host/",
+		"http://host%0d%0aX:%20y/",
+		"http://host%2540/",
 	};
 	size_t i;
 
