@@ -35,7 +35,9 @@ static char *normalise_url(const char *url)
 	g_autofree char *query = NULL;
 	g_autofree char *fragment = NULL;
 	g_autofree char *scheme_lower = NULL;
+	g_autofree char *host_encoded = NULL;
 	g_autofree char *host_lower = NULL;
+	g_auto(GStrv) parts = NULL; /* of the host: an address and its scope */
 	size_t length;
 	int port;
 
@@ -47,7 +49,9 @@ static char *normalise_url(const char *url)
 		userinfo != NULL || query != NULL || fragment != NULL)
 		return NULL;
 	scheme_lower = g_ascii_strdown(scheme, -1);
-	host_lower = g_ascii_strdown(host, -1);
+	parts = g_strsplit(host, "%", 2);
+	host_encoded = g_strjoinv("%25", parts);
+	host_lower = g_ascii_strdown(host_encoded, -1);
 	if (strcmp(scheme_lower, "http") != 0 &&
 		strcmp(scheme_lower, "https") != 0)
 		return NULL;

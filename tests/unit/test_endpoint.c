@@ -24,6 +24,8 @@ static void a_url_has_one_spelling(void **state)
 			"https://hub.example/user/Ann" },
 		{ "http://[::1]:8888/a", "http://[::1]:8888/a" },
 		{ "https://h/user/a%20b/", "https://h/user/a%20b" },
+		{ "http://[fe80::1%25eth0]:8888/",
+			"http://[fe80::1%25eth0]:8888" },
 	};
 	size_t i;
 
