@@ -54,6 +54,9 @@
 
 /* --- WebSocket ----------------------------------------------------------- */
 #define WEBSOCKET_BUFFER (64 * KIB)
+/* Messages of ours and answers to pings that wait for the other side to read:
+ * ours are one for each thread that sends. */
+#define WEBSOCKET_QUEUE_MAX 1024
 
 /* --- contents API -------------------------------------------------------- */
 /* 300 bytes an entry: about 400,000 entries in one directory. */

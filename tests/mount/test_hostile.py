@@ -366,6 +366,10 @@ CHANNELS = {
     "reserved bits": upgrade(spoken(frame(0xf1, b"{}"))),
     "no such opcode": upgrade(spoken(frame(0x8b, b"{}"))),
     "a long ping": upgrade(spoken(frame(0x89, b"x" * 1000))),
+    "pings for ever": upgrade(flood(frame(0x89, b"") * 32768)),
+    "nothing for ever": upgrade(lambda sock: (
+        sock.sendall(frame(0x01, b"x")),
+        flood(frame(0x00, b"") * 32768)(sock))),
     "continues nothing": upgrade(spoken(frame(0x80, b"x"))),
     "fragments for ever": upgrade(lambda sock: (
         sock.sendall(frame(0x01, b"x")), flood(frame(0x00, b"x" * 65536))(
