@@ -23,19 +23,23 @@ static void check_options(const struct options *o)
 		g_error("options with a line's end: %s", o->fuse_options->str);
 }
 
+/* The first that is refused ends it, as it ends the program. */
 static void take_words(const char *list)
 {
 	g_auto(GStrv) words = g_strsplit(list, ",", -1);
+	bool is_good = true;
 	struct options o;
 
 	options_init(&o);
-	for (char **word = words; *word != NULL; word++) {
+	for (char **word = words; is_good && *word != NULL; word++) {
 		char *why = NULL;
 
-		if (options_take(&o, *word, &why) != (why == NULL))
+		is_good = options_take(&o, *word, &why);
+		if (is_good != (why == NULL))
 			g_error("neither taken nor refused: %s", *word);
 		g_free(why);
-		check_options(&o);
+		if (is_good)
+			check_options(&o);
 	}
 	options_clear(&o);
 }
