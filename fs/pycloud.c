@@ -15,9 +15,11 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define CLUSTER_PROGRAM "pycloud-cluster"
+#define DOCTOR_PROGRAM	"pycloud-doctor"
 
 static int print_help(void)
 {
@@ -27,6 +29,7 @@ static int print_help(void)
 		"       pycloud attach [-C DIR] [--no-follow] N\n"
 		"       pycloud kill [-C DIR] [-s SIGNAL] N\n"
 		"       pycloud status [--json] [--watch] [DIR]\n"
+		"       pycloud doctor [OPTIONS] [WORKSPACE|URL|DIR]\n"
 		"Run Python in a mounted workspace, as if it ran here.\n"
 		"\n"
 		"  run     start `python3 LINE...` in the current directory's "
@@ -41,6 +44,8 @@ static int print_help(void)
 		"  kill    send a run a signal (TERM)\n"
 		"  status  show how the mount is that we are in, or all: "
 		"online, pending, ...\n"
+		"  doctor  look at all that a mount needs, and say what to do; "
+		"see doctor --help\n"
 		"\n"
 		"  -C, --directory DIR  instead of the current directory\n"
 		"  -s, --signal SIGNAL  INT, KILL, ... or a number\n"
@@ -102,22 +107,24 @@ static int run_command(const struct client_options *o)
 	return in_mount(o, &m);
 }
 
-/* That half links what talks to a cluster, which would cost every run more time
- * than all the rest. Not installed yet, it stands beside us. */
-static int in_cluster(char **argv)
+/* The other parts link what talks to a cluster or a server, which would cost
+ * every run more time than all the rest. Not installed yet, they stand beside
+ * us. */
+static int become(const char *program, char **argv)
 {
 	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+	g_autofree char *installed =
+		g_build_filename(PKGLIBEXECDIR, program, NULL);
 	g_autofree char *here = self == NULL ? NULL : g_path_get_dirname(self);
 	g_autofree char *beside =
-		here == NULL ? NULL
-			     : g_build_filename(here, CLUSTER_PROGRAM, NULL);
+		here == NULL ? NULL : g_build_filename(here, program, NULL);
 
 	if (beside != NULL)
 		(void)execv(beside, argv);
-	(void)execv(PKGLIBEXECDIR "/" CLUSTER_PROGRAM, argv);
+	(void)execv(installed, argv);
 	return client_error(CLIENT_REFUSED,
-		"cannot start %s/%s: %s; is pycloud installed as a whole?",
-		PKGLIBEXECDIR, CLUSTER_PROGRAM, g_strerror(errno));
+		"cannot start %s: %s; is pycloud installed as a whole?",
+		installed, g_strerror(errno));
 }
 
 int main(int argc, char **argv)
@@ -128,7 +135,9 @@ int main(int argc, char **argv)
 	(void)setlocale(LC_ALL, "");
 	fill_standard_files();
 	if (argc > 1 && cluster_options_has(argv[1]))
-		return in_cluster(argv);
+		return become(CLUSTER_PROGRAM, argv);
+	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+		return become(DOCTOR_PROGRAM, argv);
 	if (!client_options_parse(argc, argv, &options, &why))
 		return client_error(
 			is_watching(&options) ? CLIENT_FAILED : CLIENT_USAGE,
