@@ -28,6 +28,7 @@
 	X(contents)       \
 	X(contents_json)  \
 	X(ctl)            \
+	X(doctor_text)    \
 	X(download_json)  \
 	X(drain_note)     \
 	X(extent)         \
