@@ -2,10 +2,11 @@
  * http_conn.c - see http_conn.h.
  *
  * A stall is measured here and not by curl, whose low-speed limit counts in
- * whole seconds of average: progress is any change of what was sent, what was
- * received, or what still waits in the socket's send queue. The queue counts
- * because on a slow line megabytes sit in it after curl has written its last
- * byte; a server that is stopped acknowledges nothing, so it does not move.
+ * whole seconds of average: progress is what was sent, what was received, and
+ * what has left the socket's send queue. The queue counts because on a slow
+ * line megabytes sit in it after curl has written its last byte; a server that
+ * is stopped acknowledges nothing, so it does not move. A byte now and then,
+ * less than HTTP_RATE_LEAST, is no progress: it would never come to an end.
  *
  * curl repeats a request by itself when a kept-alive connection turns out to
  * be dead. We must not: the server may have acted, and an upload's source may
@@ -431,9 +432,8 @@ struct watch {
 	const struct http_conn_limits *limits;
 	const struct cancel *cancel;
 	int64_t started_ms;
-	int64_t moved_ms; /* when a byte was last seen to move */
-	int64_t moved;	  /* the sum that tells */
-	int queued;	  /* in the socket's send queue */
+	int64_t moved_ms; /* when enough was last seen to have moved */
+	int64_t moved;	  /* the sum that tells, of then */
 };
 
 bool http_conn_has_sent(const struct http_conn *c)
@@ -471,13 +471,14 @@ static int bytes_queued(const struct http_conn *c)
 
 static void note_progress(struct watch *w)
 {
-	int64_t moved = bytes_moved(w->conn);
-	int queued = bytes_queued(w->conn);
+	/* What curl writes and the queue takes counts once, and once more when
+	 * it leaves the queue; so it never falls. */
+	int64_t moved = 2 * bytes_moved(w->conn) - bytes_queued(w->conn);
+	int64_t least = w->limits->stall_ms * HTTP_RATE_LEAST / 1000;
 
-	if (moved == w->moved && queued == w->queued)
+	if (moved - w->moved < MAX(least, 1))
 		return;
 	w->moved = moved;
-	w->queued = queued;
 	w->moved_ms = clock_now_ms();
 }
 

@@ -42,7 +42,7 @@ struct http_conn {
 /* How long http_conn_drive() may take; 0: no such limit. */
 struct http_conn_limits {
 	int64_t timeout_ms; /* altogether */
-	int64_t stall_ms;   /* without a byte in either direction */
+	int64_t stall_ms;   /* without HTTP_RATE_LEAST in either direction */
 };
 
 int http_conn_init(

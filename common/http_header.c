@@ -43,7 +43,7 @@ static int64_t parse_number(const char *text, const char **end)
 		return -1;
 	errno = 0;
 	value = strtoull(text, &stop, 10);
-	if (errno != 0 || value > INT64_MAX)
+	if (errno != 0 || value > (uint64_t)HTTP_NUMBER_MAX)
 		return -1;
 	*end = stop;
 	return (int64_t)value;

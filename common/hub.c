@@ -89,7 +89,7 @@ const char *hub_label(const struct hub *h)
 struct answer {
 	int status; /* 0: none came */
 	cJSON *object;
-	char *message; /* of an error, fit to be shown; "": none */
+	char *message; /* fit to be shown; never NULL; "": none */
 };
 
 static void answer_clear(struct answer *a)
@@ -127,8 +127,9 @@ static void read_answer(struct http_response *r, struct answer *a)
 	*a = (struct answer){ .status = r->status };
 	if (r->body != NULL && r->body->len > 0)
 		a->object = json_parse(r->body->str, r->body->len);
-	if (r->status / 100 != 2)
-		a->message = kube_text_clean(json_string(a->object, "message"));
+	a->message = kube_text_clean(
+		r->status / 100 == 2 ? NULL
+				     : json_string(a->object, "message"));
 }
 
 /* 0: it answered, whatever it said. */

@@ -22,6 +22,7 @@ struct scan {
 	char *end;
 	uint64_t is_object; /* a bit per open bracket, the innermost lowest */
 	unsigned depth;
+	unsigned values; /* at least as many as there are */
 };
 
 G_STATIC_ASSERT(JSON_DEPTH_MAX <= 64);
@@ -96,9 +97,15 @@ static bool scan_string(struct scan *s)
 	return false;
 }
 
+/* A comma or a bracket may bring another value. */
+static bool scan_value(struct scan *s)
+{
+	return ++s->values <= JSON_VALUES_MAX;
+}
+
 static bool scan_open(struct scan *s, bool is_object)
 {
-	if (s->depth == JSON_DEPTH_MAX)
+	if (s->depth == JSON_DEPTH_MAX || !scan_value(s))
 		return false;
 	s->depth++;
 	s->is_object = s->is_object << 1 | is_object;
@@ -128,6 +135,8 @@ static bool scan_text(char *text, size_t length)
 			is_fine = scan_open(&s, byte == '{');
 		else if (byte == '}' || byte == ']')
 			is_fine = scan_close(&s, byte == '}');
+		else if (byte == ',')
+			is_fine = scan_value(&s);
 		if (!is_fine)
 			return false;
 	}

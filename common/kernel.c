@@ -5,13 +5,13 @@
 
 #include "http_client.h"
 #include "http_errno.h"
+#include "limits.h"
 #include "websocket.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 
-#define KERNEL_ID_MAX  64
 #define KERNEL_SEND_MS 30000
 
 struct kernel_channel {

@@ -3,11 +3,12 @@
 
 #include "kube_pick.h"
 
+#include "limits.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#define OBJECT_NAME_MAX 253
-#define PORT_MAX	65535
+#define PORT_MAX 65535
 
 struct kube_pod *kube_pod_ref(struct kube_pod *p)
 {
@@ -32,7 +33,7 @@ bool kube_name_is_good(const char *name)
 {
 	size_t length = name == NULL ? 0 : strlen(name);
 
-	if (length == 0 || length > OBJECT_NAME_MAX ||
+	if (length == 0 || length > KUBE_OBJECT_NAME_MAX ||
 		!g_ascii_isalnum(name[0]) || !g_ascii_isalnum(name[length - 1]))
 		return false;
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length;

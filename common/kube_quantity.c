@@ -3,11 +3,12 @@
 
 #include "kube_quantity.h"
 
+#include "limits.h"
+
 #include <glib.h>
 #include <string.h>
 
 /* Longer ones are no size, and would be no number either. */
-#define QUANTITY_BYTES_MAX 24
 
 static const struct unit {
 	const char *suffix;
@@ -56,7 +57,7 @@ bool kube_quantity_parse(const char *text, double *ret)
 	const char *suffix;
 	size_t i;
 
-	if (strlen(text) > QUANTITY_BYTES_MAX)
+	if (strlen(text) > KUBE_QUANTITY_MAX)
 		return false;
 	suffix = skip_number(text);
 	if (suffix == NULL)

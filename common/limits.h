@@ -25,6 +25,9 @@
 #define HTTP_CONNECT_TIMEOUT_MS 5000
 /* Finding out where a server is now, where no other limit holds. */
 #define HTTP_HOP_TIMEOUT_MS 30000
+/* A length or a place that a header names; what is larger counts as not said,
+ * and sums of these stay within 64 bits. */
+#define HTTP_NUMBER_MAX ((int64_t)1 << 60)
 /* All cookies of an answer together. */
 #define HTTP_COOKIES_MAX      4096
 #define HTTP_HEADER_BYTES_MAX (64 * KIB)
@@ -35,6 +38,10 @@
 #define HTTP_SEND_BUFFER    (256 * KIB)
 /* How often a waiting exchange looks at its limits. */
 #define HTTP_TICK_MS 1000
+/* Bytes in a second. What is slower for as long as a stall may last is one: a
+ * byte now and then would hold a reader for hours. The slowest line that can be
+ * worked on, GPRS at its edge, has 1000. */
+#define HTTP_RATE_LEAST 32
 /* A server may ask for patience, but not for any amount of it. */
 #define HTTP_RETRY_AFTER_MAX_MS 60000
 /* An error's body is read for its "message" only. */
@@ -47,6 +54,9 @@
 
 /* --- WebSocket ----------------------------------------------------------- */
 #define WEBSOCKET_BUFFER (64 * KIB)
+/* Messages of ours and answers to pings that wait for the other side to read:
+ * ours are one for each thread that sends. */
+#define WEBSOCKET_QUEUE_MAX 1024
 
 /* --- contents API -------------------------------------------------------- */
 /* 300 bytes an entry: about 400,000 entries in one directory. */
@@ -65,6 +75,9 @@
 
 /* --- JSON ---------------------------------------------------------------- */
 #define JSON_DEPTH_MAX 64
+/* One takes 64 bytes, and as few as two in the text: these are 512 MiB. The
+ * largest listing, of CONTENTS_ENTRIES_MAX names, has 6 million. */
+#define JSON_VALUES_MAX (8 << 20)
 
 /* --- kernels ------------------------------------------------------------- */
 /* Ours to the server: it resets the connection above 10 MiB. */
@@ -75,6 +88,8 @@
 #define KERNEL_CALL_TIMEOUT_MS	30000
 #define KERNEL_CHECK_TIMEOUT_MS 2000
 #define KERNEL_BUFFERS_MAX	64
+/* A kernel's id becomes part of a URL; a UUID has 36 bytes. */
+#define KERNEL_ID_MAX 64
 /* A kernel's model, or all kernelspecs with their metadata. */
 #define KERNEL_REPLY_MAX (4 * MIB)
 /* A kernel that died before it spoke leaves its WebSocket without an answer,
@@ -100,6 +115,9 @@
  * acknowledgement per quarter, this still carries 100 MB/s. */
 #define RUN_WINDOW_BYTES (4 * MIB)
 #define RUN_ACK_BYTES	 (1 * MIB)
+/* No record is longer: where it ends is a number in JSON, which is exact up to
+ * 2^53. At 1 GB/s it takes 13 days. */
+#define RUN_RECORD_MAX ((int64_t)1 << 50)
 /* The supervisor records at most 64 KiB at a time. */
 #define RUN_FRAME_MAX (1 * MIB)
 /* Starts without an answer, which the workspace is still to hear about. */
@@ -139,6 +157,10 @@
 /* In a cluster, with room for the longest suffix of ours. */
 #define KUBE_NAME_MAX	     55
 #define KUBE_IMAGE_BYTES_MAX 512
+/* Of any object: a subdomain of DNS. */
+#define KUBE_OBJECT_NAME_MAX 253
+/* "123456789.5Gi" and the like. */
+#define KUBE_QUANTITY_MAX 24
 /* Of a cluster's message, in a sentence. */
 #define KUBE_TEXT_MAX 400
 /* Of a list of pods or events, what is looked at. */

@@ -14,6 +14,15 @@ static bool is_printable(const char *text)
 	return true;
 }
 
+/* GLib has decoded it: what would end the host, or begin another, must not
+ * come back out of a "%40". A scope of IPv6 has a '%'. */
+static bool is_host(const char *host)
+{
+	return *host != '\0' && is_printable(host) &&
+	       strpbrk(host, "/?#@\\[]<>\"^`{|}") == NULL &&
+	       (strchr(host, '%') == NULL || strchr(host, ':') != NULL);
+}
+
 /* "HTTP://Host:8888/user/ann//" -> "http://host:8888/user/ann": one spelling,
  * because what is remembered of an endpoint is found by it, and because a
  * Jupyter server compares Host with what the browser would have said. */
@@ -26,7 +35,9 @@ static char *normalise_url(const char *url)
 	g_autofree char *query = NULL;
 	g_autofree char *fragment = NULL;
 	g_autofree char *scheme_lower = NULL;
+	g_autofree char *host_encoded = NULL;
 	g_autofree char *host_lower = NULL;
+	g_auto(GStrv) parts = NULL; /* of the host: an address and its scope */
 	size_t length;
 	int port;
 
@@ -34,11 +45,13 @@ static char *normalise_url(const char *url)
 		!g_uri_split(url, G_URI_FLAGS_ENCODED, &scheme, &userinfo,
 			&host, &port, &path, &query, &fragment, NULL))
 		return NULL;
-	if (scheme == NULL || host == NULL || *host == '\0' ||
+	if (scheme == NULL || host == NULL || !is_host(host) ||
 		userinfo != NULL || query != NULL || fragment != NULL)
 		return NULL;
 	scheme_lower = g_ascii_strdown(scheme, -1);
-	host_lower = g_ascii_strdown(host, -1);
+	parts = g_strsplit(host, "%", 2);
+	host_encoded = g_strjoinv("%25", parts);
+	host_lower = g_ascii_strdown(host_encoded, -1);
 	if (strcmp(scheme_lower, "http") != 0 &&
 		strcmp(scheme_lower, "https") != 0)
 		return NULL;

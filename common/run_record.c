@@ -101,7 +101,7 @@ bool run_mark_read(const uint8_t *text, size_t length, struct run_mark *ret)
 		guint64 value;
 
 		if (!g_ascii_string_to_unsigned(
-			    words[i], 10, 0, G_MAXINT64 / 4, &value, NULL))
+			    words[i], 10, 0, RUN_RECORD_MAX, &value, NULL))
 			return false;
 		*values[i] = (int64_t)value;
 	}

@@ -219,7 +219,8 @@ static void handle_output(struct remote_run *run, const cJSON *data,
 	};
 	int need = -EPROTO;
 
-	if (json_int64(data, "offset", &piece.offset) && piece.offset >= 0)
+	if (json_int64(data, "offset", &piece.offset) && piece.offset >= 0 &&
+		piece.offset <= RUN_RECORD_MAX - (int64_t)piece.length)
 		need = run_follow_output(&run->follow, &piece, &sink);
 	run_follow_heard(&run->follow, clock_now_ms());
 	if (need == -EPROTO)

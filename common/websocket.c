@@ -20,7 +20,10 @@
  * until `out` is empty, the receiver until a message is whole. A thread that
  * finds bytes to write writes them, whoever queued them; so answers to pings
  * go out with whatever comes first. Reading stops once a message is waiting,
- * which keeps a fast server from filling memory.
+ * which keeps a fast server from filling memory. It also stops after a turn of
+ * WEBSOCKET_BUFFER bytes, so that one that sends nothing but pings, or empty
+ * fragments, keeps nobody from being cancelled; and who takes none of the
+ * answers to its pings is not served any longer.
  */
 #include "config.h"
 
@@ -59,6 +62,7 @@ struct websocket {
 	struct buffer in;
 	struct buffer out;
 	GQueue messages; /* of struct message *, received and whole */
+	size_t turn;	 /* bytes that may still be read in this one */
 	int ended;	 /* 0: open; -EPIPE: over; -EPROTO: nonsense came */
 };
 
@@ -72,7 +76,7 @@ static ssize_t on_recv(wslay_event_context_ptr frames, uint8_t *bytes,
 	ssize_t n;
 
 	(void)flags;
-	if (!g_queue_is_empty(&ws->messages)) {
+	if (!g_queue_is_empty(&ws->messages) || ws->turn == 0) {
 		wslay_event_set_error(frames, WSLAY_ERR_WOULDBLOCK);
 		return -1;
 	}
@@ -89,9 +93,10 @@ static ssize_t on_recv(wslay_event_context_ptr frames, uint8_t *bytes,
 		in->start = 0;
 		in->end = (size_t)n;
 	}
-	size = MIN(size, in->end - in->start);
+	size = MIN(MIN(size, in->end - in->start), ws->turn);
 	memcpy(bytes, in->bytes + in->start, size);
 	in->start += size;
+	ws->turn -= size;
 	return (ssize_t)size;
 }
 
@@ -195,6 +200,7 @@ static void pump_out_locked(struct websocket *ws) REQUIRES(ws->lock)
 
 static void pump_in_locked(struct websocket *ws) REQUIRES(ws->lock)
 {
+	ws->turn = WEBSOCKET_BUFFER;
 	if (ws->ended != 0 || !g_queue_is_empty(&ws->messages))
 		return;
 	if (wslay_event_recv(ws->frames) != 0 && ws->ended == 0)
@@ -202,6 +208,9 @@ static void pump_in_locked(struct websocket *ws) REQUIRES(ws->lock)
 	/* Answers to pings, and to a goodbye. */
 	if (ws->ended == 0)
 		pump_out_locked(ws);
+	if (ws->ended == 0 && wslay_event_get_queued_msg_count(ws->frames) >
+				      WEBSOCKET_QUEUE_MAX)
+		ws->ended = -EPROTO;
 	if (ws->ended == 0 && !wslay_event_get_read_enabled(ws->frames))
 		ws->ended = wslay_event_get_close_received(ws->frames)
 				    ? -EPIPE
@@ -467,6 +476,7 @@ int websocket_send(struct websocket *ws, const struct cancel *cancel,
 	return rc;
 }
 
+/* *ret_events is 0 where there may be more to read at once. */
 static struct message *take_message(struct websocket *ws, short *ret_events,
 	int *ret_ended) EXCLUDES(ws->lock)
 {
@@ -477,8 +487,23 @@ static struct message *take_message(struct websocket *ws, short *ret_events,
 	m = g_queue_pop_head(&ws->messages);
 	*ret_ended = ws->ended;
 	*ret_events = (short)(POLLIN | (has_output_locked(ws) ? POLLOUT : 0));
+	if (ws->turn == 0)
+		*ret_events = 0;
 	mutex_unlock(&ws->lock);
 	return m;
+}
+
+static int wait_for_more(struct websocket *ws, short events,
+	const struct cancel *cancel, int64_t end_ms)
+{
+	int rc;
+
+	if (events != 0)
+		return http_stream_wait(&ws->stream, events, cancel, end_ms);
+	rc = cancel_check(cancel);
+	if (rc == 0 && end_ms >= 0 && clock_now_ms() >= end_ms)
+		rc = -ETIMEDOUT;
+	return rc;
 }
 
 int websocket_receive(struct websocket *ws, const struct cancel *cancel,
@@ -498,8 +523,7 @@ int websocket_receive(struct websocket *ws, const struct cancel *cancel,
 			return 0;
 		}
 		if (rc == 0)
-			rc = http_stream_wait(
-				&ws->stream, events, cancel, end_ms);
+			rc = wait_for_more(ws, events, cancel, end_ms);
 		if (rc < 0)
 			return rc;
 	}

@@ -79,11 +79,16 @@ static bool has_token(const char *list, const char *word)
 
 static int check_status(const char *line)
 {
-	const char *p = strchr(line, ' ');
+	static const char begins[] = "HTTP/1.";
+	const char *p = line + strlen(begins);
 
-	if (strncmp(line, "HTTP/1.", 7) != 0 || p == NULL)
+	/* "HTTP/1.1 101 ...", and nothing that only looks like it. */
+	if (!g_str_has_prefix(line, begins) || !g_ascii_isdigit(p[0]) ||
+		p[1] != ' ' || !g_ascii_isdigit(p[2]) ||
+		!g_ascii_isdigit(p[3]) || !g_ascii_isdigit(p[4]) ||
+		g_ascii_isdigit(p[5]))
 		return -EPROTO;
-	switch (atoi(p + 1)) {
+	switch (atoi(p + 2)) {
 	case 101:
 		return 0;
 	case 401:

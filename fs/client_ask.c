@@ -5,6 +5,7 @@
 
 #include "client.h"
 #include "cluster_mounts.h"
+#include "fs_limits.h"
 #include "mount_ask.h"
 #include "mountinfo.h"
 
@@ -56,7 +57,7 @@ static GPtrArray *find_mounts(const char *point)
 	GPtrArray *mounts =
 		cluster_mounts_parse(mountinfo == NULL ? "" : mountinfo);
 
-	for (guint i = 0; i < mounts->len && all->len < MOUNT_ASK_MAX; i++) {
+	for (guint i = 0; i < mounts->len && all->len < MOUNTS_ASKED_MAX; i++) {
 		const struct cluster_mount *m = mounts->pdata[i];
 		struct client_asked *a;
 
@@ -75,8 +76,8 @@ static GPtrArray *find_mounts(const char *point)
 GPtrArray *client_ask_mounts(const char *point)
 {
 	GPtrArray *all = find_mounts(point);
-	const char *points[MOUNT_ASK_MAX] = { NULL };
-	struct mount_seen seen[MOUNT_ASK_MAX];
+	const char *points[MOUNTS_ASKED_MAX] = { NULL };
+	struct mount_seen seen[MOUNTS_ASKED_MAX];
 
 	for (guint i = 0; i < all->len; i++)
 		points[i] = ((const struct client_asked *)all->pdata[i])->point;

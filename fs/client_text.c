@@ -3,6 +3,8 @@
 
 #include "client.h"
 
+#include "fs_limits.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,7 +23,8 @@ int client_error(int status, const char *format, ...)
 	return status;
 }
 
-/* Their size at stat is that of another moment, so they are read to the end. */
+/* Their size at stat is that of another moment, so they are read to the end,
+ * or as far as anybody needs. */
 static ssize_t read_all(int fd, GString *text)
 {
 	char buffer[4096];
@@ -31,7 +34,8 @@ static ssize_t read_all(int fd, GString *text)
 		n = read(fd, buffer, sizeof(buffer));
 		if (n > 0)
 			g_string_append_len(text, buffer, n);
-	} while (n > 0 || (n < 0 && errno == EINTR));
+	} while ((n > 0 && text->len < CONTROL_TEXT_MAX) ||
+		 (n < 0 && errno == EINTR));
 	return n;
 }
 

@@ -4,6 +4,7 @@
 #include "cluster_mounts.h"
 
 #include "client.h"
+#include "fs_limits.h"
 #include "mount_ask.h"
 #include "mountinfo.h"
 
@@ -98,9 +99,9 @@ static void take_seen(struct cluster_mount *m, const struct mount_seen *seen)
 
 static void ask_all(const GPtrArray *mounts)
 {
-	const char *points[MOUNT_ASK_MAX] = { NULL };
-	struct mount_seen seen[MOUNT_ASK_MAX];
-	guint count = MIN(mounts->len, MOUNT_ASK_MAX);
+	const char *points[MOUNTS_ASKED_MAX] = { NULL };
+	struct mount_seen seen[MOUNTS_ASKED_MAX];
+	guint count = MIN(mounts->len, MOUNTS_ASKED_MAX);
 
 	for (guint i = 0; i < count; i++)
 		points[i] =

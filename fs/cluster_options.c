@@ -3,12 +3,13 @@
 
 #include "cluster_options.h"
 
+#include "fs_limits.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#define TIMEOUT_SECONDS	    600 /* an image is pulled first */
-#define TIMEOUT_SECONDS_MAX 86400
-#define TAIL_MAX	    1000000000
+#define TIMEOUT_SECONDS 600 /* an image is pulled first */
+#define TAIL_MAX	1000000000
 
 /* Options, by groups: which command takes which. */
 enum group {
@@ -118,10 +119,10 @@ static bool take_numbers(
 
 	if (w->timeout != NULL) {
 		if (!g_ascii_string_to_unsigned(w->timeout, 10, 1,
-			    TIMEOUT_SECONDS_MAX, &number, NULL)) {
+			    OPTION_SECONDS_MAX, &number, NULL)) {
 			*ret_why = g_strdup_printf(
 				"--timeout takes seconds, from 1 to %d, not %s",
-				TIMEOUT_SECONDS_MAX, w->timeout);
+				OPTION_SECONDS_MAX, w->timeout);
 			return false;
 		}
 		o->timeout_ms = (int)number * 1000;

@@ -21,7 +21,6 @@
 #include <stdbool.h>
 
 #define CONFIG_SYSTEM_FILE "/etc/pycloud.conf"
-#define CONFIG_BYTES_MAX   65536
 
 struct config_file; /* all that has been read, one file over the other */
 

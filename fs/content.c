@@ -206,7 +206,7 @@ static void undo_write_locked(struct content *c, struct extents *before)
 	REQUIRES(c->lock)
 {
 	extents_copy(&c->present, before);
-	(void)ftruncate(c->fd, c->size);
+	scratch_cut(c->fd, c->size);
 }
 
 static int write_locked(struct content *c, const void *bytes, size_t size,

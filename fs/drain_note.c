@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -126,16 +127,25 @@ void drain_note_close(struct drain_note *n)
 bool drain_note_read(int fd, struct drain_left *ret)
 {
 	char line[NOTE_BYTES + 1] = "";
-	struct drain_left left = { 0 };
-	char state = '\0';
+	g_auto(GStrv) words = NULL;
+	guint64 files, bytes;
 
-	if (pread(fd, line, NOTE_BYTES, 0) != NOTE_BYTES ||
-		sscanf(line, "drain %c %u %" SCNd64, &state, &left.files,
-			&left.bytes) != 3 ||
-		(state != NOTE_MOUNTED && state != NOTE_LEFT))
+	if (pread(fd, line, NOTE_BYTES, 0) != NOTE_BYTES)
 		return false;
-	left.has_begun = state == NOTE_LEFT;
-	*ret = left;
+	/* As NOTE_FORMAT has it: two numbers, with spaces before them. */
+	if (!g_str_has_prefix(line, "drain ") ||
+		(line[6] != NOTE_MOUNTED && line[6] != NOTE_LEFT))
+		return false;
+	words = g_strsplit(g_strstrip(line + 7), " ", 2);
+	if (g_strv_length(words) != 2 ||
+		!g_ascii_string_to_unsigned(
+			words[0], 10, 0, UINT_MAX, &files, NULL) ||
+		!g_ascii_string_to_unsigned(
+			g_strstrip(words[1]), 10, 0, INT64_MAX, &bytes, NULL))
+		return false;
+	*ret = (struct drain_left){ .has_begun = line[6] == NOTE_LEFT,
+		.files = (unsigned)files,
+		.bytes = (int64_t)bytes };
 	return true;
 }
 

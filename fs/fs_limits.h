@@ -180,6 +180,20 @@
 /* A line of what such a process says. */
 #define FOREST_LINE_MAX 4096
 
+/* What a mount's .pycloud/status, pending and the like may be at most, for who
+ * reads them: another user's program may have mounted something that only
+ * looks like one. More is cut off. */
+#define CONTROL_TEXT_MAX (4 << 20)
+/* Mounts that are asked how they are at once: each takes a process. */
+#define MOUNTS_ASKED_MAX 64
+/* Of all that is pending, as it is added up. */
+#define PENDING_BYTES_MAX ((int64_t)1 << 62)
+/* What people write for a time, of a day, and for a size, in any unit. */
+#define OPTION_SECONDS_MAX 86400
+#define OPTION_SIZE_MAX	   (1 << 20)
+/* A configuration file. */
+#define CONFIG_BYTES_MAX 65536
+
 /* pycloud doctor: how long each of its checks may take. A workspace's has a
  * program that gives credentials, a start of a server on this computer, and
  * some fifteen requests in it. */

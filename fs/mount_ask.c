@@ -1,6 +1,7 @@
 /* mount_ask.c - see mount_ask.h. */
 #include "config.h"
 
+#include "fs_limits.h"
 #include "mount_ask.h"
 
 #include "mountinfo.h"
@@ -251,8 +252,8 @@ static void question_take(struct question *q, struct mount_seen *ret)
 void mount_ask_all(mount_look_fn look, const char *const *paths, guint count,
 	int limit_ms, struct mount_seen *ret)
 {
-	struct question questions[MOUNT_ASK_MAX];
-	guint asked = MIN(count, MOUNT_ASK_MAX);
+	struct question questions[MOUNTS_ASKED_MAX];
+	guint asked = MIN(count, MOUNTS_ASKED_MAX);
 
 	for (guint i = 0; i < asked; i++)
 		question_begin(&questions[i], look, paths[i]);

@@ -13,8 +13,6 @@
 
 #include <glib.h>
 
-/* More are not asked: each takes a process. */
-#define MOUNT_ASK_MAX 64
 /* Of what is seen, which is a status of a few lines, or a path. */
 #define MOUNT_ASK_BYTES_MAX 65536
 
@@ -29,7 +27,7 @@ struct mount_seen {
 };
 
 /* Looks at all paths at the same time. `ret` has room for `count`, of which
- * those beyond MOUNT_ASK_MAX are ETIMEDOUT. What could be ended has ended when
+ * those beyond MOUNTS_ASKED_MAX are ETIMEDOUT. What could be ended has ended when
  * it returns, and keeps no mount busy. */
 void mount_ask_all(mount_look_fn, const char *const *paths, guint count,
 	int limit_ms, struct mount_seen *ret);

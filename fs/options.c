@@ -23,8 +23,6 @@
 #define DEFAULT_ATTR_TIMEOUT_MS 5000
 /* An image is pulled first, by a small computer perhaps. */
 #define DEFAULT_START_TIMEOUT_MS 600000
-#define SECONDS_MAX		 86400
-#define SIZE_NUMBER_MAX		 (1 << 20) /* in any unit */
 
 static bool parse_seconds(const char *text, int64_t least_ms, int64_t *ret_ms)
 {
@@ -34,7 +32,7 @@ static bool parse_seconds(const char *text, int64_t least_ms, int64_t *ret_ms)
 	if (text == NULL || *text == '\0')
 		return false;
 	seconds = g_ascii_strtod(text, &end);
-	if (*end != '\0' || !(seconds >= 0) || seconds > SECONDS_MAX)
+	if (*end != '\0' || !(seconds >= 0) || seconds > OPTION_SECONDS_MAX)
 		return false;
 	*ret_ms = (int64_t)(seconds * 1000);
 	return *ret_ms >= least_ms;
@@ -59,7 +57,7 @@ static bool parse_size(const char *text, int64_t *ret_bytes)
 	number = g_ascii_strtoull(text, &end, 10);
 	unit = *end == '\0' ? NULL : strchr(units, *end);
 	if ((*end != '\0' && (unit == NULL || end[1] != '\0')) ||
-		number > SIZE_NUMBER_MAX)
+		number > OPTION_SIZE_MAX)
 		return false;
 	if (unit != NULL)
 		number <<= 10 * (unit - units + 1);

@@ -39,7 +39,8 @@ static enum state next(enum state state, char c)
 {
 	switch (state) {
 	case ESCAPED:
-		return WORD;
+		/* A '#' is judged by the byte before it, escaped or not. */
+		return c == ' ' || c == '\n' ? BLANK : WORD;
 	case SINGLE:
 		return c == '\'' ? WORD : SINGLE;
 	case DOUBLE:

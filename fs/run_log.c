@@ -256,7 +256,7 @@ static int write_last(struct run_log *l, const uint8_t *bytes, size_t length)
 	if (rc == 0)
 		rc = run_log_index(l, bytes, length);
 	if (rc < 0)
-		(void)ftruncate(s->fd, s->size);
+		scratch_cut(s->fd, s->size);
 	else
 		s->size += (int64_t)length;
 	return rc;

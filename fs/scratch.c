@@ -3,6 +3,8 @@
 
 #include "scratch.h"
 
+#include "log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -77,6 +79,13 @@ int scratch_copy(int from, int to, int64_t start, int64_t end)
 		start += n;
 	}
 	return 0;
+}
+
+void scratch_cut(int fd, int64_t end)
+{
+	if (ftruncate(fd, end) < 0)
+		log_error(
+			"cannot take back half a write: %s", g_strerror(errno));
 }
 
 int scratch_name(int fd, int directory_fd, const char *name)

@@ -17,6 +17,10 @@ int scratch_file(int directory_fd);
 /* All of it or -errno. */
 int scratch_write(int fd, const void *bytes, size_t length, int64_t offset);
 
+/* Takes back what a write that failed left past `end`. A disk that refuses even
+ * that is at its end; it is logged, and whoever wrote has an error already. */
+void scratch_cut(int fd, int64_t end);
+
 /* Gives the file a name, without waiting for the disk. */
 int scratch_name(int fd, int directory_fd, const char *name);
 

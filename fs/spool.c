@@ -126,7 +126,7 @@ static int put(struct spool_log *log, enum kind kind, int64_t a, int64_t b,
 		rc = scratch_write(
 			log->fd, bytes, length, log->end + (int64_t)sizeof(r));
 	if (rc < 0) {
-		(void)ftruncate(log->fd, log->end);
+		scratch_cut(log->fd, log->end);
 		return rc;
 	}
 	log->end += (int64_t)(sizeof(r) + length);

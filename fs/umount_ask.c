@@ -3,6 +3,8 @@
 
 #include "umount_ask.h"
 
+#include "fs_limits.h"
+#include "limits.h"
 #include "mount_ask.h"
 
 #include <errno.h>
@@ -16,9 +18,6 @@
 #define ANSWER_FORMAT "%u %" PRId64
 #define ANSWER_SCAN   "%u %" SCNd64
 
-/* What .pycloud/status and pending may be at most; more is cut off. */
-#define TEXT_BYTES_MAX (4 << 20)
-
 /* --- the child ------------------------------------------------------------ */
 
 /* 0 or -errno; a text file of the mount, which ends where it ends. */
@@ -31,7 +30,7 @@ static int read_text(const char *path, GString *text)
 
 	if (fd < 0)
 		return -errno;
-	while (n > 0 && text->len < TEXT_BYTES_MAX) {
+	while (n > 0 && text->len < CONTROL_TEXT_MAX) {
 		n = read(fd, buffer, sizeof(buffer));
 		if (n > 0)
 			g_string_append_len(text, buffer, n);
@@ -65,11 +64,15 @@ static void count(const char *pending, struct umount_answer *a)
 
 	for (char **line = lines; *line != NULL; line++) {
 		const char *tab = strchr(*line, '\t');
+		gint64 bytes;
 
 		if (tab == NULL)
 			continue;
 		a->files++;
-		a->bytes += g_ascii_strtoll(tab + 1, NULL, 10);
+		/* Whoever unmounts as root reads what a user mounted. */
+		bytes = g_ascii_strtoll(tab + 1, NULL, 10);
+		bytes = CLAMP(bytes, 0, CONTENTS_FILE_MAX);
+		a->bytes = MIN(a->bytes + bytes, PENDING_BYTES_MAX);
 	}
 }
 

@@ -6,9 +6,19 @@
 #include "contents_json.h"
 #include "names.h"
 
+static void check_entry(const struct entry *e)
+{
+	if (e->size < -1 || e->mtime.tv_nsec < 0 || e->ctime.tv_nsec < 0 ||
+		e->mtime.tv_nsec > 999999999 || e->ctime.tv_nsec > 999999999)
+		g_error("a number out of bounds");
+	if (e->type == ENTRY_DIRECTORY && e->size >= 0)
+		g_error("a directory with a size");
+}
+
 static void check_listing(const uint8_t *bytes, size_t length)
 {
 	g_autofree char *text = g_memdup2(bytes, length);
+	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 	g_autoptr(GPtrArray) entries = NULL;
 	unsigned dropped;
 
@@ -17,12 +27,14 @@ static void check_listing(const uint8_t *bytes, size_t length)
 	for (guint i = 0; i < entries->len; i++) {
 		const struct entry *e = entries->pdata[i];
 
-		if (!name_is_trusted(e->name))
+		if (!name_is_trusted(e->name) ||
+			!g_hash_table_add(seen, e->name))
 			g_error("an untrusted name came through");
+		check_entry(e);
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+void fuzz_contents_json(const uint8_t *bytes, size_t length)
 {
 	g_autofree char *one = g_memdup2(bytes, length);
 	g_autofree char *two = g_memdup2(bytes, length);
@@ -31,8 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
 	g_free(contents_parse_message(one, length));
 	g_free(contents_parse_version(two, length));
-	if (contents_parse_entry(three, length, &e) == 0)
+	if (contents_parse_entry(three, length, &e) == 0) {
+		check_entry(&e);
 		entry_clear(&e);
+	}
 	check_listing(bytes, length);
-	return 0;
 }

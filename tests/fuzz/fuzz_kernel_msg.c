@@ -29,13 +29,13 @@ static void check_message(
 }
 
 /* The first byte says whether it is a binary frame. */
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+void fuzz_kernel_msg(const uint8_t *bytes, size_t length)
 {
 	g_autofree uint8_t *frame = NULL;
 	struct kernel_msg message;
 
 	if (length == 0)
-		return 0;
+		return;
 	frame = g_malloc(length);
 	memcpy(frame, bytes + 1, length - 1);
 	if (kernel_msg_parse(bytes[0] % 2 == 0, frame, length - 1, &message) ==
@@ -43,5 +43,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		check_message(&message, frame, length - 1);
 		kernel_msg_clear(&message);
 	}
-	return 0;
 }

@@ -53,7 +53,7 @@ static void check_figures(struct run_log *l)
 }
 
 /* The first byte says how long the pieces are; 0: skip now and then. */
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+void fuzz_run_log(const uint8_t *bytes, size_t length)
 {
 	static int directory_fd = -1;
 	struct run_log_place place = { .max = KEEP_MAX };
@@ -77,5 +77,4 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	if (n >= 0)
 		check_figures(l);
 	run_log_free(l);
-	return 0;
 }

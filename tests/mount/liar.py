@@ -208,24 +208,35 @@ def redirect(location, status="302 Found"):
 
 
 def frame(first, data, masked=False, length=None):
-    """A WebSocket frame; `length` is what it claims."""
+    """A WebSocket frame; `length` is what it claims. Only the shortest way to
+    say a length is allowed."""
     size = len(data) if length is None else length
-    head = bytes([first, (0x80 if masked else 0) | 127])
-    head += struct.pack(">Q", size)
+    mask = 0x80 if masked else 0
+    if size < 126:
+        head = bytes([first, mask | size])
+    elif size < 1 << 16:
+        head = bytes([first, mask | 126]) + struct.pack(">H", size)
+    else:
+        head = bytes([first, mask | 127]) + struct.pack(">Q", size)
     return head + (bytes(4) if masked else b"") + data
+
+
+def agree(sock, request, accept=None):
+    """To a WebSocket."""
+    key = request.headers["sec-websocket-key"] + GUID
+    digest = base64.b64encode(hashlib.sha1(key.encode()).digest())
+    digest = accept or digest.decode()
+    sock.sendall("\r\n".join([
+        "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket",
+        "Connection: Upgrade", f"Sec-WebSocket-Accept: {digest}", "",
+        ""]).encode())
 
 
 def upgrade(then, accept=None):
     """Agrees to a WebSocket, waits for the first word, and lets `then` go on.
     """
     def lie(sock, request):
-        key = request.headers["sec-websocket-key"] + GUID
-        digest = base64.b64encode(hashlib.sha1(key.encode()).digest())
-        digest = accept or digest.decode()
-        sock.sendall("\r\n".join([
-            "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket",
-            "Connection: Upgrade", f"Sec-WebSocket-Accept: {digest}", "",
-            ""]).encode())
+        agree(sock, request, accept)
         sock.recv(65536)
         then(sock)
         # The end is the client's to make.

@@ -185,6 +185,11 @@ FILES = {
     "endless error": endless_declared(b"x", "404 Not Found"),
     "header flood": liar.endless_headers,
     "silence": lambda sock, request: sock.recv(1),
+    "a byte now and then": liar.dribble(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"),
+    "a part, byte by byte": liar.dribble(
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-3/4\r\n"
+        b"Content-Length: 4\r\nX: "),
 }
 
 
@@ -209,6 +214,90 @@ def test_base64_that_is_none(mount, server):
                                        content=content))),
                       (mount.path / "honest").read_bytes)
         assert code == 0 or code in CUT, f"{content}: {code}"
+
+
+def test_base64_byte_by_byte_is_given_up(mount, server):
+    server.lies["files/"] = say(answer(b"", "404 Not Found"))
+    code = suffer(mount, server, "api/contents/honest", liar.dribble(
+        b'HTTP/1.1 200 OK\r\nServer: T\r\nContent-Length: 9999\r\n\r\n'
+        b'{"content":"'), (mount.path / "honest").read_bytes)
+    assert code in CUT
+
+
+# --- trees that are none -----------------------------------------------------
+
+def walk(path, names, depth=0):
+    """How deep one gets by always going into the same name, and why no
+    deeper."""
+    try:
+        children = os.listdir(path)
+    except OSError as error:
+        return depth, error.errno
+    if names not in children or depth > 100:
+        return depth, 0
+    return walk(path / names, names, depth + 1)
+
+
+def test_a_directory_that_contains_itself_comes_to_an_end(mount, server):
+    # As a link to its parent looks to a server that follows it.
+    loop = "loop" * 50
+    children = [model(loop, None, type="directory"), model("honest"),
+                model(".run", None, type="directory"),
+                model(".pycloud", None, type="directory")]
+    server.lies["api/contents"] = say(answer(listing(children)))
+    depth, code = walk(mount.path, loop)
+    assert code == errno.ENAMETOOLONG
+    assert 4096 // 201 - 1 <= depth <= 4096 // 201 + 1
+    # What the mount says of itself is a file in each of them, and no link
+    # leads out of any.
+    assert (mount.path / loop / ".run").is_file()
+    assert not (mount.path / loop / loop).is_symlink()
+    server.lies.clear()
+    wait_until(lambda: is_honest_again(mount), "an honest answer")
+
+
+def test_a_name_that_is_now_this_and_now_that(mount, server):
+    """Between a file and a directory, at each look."""
+    count = [0]
+
+    def flip(sock, _):
+        count[0] += 1
+        is_file = count[0] % 2 == 0
+        flipping = model("flip", 4 if is_file else None,
+                         type="file" if is_file else "directory")
+        sock.sendall(answer(listing([flipping, model("honest")])))
+
+    def flip_itself(sock, _):
+        count[0] += 1
+        is_file = count[0] % 2 == 0
+        sock.sendall(answer(model("flip") if is_file
+                            else {**listing([model("in")]), "name": "flip"}))
+
+    def act():
+        for _ in range(20):
+            for what in (lambda path: path.read_bytes(), os.listdir, os.stat,
+                         lambda path: path.write_bytes(b"mine"), os.rmdir,
+                         lambda path: (path / "in").stat(), os.unlink):
+                try:
+                    what(mount.path / "flip")
+                except OSError as error:
+                    assert error.errno in CUT | {
+                        errno.ENOENT, errno.EISDIR, errno.ESTALE,
+                        errno.EEXIST, errno.EPERM, errno.ENOTEMPTY,
+                        errno.EACCES, errno.EBUSY, errno.EINVAL}
+
+    server.lies["api/contents/flip"] = flip_itself
+    assert suffer(mount, server, "api/contents?", flip, act) == 0
+    assert count[0] > 20
+
+
+def test_values_without_end_are_no_listing(mount, server):
+    # 40 MiB of text would be more than a GiB of values.
+    text = b'{"type":"directory","name":"","content":[' + b"1," * (20 << 20)
+    code = suffer(mount, server, "api/contents", say(answer(text + b"1]}")),
+                  lambda: check_known(mount))
+    assert code in KNOWN
+    assert mount.memory_kib("VmHWM") < MEMORY_KIB
 
 
 def test_the_token_goes_nowhere_else(mount, server):
@@ -271,10 +360,16 @@ CHANNELS = {
     "too long": upgrade(spoken(frame(0x81, b"x", length=1 << 62))),
     "negative": upgrade(spoken(frame(0x81, b"x", length=(1 << 64) - 1))),
     "masked": upgrade(spoken(frame(0x81, b"{}", masked=True))),
+    "a length in too many bytes": upgrade(spoken(
+        b"\x81\x7f\0\0\0\0\0\0\0\x02{}")),
     "bad UTF-8": upgrade(spoken(frame(0x81, b"\xff\xfe\xc0"))),
     "reserved bits": upgrade(spoken(frame(0xf1, b"{}"))),
     "no such opcode": upgrade(spoken(frame(0x8b, b"{}"))),
     "a long ping": upgrade(spoken(frame(0x89, b"x" * 1000))),
+    "pings for ever": upgrade(flood(frame(0x89, b"") * 32768)),
+    "nothing for ever": upgrade(lambda sock: (
+        sock.sendall(frame(0x01, b"x")),
+        flood(frame(0x00, b"") * 32768)(sock))),
     "continues nothing": upgrade(spoken(frame(0x80, b"x"))),
     "fragments for ever": upgrade(lambda sock: (
         sock.sendall(frame(0x01, b"x")), flood(frame(0x00, b"x" * 65536))(

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "config_file.h"
+#include "fs_limits.h"
 #include "scratch_place.h"
 #include "test.h"
 

@@ -24,6 +24,8 @@ static void a_url_has_one_spelling(void **state)
 			"https://hub.example/user/Ann" },
 		{ "http://[::1]:8888/a", "http://[::1]:8888/a" },
 		{ "https://h/user/a%20b/", "https://h/user/a%20b" },
+		{ "http://[fe80::1%25eth0]:8888/",
+			"http://[fe80::1%25eth0]:8888" },
 	};
 	size_t i;
 
@@ -55,6 +57,10 @@ static void what_is_no_plain_http_url_is_refused(void **state)
 		"http://host/a b",
 		"http://host/a\r\nX: y",
 		"http://host:port/",
+		"http://host%2fpath/",
+		"http://user%40host/",
+		"http://host%0d%0aX:%20y/",
+		"http://host%2540/",
 	};
 	size_t i;
 

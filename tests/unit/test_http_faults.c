@@ -277,6 +277,36 @@ static void a_slow_server_is_not_a_stalled_one(void **state)
 	http_bench_stop(&b);
 }
 
+static void drip(struct web_connection *c, void *arg)
+{
+	int i;
+
+	(void)arg;
+	if (!web_read_request(c))
+		return;
+	web_send(c, "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n");
+	for (i = 0; i < 60; i++) {
+		(void)poll(NULL, 0, 50);
+		web_send(c, "x");
+	}
+	web_wait_hangup(c);
+}
+
+/* Twenty bytes a second for ever: an hour for a file's first window. */
+static void a_byte_now_and_then_is_a_stall(void **state)
+{
+	struct bench b;
+	int64_t begin;
+
+	(void)state;
+	http_bench_start(&b, drip, NULL);
+	b.request.stall_ms = 500;
+	begin = clock_now_ms();
+	assert_int_equal(http_bench_exchange(&b), -ETIMEDOUT);
+	assert_in_range(clock_now_ms() - begin, 495, 495 + SOON_MS);
+	http_bench_stop(&b);
+}
+
 static void the_time_limit_ends_what_is_merely_slow(void **state)
 {
 	struct bench b;
@@ -367,6 +397,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_stalls_ends_the_exchange),
 		cmocka_unit_test(a_server_that_stops_reading_ends_the_exchange),
 		cmocka_unit_test(a_slow_server_is_not_a_stalled_one),
+		cmocka_unit_test(a_byte_now_and_then_is_a_stall),
 		cmocka_unit_test(the_time_limit_ends_what_is_merely_slow),
 		cmocka_unit_test(another_thread_cancels_at_once),
 		cmocka_unit_test(a_fired_token_sends_nothing),

@@ -200,6 +200,31 @@ static void printing_is_compact(void **state)
 	assert_string_equal(text, "{\"a\":[1,\"b\"]}");
 }
 
+/* "[1,1,...]" */
+static cJSON *parse_ones(size_t count)
+{
+	size_t length = 2 * count + 1;
+	g_autofree char *text = g_malloc(length);
+
+	memset(text, '1', length);
+	for (size_t i = 2; i < length - 1; i += 2)
+		text[i] = ',';
+	text[0] = '[';
+	text[length - 1] = ']';
+	return json_parse(text, length);
+}
+
+/* Two bytes become a value of 64: 128 MiB of them would be 4 GiB. */
+static void values_are_bounded(void **state)
+{
+	g_autoptr(cJSON) few = parse_ones(1000);
+	g_autoptr(cJSON) many = parse_ones(JSON_VALUES_MAX + 1);
+
+	(void)state;
+	assert_int_equal(cJSON_GetArraySize(few), 1000);
+	assert_null(many);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +237,7 @@ int main(void)
 		cmocka_unit_test(raw_nul_is_refused),
 		cmocka_unit_test(white_space_around_is_fine),
 		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(values_are_bounded),
 		cmocka_unit_test(wrong_type_is_absent),
 		cmocka_unit_test(integers_are_whole_and_exact),
 		cmocka_unit_test(quoting_gives_ascii_that_reads_back),

@@ -1,6 +1,7 @@
 /* Looking at what may hang: it never keeps us. */
 #include "config.h"
 
+#include "fs_limits.h"
 #include "mount_ask.h"
 #include "test.h"
 
@@ -66,8 +67,8 @@ static void one_that_hangs_keeps_nobody_and_is_ended(void **state)
 
 static void many_that_hang_keep_us_once(void **state)
 {
-	const char *paths[MOUNT_ASK_MAX];
-	struct mount_seen seen[MOUNT_ASK_MAX];
+	const char *paths[MOUNTS_ASKED_MAX];
+	struct mount_seen seen[MOUNTS_ASKED_MAX];
 	gint64 began_us = g_get_monotonic_time();
 
 	(void)state;
@@ -111,19 +112,19 @@ static void what_is_seen_has_a_limit(void **state)
 
 static void too_many_are_not_asked(void **state)
 {
-	const char *paths[MOUNT_ASK_MAX + 1];
-	struct mount_seen seen[MOUNT_ASK_MAX + 1];
+	const char *paths[MOUNTS_ASKED_MAX + 1];
+	struct mount_seen seen[MOUNTS_ASKED_MAX + 1];
 
 	(void)state;
 	for (guint i = 0; i < G_N_ELEMENTS(paths); i++)
 		paths[i] = "a";
 	mount_ask_all(look, paths, G_N_ELEMENTS(paths), LATE_MS, seen);
-	for (guint i = 0; i < MOUNT_ASK_MAX; i++) {
+	for (guint i = 0; i < MOUNTS_ASKED_MAX; i++) {
 		assert_int_equal(seen[i].error, 0);
 		g_free(seen[i].text);
 	}
-	assert_int_equal(seen[MOUNT_ASK_MAX].error, ETIMEDOUT);
-	assert_null(seen[MOUNT_ASK_MAX].text);
+	assert_int_equal(seen[MOUNTS_ASKED_MAX].error, ETIMEDOUT);
+	assert_null(seen[MOUNTS_ASKED_MAX].text);
 	mount_ask_all(look, paths, 0, LATE_MS, seen);
 }
 

@@ -44,6 +44,9 @@ static void a_comment_hides_quotes(void **state)
 	(void)state;
 	assert_end("", "a # it's\nb's\n", 8);
 	assert_end("", "a#'\nb'\nc\n", 6);
+	/* Behind what is escaped, too, as GLib sees it. */
+	assert_end("", "a \\\n# it's\nb\n", 10);
+	assert_end("", "a\\ # it's\nb\n", 9);
 }
 
 static void without_any_other_end_it_is_the_first_newline(void **state)

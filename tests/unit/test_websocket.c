@@ -291,6 +291,64 @@ static void a_message_above_the_maximum_is_refused(void **state)
 	stop(&b);
 }
 
+/* 36 MiB of them, and none of the answers is taken: more than sockets hold. */
+static void send_pings(struct web_connection *c, void *arg)
+{
+	char pings[1000][127] = { { 0 } };
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 1000; i++) {
+		pings[i][0] = (char)(FIN | OPCODE_PING);
+		pings[i][1] = 125;
+	}
+	if (!peer_welcome(c))
+		return;
+	for (i = 0; i < 300; i++)
+		web_send_bytes(c, pings, sizeof(pings));
+	web_wait_hangup(c);
+}
+
+static void pings_without_end_fill_no_memory(void **state)
+{
+	struct bench b;
+	bool is_binary;
+	GByteArray *m;
+
+	(void)state;
+	assert_int_equal(start(&b, send_pings, NULL), 0);
+	assert_int_equal(receive(&b, &is_binary, &m), -EPROTO);
+	stop(&b);
+}
+
+static void send_empty_fragments(struct web_connection *c, void *arg)
+{
+	static const char fragments[65536];
+	int i;
+
+	(void)arg;
+	if (!peer_welcome(c))
+		return;
+	peer_send(c, OPCODE_TEXT, "x", 1);
+	for (i = 0; i < 1000; i++)
+		web_send_bytes(c, fragments, sizeof(fragments));
+	web_wait_hangup(c);
+}
+
+/* There is always something to read, and never a message. */
+static void fragments_without_end_hold_nobody_up(void **state)
+{
+	struct bench b;
+	bool is_binary;
+	GByteArray *m;
+
+	(void)state;
+	assert_int_equal(start(&b, send_empty_fragments, NULL), 0);
+	assert_int_equal(
+		websocket_receive(b.ws, NULL, 50, &is_binary, &m), -ETIMEDOUT);
+	stop(&b);
+}
+
 static void send_nonsense(struct web_connection *c, void *arg)
 {
 	(void)arg;
@@ -490,6 +548,8 @@ int main(void)
 		cmocka_unit_test(a_goodbye_ends_after_the_last_message),
 		cmocka_unit_test(a_cut_in_a_message_is_an_end),
 		cmocka_unit_test(a_message_above_the_maximum_is_refused),
+		cmocka_unit_test(pings_without_end_fill_no_memory),
+		cmocka_unit_test(fragments_without_end_hold_nobody_up),
 		cmocka_unit_test(nonsense_is_a_protocol_error),
 		cmocka_unit_test(freeing_says_goodbye),
 		cmocka_unit_test(messages_of_every_size_come_back),
