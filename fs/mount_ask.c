@@ -1,8 +1,9 @@
 /* mount_ask.c - see mount_ask.h. */
 #include "config.h"
 
-#include "fs_limits.h"
 #include "mount_ask.h"
+
+#include "fs_limits.h"
 
 #include "mountinfo.h"
 
