@@ -7,8 +7,9 @@
  * loop calls into it.
  *
  * Threads: the main thread forked the local Jupyter server (which ends with
- * it), takes the signals that end the mount, and waits in libfuse's loop; the
- * loop's workers handle requests; the attendant waits for the other signals;
+ * it), takes the signals that end the mount, and waits in libfuse's loop (while
+ * it makes threads another one takes them, start_watch.h); the loop's workers
+ * handle requests; the attendant waits for the other signals;
  * the notifier and the kernel channel's reader are their modules' own. All but
  * the main thread have the signals blocked.
  */
@@ -39,6 +40,7 @@
 #include "service_notify.h"
 #include "session.h"
 #include "stale_mount.h"
+#include "start_watch.h"
 #include "state.h"
 #include "status.h"
 #include "timefmt.h"
@@ -638,6 +640,30 @@ static void lock_up(const struct mount *m)
 			g_strerror(-rc));
 }
 
+static int start_threads(struct mount *m)
+{
+	struct start_watch watch = { 0 };
+	int rc = start_watch_begin(
+		&watch, end_signals, G_N_ELEMENTS(end_signals), on_end_signal);
+
+	if (rc == 0)
+		rc = greet_server(m);
+	if (rc == 0)
+		rc = make_session(m);
+	if (rc == 0)
+		rc = mount_session(m);
+	if (rc == 0)
+		rc = start_attendant(m);
+	if (rc == 0)
+		lock_up(m);
+	start_watch_end(&watch);
+	if (rc == 0 && cancel_check(&m->cancel) < 0) { /* in the last moment */
+		rc = -EINTR;
+		m->why = g_strdup("interrupted");
+	}
+	return rc;
+}
+
 static int start(struct mount *m)
 {
 	/* While there is one thread. */
@@ -653,17 +679,7 @@ static int start(struct mount *m)
 		rc = open_workspace(m);
 	raise_descriptor_limit();
 	block_signals(true);
-	if (rc == 0)
-		rc = greet_server(m);
-	if (rc == 0)
-		rc = make_session(m);
-	if (rc == 0)
-		rc = mount_session(m);
-	if (rc == 0)
-		rc = start_attendant(m);
-	if (rc == 0)
-		lock_up(m);
-	return rc;
+	return rc == 0 ? start_threads(m) : rc;
 }
 
 static void announce(const struct mount *m)
