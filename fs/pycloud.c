@@ -1,6 +1,7 @@
 /*
- * pycloud.c - pycloud: runs in a mounted workspace, and how it is; the door to the commands
- * for workspaces in a cluster, which are pycloud_cluster.c's.
+ * pycloud.c - pycloud: runs in a mounted workspace, and how it is; the door to
+ * the commands for workspaces in a cluster, which are pycloud_cluster.c's, and
+ * to login and logout, which are pycloud_login.c's.
  *
  * See client.h for what it may know of a mount, and pycloud(1).
  */
@@ -10,6 +11,7 @@
 #include "client_options.h"
 #include "client_status.h"
 #include "cluster_options.h"
+#include "login_options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #define CLUSTER_PROGRAM "pycloud-cluster"
+#define LOGIN_PROGRAM	"pycloud-login"
 
 static int print_help(void)
 {
@@ -90,7 +93,8 @@ static int run_command(const struct client_options *o)
 	g_autofree char *why = NULL;
 
 	if (o->command == COMMAND_HELP)
-		return print_help() + cluster_options_print_help();
+		return print_help() + cluster_options_print_help() +
+		       login_options_print_help();
 	if (o->command == COMMAND_VERSION)
 		return printf("pycloud %s\n", PACKAGE_VERSION) < 0;
 	if (o->command == COMMAND_STATUS)
@@ -102,22 +106,23 @@ static int run_command(const struct client_options *o)
 	return in_mount(o, &m);
 }
 
-/* That half links what talks to a cluster, which would cost every run more time
- * than all the rest. Not installed yet, it stands beside us. */
-static int in_cluster(char **argv)
+/* Other halves link what talks to servers, which would cost every run more time
+ * than all the rest. Not installed yet, they stand beside us. */
+static int in_program(const char *program, char **argv)
 {
 	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
 	g_autofree char *here = self == NULL ? NULL : g_path_get_dirname(self);
 	g_autofree char *beside =
-		here == NULL ? NULL
-			     : g_build_filename(here, CLUSTER_PROGRAM, NULL);
+		here == NULL ? NULL : g_build_filename(here, program, NULL);
+	g_autofree char *installed =
+		g_build_filename(PKGLIBEXECDIR, program, NULL);
 
 	if (beside != NULL)
 		(void)execv(beside, argv);
-	(void)execv(PKGLIBEXECDIR "/" CLUSTER_PROGRAM, argv);
+	(void)execv(installed, argv);
 	return client_error(CLIENT_REFUSED,
-		"cannot start %s/%s: %s; is pycloud installed as a whole?",
-		PKGLIBEXECDIR, CLUSTER_PROGRAM, g_strerror(errno));
+		"cannot start %s: %s; is pycloud installed as a whole?",
+		installed, g_strerror(errno));
 }
 
 int main(int argc, char **argv)
@@ -128,7 +133,9 @@ int main(int argc, char **argv)
 	(void)setlocale(LC_ALL, "");
 	fill_standard_files();
 	if (argc > 1 && cluster_options_has(argv[1]))
-		return in_cluster(argv);
+		return in_program(CLUSTER_PROGRAM, argv);
+	if (argc > 1 && login_options_has(argv[1]))
+		return in_program(LOGIN_PROGRAM, argv);
 	if (!client_options_parse(argc, argv, &options, &why))
 		return client_error(
 			is_watching(&options) ? CLIENT_FAILED : CLIENT_USAGE,
