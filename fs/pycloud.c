@@ -17,10 +17,12 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define CLUSTER_PROGRAM "pycloud-cluster"
 #define LOGIN_PROGRAM	"pycloud-login"
+#define DOCTOR_PROGRAM	"pycloud-doctor"
 
 static int print_help(void)
 {
@@ -30,6 +32,7 @@ static int print_help(void)
 		"       pycloud attach [-C DIR] [--no-follow] N\n"
 		"       pycloud kill [-C DIR] [-s SIGNAL] N\n"
 		"       pycloud status [--json] [--watch] [DIR]\n"
+		"       pycloud doctor [OPTIONS] [WORKSPACE|URL|DIR]\n"
 		"Run Python in a mounted workspace, as if it ran here.\n"
 		"\n"
 		"  run     start `python3 LINE...` in the current directory's "
@@ -44,6 +47,8 @@ static int print_help(void)
 		"  kill    send a run a signal (TERM)\n"
 		"  status  show how the mount is that we are in, or all: "
 		"online, pending, ...\n"
+		"  doctor  look at all that a mount needs, and say what to do; "
+		"see doctor --help\n"
 		"\n"
 		"  -C, --directory DIR  instead of the current directory\n"
 		"  -s, --signal SIGNAL  INT, KILL, ... or a number\n"
@@ -106,16 +111,17 @@ static int run_command(const struct client_options *o)
 	return in_mount(o, &m);
 }
 
-/* Other halves link what talks to servers, which would cost every run more time
- * than all the rest. Not installed yet, they stand beside us. */
-static int in_program(const char *program, char **argv)
+/* The other parts link what talks to a cluster or a server, which would cost
+ * every run more time than all the rest. Not installed yet, they stand beside
+ * us. */
+static int become(const char *program, char **argv)
 {
 	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+	g_autofree char *installed =
+		g_build_filename(PKGLIBEXECDIR, program, NULL);
 	g_autofree char *here = self == NULL ? NULL : g_path_get_dirname(self);
 	g_autofree char *beside =
 		here == NULL ? NULL : g_build_filename(here, program, NULL);
-	g_autofree char *installed =
-		g_build_filename(PKGLIBEXECDIR, program, NULL);
 
 	if (beside != NULL)
 		(void)execv(beside, argv);
@@ -133,9 +139,11 @@ int main(int argc, char **argv)
 	(void)setlocale(LC_ALL, "");
 	fill_standard_files();
 	if (argc > 1 && cluster_options_has(argv[1]))
-		return in_program(CLUSTER_PROGRAM, argv);
+		return become(CLUSTER_PROGRAM, argv);
+	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
+		return become(DOCTOR_PROGRAM, argv);
 	if (argc > 1 && login_options_has(argv[1]))
-		return in_program(LOGIN_PROGRAM, argv);
+		return become(LOGIN_PROGRAM, argv);
 	if (!client_options_parse(argc, argv, &options, &why))
 		return client_error(
 			is_watching(&options) ? CLIENT_FAILED : CLIENT_USAGE,
