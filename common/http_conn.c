@@ -253,7 +253,8 @@ static int set_trust(struct http_conn *c)
 /* A relay takes the header for itself. */
 static bool puts_token_into_query(const struct hop *hop)
 {
-	return hop->kind == HOP_RELAYED && hop->token != NULL;
+	return hop->kind == HOP_RELAYED && hop->token != NULL &&
+	       secret_cookie(hop->token) == NULL;
 }
 
 static int set_url(struct http_conn *c, const char *target)
@@ -369,14 +370,17 @@ void http_lines_add(struct curl_slist **lines, const char *line)
 	*lines = longer;
 }
 
-static void add_secret_line(struct curl_slist **lines, const char *prefix,
-	const struct secret *secret)
+static void add_line(struct curl_slist **lines, char *line)
 {
-	char *line = g_strconcat(prefix, secret_peek(secret), NULL);
-
 	http_lines_add(lines, line);
 	secret_wipe(line, strlen(line));
 	g_free(line);
+}
+
+static void add_secret_line(struct curl_slist **lines, const char *prefix,
+	const struct secret *secret)
+{
+	add_line(lines, g_strconcat(prefix, secret_peek(secret), NULL));
 }
 
 /* Who we are to the one who answers first. */
@@ -388,7 +392,8 @@ static struct curl_slist *relay_lines(const struct hop *hop)
 		add_secret_line(&lines, "Authorization: Bearer ", hop->bearer);
 	else if (hop->basic != NULL)
 		add_secret_line(&lines, "Authorization: Basic ", hop->basic);
-	else if (hop->kind == HOP_DIRECT && hop->token != NULL)
+	else if (hop->kind == HOP_DIRECT && hop->token != NULL &&
+		 secret_cookie(hop->token) == NULL)
 		add_secret_line(&lines, "Authorization: token ", hop->token);
 	return lines;
 }
@@ -396,10 +401,16 @@ static struct curl_slist *relay_lines(const struct hop *hop)
 struct curl_slist *http_conn_auth_lines(const struct http_conn *c)
 {
 	struct curl_slist *lines = relay_lines(c->hop);
+	const char *cookie = secret_cookie(c->hop->token);
 
-	if (c->hop->kind == HOP_API_SERVER || c->hop->token != NULL)
+	if (c->hop->kind == HOP_API_SERVER ||
+		(c->hop->token != NULL && cookie == NULL))
 		return lines;
-	add_secret_line(&lines, "Cookie: _xsrf=", c->xsrf);
+	if (cookie != NULL)
+		add_line(&lines, g_strconcat("Cookie: ", cookie, "; _xsrf=",
+					 secret_peek(c->xsrf), NULL));
+	else
+		add_secret_line(&lines, "Cookie: _xsrf=", c->xsrf);
 	add_secret_line(&lines, "X-XSRFToken: ", c->xsrf);
 	return lines;
 }

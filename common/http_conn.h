@@ -59,7 +59,8 @@ int http_conn_prepare(struct http_conn *, const char *target,
 	const struct cancel *, int64_t end_ms);
 
 /* The header lines that say who we are: what a relay asks for, the token, or,
- * for a server without one, the XSRF pair, which a client may invent. An
+ * for a server without one, the XSRF pair, which a client may invent; it goes
+ * beside the cookie of a login, too. An
  * upgrade through a relay has the cookie instead. They hold secrets; lines are
  * added with http_lines_add() and all go with http_lines_free(), which wipes
  * them. */

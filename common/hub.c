@@ -6,6 +6,7 @@
 #include "http_client.h"
 #include "kube_text.h"
 #include "limits.h"
+#include "route_url.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -19,18 +20,30 @@ struct hub {
 	char *user;
 	char *server;
 	char *label;
-	bool has_token;
+	struct token_keeper *keeper;
 };
+
+static int make_endpoint(const struct hub_params *params, struct endpoint **ret)
+{
+	g_autofree char *api = g_strconcat(params->base_url, "/hub/api", NULL);
+	const struct route_url_params route = {
+		.base_url = api,
+		.ca_file = params->ca_file,
+		.is_insecure = params->is_insecure,
+		.keeper = params->keeper,
+	};
+	struct endpoint_params endpoint = { .base_url = api };
+	int rc;
+
+	endpoint.route = route_url_new(&route);
+	rc = endpoint_new(&endpoint, ret);
+	if (rc < 0)
+		route_free(endpoint.route);
+	return rc;
+}
 
 int hub_new(const struct hub_params *params, struct hub **ret, char **ret_why)
 {
-	g_autofree char *api = g_strconcat(params->base_url, "/hub/api", NULL);
-	const struct endpoint_params endpoint = {
-		.base_url = api,
-		.token = params->token,
-		.ca_file = params->ca_file,
-		.is_insecure = params->is_insecure,
-	};
 	struct hub *h = g_new0(struct hub, 1);
 	int rc;
 
@@ -38,10 +51,10 @@ int hub_new(const struct hub_params *params, struct hub **ret, char **ret_why)
 	h->base_url = g_strdup(params->base_url);
 	h->user = g_strdup(params->user);
 	h->server = g_strdup(params->server);
-	h->has_token = params->token != NULL;
+	h->keeper = token_keeper_ref(params->keeper);
 	if (h->user != NULL)
 		h->label = hub_server_label(h->user, h->server);
-	rc = endpoint_new(&endpoint, &h->endpoint);
+	rc = make_endpoint(params, &h->endpoint);
 	if (rc == 0)
 		rc = http_pool_new(h->endpoint, &h->pool);
 	if (rc == 0) {
@@ -67,6 +80,7 @@ void hub_unref(struct hub *h)
 	if (h->pool != NULL)
 		http_pool_free(h->pool);
 	endpoint_unref(h->endpoint);
+	token_keeper_unref(h->keeper);
 	g_free(h->base_url);
 	g_free(h->user);
 	g_free(h->server);
@@ -101,6 +115,10 @@ static void answer_clear(struct answer *a)
 /* What the hub is not, or not now: the same whatever was asked. */
 static char *explain_transport(const struct hub *h, int rc)
 {
+	char *refused = rc == -EINTR ? NULL : token_keeper_why(h->keeper);
+
+	if (refused != NULL)
+		return refused;
 	switch (-rc) {
 	case EINTR:
 		return g_strdup("interrupted");
@@ -175,12 +193,9 @@ static int explain_status(
 static int explain_token(const struct hub *h, char **ret_why)
 {
 	*ret_why = g_strdup_printf(
-		"the hub %s %s; make a token at %s/hub/token, and put it into "
-		"PYCLOUD_TOKEN",
-		h->base_url,
-		h->has_token ? "does not know the token"
-			     : "asks for a token, and none was found",
-		h->base_url);
+		"the hub %s does not know the token any more; make one at "
+		"%s/hub/token, and run: pycloud login hub+%s",
+		h->base_url, h->base_url, h->base_url);
 	return -EACCES;
 }
 

@@ -36,6 +36,7 @@
 
 #include "cancel.h"
 #include "hub_text.h"
+#include "token_keeper.h"
 
 #include <stdint.h>
 
@@ -45,7 +46,7 @@ struct hub_params {
 	const char *base_url; /* without "/hub" */
 	const char *user;     /* NULL: the token's own, hub_name_user() */
 	const char *server;   /* "": the default one */
-	struct secret *token; /* NULL: none was found */
+	struct token_keeper *keeper; /* a reference is taken */
 	const char *ca_file;
 	bool is_insecure;
 };
@@ -58,7 +59,7 @@ const char *hub_user(const struct hub *);
 const char *hub_label(const struct hub *); /* "ann's server" */
 
 /* Asks whose the token is, and takes that user where none was named. To be
- * called before others know of the hub. -EACCES: the hub knows no such token;
+ * called before others know of the hub. -ENETUNREACH: the hub knows no such token;
  * -EPROTO: no hub answers there. */
 int hub_name_user(struct hub *, const struct cancel *, char **ret_why);
 

@@ -194,6 +194,28 @@
 /* What lived so long was stopped by somebody, and has not failed. */
 #define HUB_LIVED_MS 600000
 
+/* --- credentials ---------------------------------------------------------- */
+/* A keyring that waits for somebody's password does not answer at all. */
+#define KEYRING_TIMEOUT_MS 3000
+/* Storing reads and deletes first; a person may be asked to unlock it. */
+#define KEYRING_STORE_MS  10000
+#define KEYRING_PERSON_MS 60000
+#define KEYRING_ITEMS_MAX 64
+/* A program may ask for a finger on a key. */
+#define TOKEN_COMMAND_MS 60000
+/* Is the token good for this server? One small request. */
+#define TOKEN_TRIAL_MS 10000
+/* A refused token: nobody looks for another one more often. One that was just
+ * accepted is not tried again for as long. */
+#define TOKEN_LOOK_MS 5000
+/* Of Jupyter's notes about its running servers, how many are looked at. */
+#define RUNTIME_FILES_MAX 256
+#define RUNTIME_FILE_MAX  (64 * KIB)
+/* A hub's token that a password was turned into lives for thirty days. */
+#define LOGIN_TOKEN_SECONDS (30 * 24 * 3600)
+/* Checking a password is slow on purpose. */
+#define LOGIN_CALL_MS 30000
+
 /* --- clusters ------------------------------------------------------------ */
 /* Five hundred clusters with their certificates are 3 MiB. */
 #define KUBECONFIG_FILE_MAX  (4 * MIB)

@@ -21,37 +21,44 @@ struct hub_provider {
 	struct hub_spec spec;
 	char *ca_file;
 	struct workspace_options options; /* its strings are not used */
-	struct hub *hub;		  /* NULL: not open */
-	struct route *route;		  /* the endpoint's */
-	struct endpoint *endpoint; /* a reference, which keeps the route */
+	struct credentials *credentials;
+	struct token_keeper *keeper; /* NULL: not looked for yet */
+	struct hub *hub;	     /* NULL: not open */
+	struct route *route;	     /* the endpoint's */
+	struct endpoint *endpoint;   /* a reference, which keeps the route */
 };
 
-/* secret_find() knows a token for the hub's URL. */
 static int find_token(
-	struct hub_provider *w, struct secret **ret, char **ret_why)
+	struct hub_provider *w, const struct cancel *c, char **ret_why)
 {
-	int rc = 0;
+	g_autofree char *api = g_strconcat(w->spec.base_url, "/hub/api", NULL);
+	const struct token_keeper_params params = {
+		.credentials = w->credentials,
+		.place = {
+			.base_url = api,
+			.target = TOKEN_TARGET_HUB,
+			.ca_file = w->ca_file,
+			.is_insecure = w->options.is_insecure,
+		},
+		.server = w->spec.base_url,
+		.user = w->spec.user,
+		.login_name = w->base.name,
+	};
 
-	*ret = NULL;
-	if (w->spec.token != NULL)
-		*ret = secret_ref(w->spec.token);
-	else
-		rc = secret_find(w->spec.base_url, ret);
-	if (rc == -EINVAL)
-		*ret_why = g_strdup("The token found for this hub cannot be "
-				    "one: it is too long or holds control "
-				    "characters.");
-	return rc == -ENOENT ? 0 : rc;
+	if (w->keeper != NULL)
+		return 0;
+	w->keeper = token_keeper_new(&params);
+	return token_keeper_start(w->keeper, c, ret_why);
 }
 
-static int connect_hub(struct hub_provider *w, struct secret *token,
-	const struct cancel *c, char **ret_why)
+static int connect_hub(
+	struct hub_provider *w, const struct cancel *c, char **ret_why)
 {
 	const struct hub_params params = {
 		.base_url = w->spec.base_url,
 		.user = w->spec.user,
 		.server = w->spec.server,
-		.token = token,
+		.keeper = w->keeper,
 		.ca_file = w->ca_file,
 		.is_insecure = w->options.is_insecure,
 	};
@@ -60,14 +67,14 @@ static int connect_hub(struct hub_provider *w, struct secret *token,
 	return rc < 0 ? rc : hub_name_user(w->hub, c, ret_why);
 }
 
-static int make_endpoint(struct hub_provider *w, struct secret *token,
-	const char *path, struct endpoint **ret, char **ret_why)
+static int make_endpoint(struct hub_provider *w, const char *path,
+	struct endpoint **ret, char **ret_why)
 {
 	const struct route_hub_params route = {
 		.hub = w->hub,
 		.base_url = w->spec.base_url,
 		.path = path,
-		.token = token,
+		.keeper = w->keeper,
 		.ca_file = w->ca_file,
 		.is_insecure = w->options.is_insecure,
 		.never_starts = w->options.start == WORKSPACE_START_NEVER,
@@ -125,15 +132,13 @@ static int hub_identify(
 	struct workspace *base, const struct cancel *c, char **ret_why)
 {
 	struct hub_provider *w = (struct hub_provider *)base;
-	struct secret *token = NULL;
 	int rc;
 
 	if (w->spec.user != NULL)
 		return 0;
-	rc = find_token(w, &token, ret_why);
+	rc = find_token(w, c, ret_why);
 	if (rc == 0)
-		rc = connect_hub(w, token, c, ret_why);
-	secret_unref(token);
+		rc = connect_hub(w, c, ret_why);
 	if (rc < 0)
 		return rc;
 	w->base.identity = make_name(&w->spec, hub_user(w->hub));
@@ -145,17 +150,15 @@ static int hub_open(struct workspace *base, const struct cancel *c,
 {
 	struct hub_provider *w = (struct hub_provider *)base;
 	struct hub_server server = { 0 };
-	struct secret *token = NULL;
-	int rc = find_token(w, &token, ret_why);
+	int rc = find_token(w, c, ret_why);
 
 	if (rc == 0 && w->hub == NULL)
-		rc = connect_hub(w, token, c, ret_why);
+		rc = connect_hub(w, c, ret_why);
 	if (rc == 0)
 		rc = bring_up(w, c, &server, ret_why);
 	if (rc == 0)
-		rc = make_endpoint(w, token, server.url, ret_endpoint, ret_why);
+		rc = make_endpoint(w, server.url, ret_endpoint, ret_why);
 	hub_server_clear(&server);
-	secret_unref(token);
 	return rc;
 }
 
@@ -175,12 +178,21 @@ static char *hub_why(struct workspace *base)
 	return w->route == NULL ? NULL : route_hub_why(w->route);
 }
 
+static bool hub_starts_programs(const struct workspace *base)
+{
+	const struct hub_provider *w = (const struct hub_provider *)base;
+
+	return credentials_starts_programs(w->credentials);
+}
+
 static void hub_free(struct workspace *base)
 {
 	struct hub_provider *w = (struct hub_provider *)base;
 
 	endpoint_unref(w->endpoint);
 	hub_unref(w->hub);
+	token_keeper_unref(w->keeper);
+	credentials_unref(w->credentials);
 	hub_spec_clear(&w->spec);
 	g_free(w->ca_file);
 	g_free(w->base.identity);
@@ -193,6 +205,7 @@ static const struct workspace_ops hub_ops = {
 	.open = hub_open,
 	.describe = hub_describe,
 	.why = hub_why,
+	.starts_programs = hub_starts_programs,
 	.free = hub_free,
 };
 
@@ -213,6 +226,8 @@ int provider_hub_new(const char *spec, const struct workspace_options *options,
 		w->options = *options;
 		w->ca_file = g_strdup(options->ca_file);
 	}
+	w->credentials = credentials_new(w->spec.token,
+		w->options.credentials_file, w->options.token_command);
 	if (w->options.start_timeout_ms <= 0)
 		w->options.start_timeout_ms = KUBE_START_TIMEOUT_MS;
 	*ret = &w->base;

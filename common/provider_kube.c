@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include "credentials.h"
 #include "kube_pick.h"
 #include "kube_workspace.h"
 #include "limits.h"
@@ -27,6 +28,7 @@ struct kube_provider {
 	char *url;
 	char *image;
 	char *ca_file;
+	struct credentials *credentials;
 	struct workspace_options options; /* its strings are not used */
 };
 
@@ -111,6 +113,23 @@ static int bring_up(const struct kube_provider *w,
 
 /* --- the endpoint --------------------------------------------------------- */
 
+/* For what somebody else has set up, whose token the cluster may not know. */
+static int search_token(const struct kube_provider *w, const struct cancel *c,
+	struct secret **ret, char **ret_why)
+{
+	const struct credentials_wish wish = {
+		.server = w->base.identity,
+		.is_attended = true,
+	};
+	struct credentials_found found;
+	int rc = credentials_find(w->credentials, &wish, c, &found, ret_why);
+
+	if (rc == -ENOENT)
+		g_clear_pointer(ret_why, g_free);
+	*ret = found.secret;
+	return rc;
+}
+
 static int find_token(const struct kube_provider *w,
 	const struct kube_workspace *k, const struct kube_look *look,
 	const struct cancel *c, struct secret **ret, char **ret_why)
@@ -119,13 +138,9 @@ static int find_token(const struct kube_provider *w,
 
 	*ret = NULL;
 	if (!look->is_ours)
-		rc = secret_find(w->base.identity, ret);
+		rc = search_token(w, c, ret, ret_why);
 	if (rc == -ENOENT)
 		rc = kube_workspace_token(k, look, c, ret, ret_why);
-	if (rc == -EINVAL && *ret_why == NULL)
-		*ret_why = g_strdup("The token found for this server cannot be "
-				    "one: it is too long or holds control "
-				    "characters.");
 	return rc;
 }
 
@@ -233,7 +248,8 @@ static bool kube_starts_programs(const struct workspace *base)
 {
 	const struct kube_provider *w = (const struct kube_provider *)base;
 
-	return kube_auth_asks_program(kube_place(w->kube)->auth);
+	return kube_auth_asks_program(kube_place(w->kube)->auth) ||
+	       credentials_starts_programs(w->credentials);
 }
 
 static void kube_free(struct workspace *base)
@@ -242,6 +258,7 @@ static void kube_free(struct workspace *base)
 
 	endpoint_unref(w->endpoint);
 	kube_unref(w->kube);
+	credentials_unref(w->credentials);
 	g_free(w->url);
 	g_free(w->image);
 	g_free(w->ca_file);
@@ -295,6 +312,8 @@ int provider_kube_new(const char *name, const struct workspace_options *options,
 	w->url = g_strdup(o->url);
 	w->image = g_strdup(o->image);
 	w->ca_file = g_strdup(o->ca_file);
+	w->credentials =
+		credentials_new(NULL, o->credentials_file, o->token_command);
 	w->options = *o;
 	*ret = &w->base;
 	return 0;

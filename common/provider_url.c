@@ -8,11 +8,13 @@
  *     https://hub/user/ann/lab                   https://hub/user/ann
  *
  * The token moves into a struct secret at once and every copy of the URL that
- * had it is wiped. Where the URL has none, secret_find() is asked when the
- * workspace is opened; a server without authorisation needs none.
+ * had it is wiped. Where the URL has none, the order of credentials.h is
+ * searched when the workspace is opened; a server without authorisation needs
+ * none. One that stops taking the token has it searched again (route_url.h).
  */
 #include "config.h"
 
+#include "route_url.h"
 #include "url_text.h"
 #include "workspace.h"
 
@@ -21,9 +23,10 @@
 
 struct url_workspace {
 	struct workspace base;
-	struct secret *token; /* from the URL; NULL: ask secret_find() */
+	struct credentials *credentials;
 	char *ca_file;
 	bool is_insecure;
+	struct token_keeper *keeper; /* NULL: not open */
 };
 
 /* Cuts `path` (with its leading slash) where a page begins, and the slashes at
@@ -51,49 +54,84 @@ static void cut_page(char *path)
 		path[--length] = '\0';
 }
 
+static struct token_keeper *make_keeper(const struct url_workspace *w)
+{
+	const struct token_keeper_params params = {
+		.credentials = w->credentials,
+		.place = {
+			.base_url = w->base.name,
+			.target = TOKEN_TARGET_SERVER,
+			.ca_file = w->ca_file,
+			.is_insecure = w->is_insecure,
+		},
+		.server = w->base.name,
+		.login_name = w->base.name,
+	};
+
+	return token_keeper_new(&params);
+}
+
+static int make_endpoint(struct url_workspace *w, struct endpoint **ret)
+{
+	const struct route_url_params route = {
+		.base_url = w->base.name,
+		.ca_file = w->ca_file,
+		.is_insecure = w->is_insecure,
+		.keeper = w->keeper,
+	};
+	struct endpoint_params params = { .base_url = w->base.name };
+	int rc;
+
+	params.route = route_url_new(&route);
+	rc = endpoint_new(&params, ret);
+	if (rc < 0)
+		route_free(params.route);
+	return rc;
+}
+
 static int url_open(struct workspace *base, const struct cancel *c,
 	struct endpoint **ret_endpoint, char **ret_why)
 {
 	struct url_workspace *w = (struct url_workspace *)base;
-	struct endpoint_params params = {
-		.base_url = w->base.name,
-		.ca_file = w->ca_file,
-		.is_insecure = w->is_insecure,
-	};
-	struct secret *token = NULL;
 	int rc = cancel_check(c);
 
-	if (rc == 0 && w->token != NULL)
-		token = secret_ref(w->token);
-	else if (rc == 0)
-		rc = secret_find(w->base.name, &token);
-	if (rc == -ENOENT)
-		rc = 0; /* a server without authorisation, perhaps */
-	if (rc == -EINVAL)
-		*ret_why = g_strdup("The token found for this server cannot be "
-				    "one: it is too long or holds control "
-				    "characters.");
-	else if (rc != 0)
+	if (rc == 0 && w->keeper == NULL) {
+		w->keeper = make_keeper(w);
+		rc = token_keeper_start(w->keeper, c, ret_why);
+	}
+	if (rc < 0 && *ret_why == NULL)
 		*ret_why = g_strdup_printf("Looking for this server's token "
 					   "failed: %s.",
 			g_strerror(-rc));
-	if (rc != 0)
+	if (rc < 0)
 		return rc;
-
-	params.token = token;
-	rc = endpoint_new(&params, ret_endpoint);
-	secret_unref(token);
-	if (rc != 0)
+	rc = make_endpoint(w, ret_endpoint);
+	if (rc < 0)
 		*ret_why = g_strdup("The URL cannot be used: it needs the form "
 				    "http://HOST:PORT/PATH.");
 	return rc;
+}
+
+static char *url_why(struct workspace *base)
+{
+	struct url_workspace *w = (struct url_workspace *)base;
+
+	return w->keeper == NULL ? NULL : token_keeper_why(w->keeper);
+}
+
+static bool url_starts_programs(const struct workspace *base)
+{
+	const struct url_workspace *w = (const struct url_workspace *)base;
+
+	return credentials_starts_programs(w->credentials);
 }
 
 static void url_free(struct workspace *base)
 {
 	struct url_workspace *w = (struct url_workspace *)base;
 
-	secret_unref(w->token);
+	token_keeper_unref(w->keeper);
+	credentials_unref(w->credentials);
 	g_free(w->ca_file);
 	g_free(w->base.name);
 	g_free(w);
@@ -101,6 +139,8 @@ static void url_free(struct workspace *base)
 
 static const struct workspace_ops url_ops = {
 	.open = url_open,
+	.why = url_why,
+	.starts_programs = url_starts_programs,
 	.free = url_free,
 };
 
@@ -145,7 +185,10 @@ int provider_url_new(const char *url, const struct workspace_options *options,
 	if (split_url(copy, &base, &token) != 0)
 		fault = "The token in the URL cannot be one: it is too long, "
 			"wrongly encoded or holds control characters.";
-	w->token = token;
+	w->credentials = credentials_new(token,
+		options == NULL ? NULL : options->credentials_file,
+		options == NULL ? NULL : options->token_command);
+	secret_unref(token);
 	w->base.name = g_strdup(base);
 	if (options != NULL) {
 		w->ca_file = g_strdup(options->ca_file);

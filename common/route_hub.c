@@ -16,7 +16,7 @@ struct route_hub {
 	/* immutable */
 	struct hub *hub;
 	char *base_url;
-	struct secret *token;
+	struct token_keeper *keeper;
 	char *ca_file;
 	bool is_insecure;
 	bool never_starts;
@@ -51,7 +51,7 @@ struct route *route_hub_new(const struct route_hub_params *params)
 	r->hub = hub_ref(params->hub);
 	r->base_url = g_strdup(params->base_url);
 	r->url = route_hub_url(params->base_url, params->path);
-	r->token = params->token == NULL ? NULL : secret_ref(params->token);
+	r->keeper = token_keeper_ref(params->keeper);
 	r->ca_file = g_strdup(params->ca_file);
 	r->is_insecure = params->is_insecure;
 	r->never_starts = params->never_starts;
@@ -64,7 +64,7 @@ static void free_route(struct route *route)
 	struct route_hub *r = (struct route_hub *)route;
 
 	hub_unref(r->hub);
-	secret_unref(r->token);
+	token_keeper_unref(r->keeper);
 	mutex_fini(&r->lock);
 	g_free(r->base_url);
 	g_free(r->ca_file);
@@ -200,16 +200,20 @@ static int get_hop(struct route *route, const struct cancel *cancel,
 {
 	struct route_hub *r = (struct route_hub *)route;
 	g_autofree char *url = NULL;
-	int rc = get_url(r, cancel, end_ms, &url);
 	struct hop_params params = {
-		.base_url = url,
-		.token = r->token,
 		.ca_file = r->ca_file,
 		.is_insecure = r->is_insecure,
 		.kind = HOP_DIRECT,
 	};
+	int rc = token_keeper_get(r->keeper, cancel, end_ms, &params.token);
 
-	return rc < 0 ? rc : hop_new(&params, ret);
+	if (rc == 0)
+		rc = get_url(r, cancel, end_ms, &url);
+	params.base_url = url;
+	if (rc == 0)
+		rc = hop_new(&params, ret);
+	secret_unref(params.token);
+	return rc;
 }
 
 static void doubt(struct route_hub *r, const struct hop *hop, char *why)
@@ -334,7 +338,8 @@ static void judge(struct route *route, struct hop *hop,
 		doubt(r, hop, NULL);
 	else if (may_be_hubs(response))
 		judge_hubs(r, hop, response, cancel, end_ms);
-	else
+	else if (!token_keeper_judge(
+			 r->keeper, hop->token, response, cancel, end_ms))
 		note_answer(r, response->status);
 }
 
@@ -349,6 +354,9 @@ char *route_hub_why(struct route *route)
 	struct route_hub *r = (struct route_hub *)route;
 	char *why;
 
+	why = token_keeper_why(r->keeper);
+	if (why != NULL)
+		return why;
 	mutex_lock(&r->lock);
 	why = g_strdup(r->why);
 	mutex_unlock(&r->lock);

@@ -9,7 +9,8 @@
  * uses does not start what the hub has stopped. A server that does not stay is
  * started again after HUB_START_DELAY_MS, doubled each time.
  *
- * Redirects are never followed. The token goes to the hub's origin alone.
+ * Redirects are never followed. The token goes to the hub's origin alone; where
+ * the hub does not know it any more, another is looked for (token_keeper.h).
  *
  * Locking: one internal lock, never held across I/O.
  */
@@ -23,7 +24,7 @@ struct route_hub_params {
 	struct hub *hub;      /* a reference is taken */
 	const char *base_url; /* of the hub; its origin is the servers' */
 	const char *path;     /* of the server, which is ready */
-	struct secret *token;
+	struct token_keeper *keeper; /* a reference is taken */
 	const char *ca_file;
 	bool is_insecure;
 	bool never_starts;

@@ -5,10 +5,8 @@
  * it on the wire (the transport) or into a private file (the local provider)
  * may peek at it. Immutable and reference-counted, so threads share it freely.
  *
- * secret_find() looks where DESIGN says a secret may be: $PYCLOUD_TOKEN, then
- * the desktop's keyring (libsecret). It never prompts and never blocks longer
- * than SECRET_TIMEOUT_MS: a mount from fstab has no desktop. It may start
- * threads (D-Bus), so a daemon calls it after its last fork.
+ * It is a token, or the cookie of a login where a server has no tokens to give:
+ * "cookie:NAME=VALUE". Where secrets come from is credentials.h's matter.
  */
 #ifndef PYCLOUD_SECRET_H
 #define PYCLOUD_SECRET_H
@@ -17,7 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SECRET_TIMEOUT_MS 3000
 /* A token that lists its owner's groups has a few hundred of them. */
 #define SECRET_BYTES_MAX 16384
 
@@ -26,6 +23,8 @@ struct secret;
 /* Copies `length` bytes. NULL where it holds bytes that could break out of a
  * header or URL (control characters) or is longer than SECRET_BYTES_MAX. */
 struct secret *secret_new(const char *bytes, size_t length);
+/* A password: spaces may be in it. Never for a header. */
+struct secret *secret_new_phrase(const char *bytes, size_t length);
 struct secret *secret_random(void); /* 192 random bits, as hex */
 struct secret *secret_ref(struct secret *);
 void secret_unref(struct secret *);
@@ -34,11 +33,19 @@ void secret_unref(struct secret *);
 const char *secret_peek(const struct secret *);
 bool secret_equal(const struct secret *, const struct secret *);
 
-/* The token for a server: 0 and a new reference; -ENOENT when there is none;
- * -EINVAL when one was found that cannot be a token. `server` is the base URL
- * without secrets. $PYCLOUD_TOKEN is taken out of the environment and
+/* The first line of a file or of what a program printed, without the white
+ * space around it. 0; -ENOENT: there is nothing on it; -EINVAL as above. */
+int secret_from_text(const char *text, size_t length, struct secret **ret);
+
+/* What belongs into a Cookie header, borrowed; NULL: it is a token. */
+const char *secret_cookie(const struct secret *);
+/* The secret that stands for this cookie; NULL as secret_new(). */
+struct secret *secret_new_cookie(const char *cookie, size_t length);
+
+/* $PYCLOUD_TOKEN: 0 and a new reference; -ENOENT when it was not set or empty;
+ * -EINVAL when it cannot be a token. It is taken out of the environment and
  * remembered: children do not inherit it. */
-int secret_find(const char *server, struct secret **ret_secret);
+int secret_from_environment(struct secret **ret);
 
 /* Takes it out at once, whether or not a token will be looked for: before the
  * first child and the first thread. */

@@ -29,6 +29,9 @@ enum workspace_start {
 struct workspace_options {
 	const char *ca_file; /* NULL: the system's */
 	bool is_insecure;
+	/* Where a token comes from (credentials.h); each may be NULL. */
+	const char *credentials_file;
+	const char *token_command;
 	/* Of a cluster; the strings may be NULL: as kubectl would. */
 	const char *kubeconfig;
 	const char *context;

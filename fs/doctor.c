@@ -380,7 +380,7 @@ static void install_signals(struct cancel *cancel)
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
-/* To know it again where it should not be. It stays for secret_find(). */
+/* To know it again where it should not be. It stays for who looks for it. */
 static struct secret *environment_token(void)
 {
 	const char *value = g_getenv("PYCLOUD_TOKEN");

@@ -96,17 +96,40 @@ static bool check_server(const struct doctor_probe *p, struct hub *hub)
 	return is_ready;
 }
 
+static struct token_keeper *make_keeper(
+	const struct doctor_place *place, const struct hub_spec *spec)
+{
+	g_autofree char *api = g_strconcat(spec->base_url, "/hub/api", NULL);
+	g_autofree char *name = g_strconcat(HUB_SCHEME, spec->base_url, NULL);
+	struct credentials *c = credentials_new(spec->token,
+		place->options.credentials_file, place->options.token_command);
+	const struct token_keeper_params params = {
+		.credentials = c,
+		.place = {
+			.base_url = api,
+			.target = TOKEN_TARGET_HUB,
+			.ca_file = place->options.ca_file,
+			.is_insecure = place->options.is_insecure,
+		},
+		.server = spec->base_url,
+		.user = spec->user,
+		.login_name = name,
+	};
+	struct token_keeper *keeper = token_keeper_new(&params);
+
+	credentials_unref(c);
+	return keeper;
+}
+
 static bool check_hub(const struct doctor_probe *p,
 	const struct doctor_place *place, const struct hub_spec *spec)
 {
-	struct secret *token = spec->token != NULL
-				       ? secret_ref(spec->token)
-				       : doctor_token(p, spec->base_url);
+	struct token_keeper *keeper = make_keeper(place, spec);
 	const struct hub_params params = {
 		.base_url = spec->base_url,
 		.user = spec->user,
 		.server = spec->server,
-		.token = token,
+		.keeper = keeper,
 		.ca_file = place->options.ca_file,
 		.is_insecure = place->options.is_insecure,
 	};
@@ -114,12 +137,14 @@ static bool check_hub(const struct doctor_probe *p,
 	struct hub *hub = NULL;
 	bool is_ready = false;
 
-	if (hub_new(&params, &hub, &why) < 0)
+	if (token_keeper_start(keeper, p->cancel, &why) < 0)
+		doctor_tell(p, DOCTOR_FAILED, "hub token", NULL, "%s", why);
+	else if (hub_new(&params, &hub, &why) < 0)
 		doctor_tell(p, DOCTOR_FAILED, "hub", NULL, "%s", why);
 	else
 		is_ready = check_user(p, hub) && check_server(p, hub);
 	hub_unref(hub);
-	secret_unref(token);
+	token_keeper_unref(keeper);
 	return is_ready;
 }
 

@@ -6,6 +6,7 @@
 #include "client.h"
 #include "client_ask.h"
 #include "config_file.h"
+#include "credentials.h"
 #include "fs_limits.h"
 #include "http_client.h"
 #include "hub_text.h"
@@ -108,6 +109,8 @@ int doctor_place_resolve(
 		.is_portforwarded = ret->options.is_portforwarded,
 		.start = WORKSPACE_START_NEVER,
 		.start_timeout_ms = DOCTOR_CALL_MS,
+		.credentials_file = ret->options.credentials_file,
+		.token_command = ret->options.token_command,
 	};
 	return 0;
 }
@@ -122,16 +125,20 @@ void doctor_place_clear(struct doctor_place *place)
 
 /* --- what families share -------------------------------------------------- */
 
-struct secret *doctor_token(const struct doctor_probe *p, const char *server)
+struct secret *doctor_token(const struct doctor_probe *p,
+	const struct doctor_place *place, const char *server)
 {
-	struct secret *token = NULL;
-	int rc = secret_find(server, &token);
+	struct credentials *c = credentials_new(NULL,
+		place->options.credentials_file, place->options.token_command);
+	const struct credentials_wish wish = { .server = server };
+	struct credentials_found found;
+	g_autofree char *why = NULL;
+	int rc = credentials_find(c, &wish, p->cancel, &found, &why);
 
-	if (rc == -EINVAL)
-		doctor_tell(p, DOCTOR_FAILED, "token",
-			"copy it once more, without spaces and line ends",
-			"what was found for this server cannot be a token");
-	return rc == 0 ? token : NULL;
+	if (rc < 0 && rc != -ENOENT && why != NULL)
+		doctor_tell(p, DOCTOR_FAILED, "token", NULL, "%s", why);
+	credentials_unref(c);
+	return found.secret;
 }
 
 int doctor_get(const struct doctor_probe *p, struct http_pool *pool,
@@ -147,7 +154,13 @@ int doctor_get(const struct doctor_probe *p, struct http_pool *pool,
 	call.request.range_first = first;
 	call.request.range_last = first;
 	http_response_init(r);
-	return http_client_call(pool, &call, p->cancel, r);
+	(void)http_client_call(pool, &call, p->cancel, r);
+	/* A mount takes a refusal of the token for a server that it cannot
+	 * reach; here it is what was asked for. */
+	if (r->error == -EHOSTUNREACH &&
+		(r->status / 100 == 3 || r->status == 401 || r->status == 403))
+		r->error = 0;
+	return r->error;
 }
 
 /* --- the family ----------------------------------------------------------- */
@@ -174,7 +187,7 @@ static bool has_token(const struct doctor_probe *p,
 	bool is_there = strstr(place->spec, "token=") != NULL;
 
 	if (!is_there)
-		token = doctor_token(p, name);
+		token = doctor_token(p, place, name);
 	is_there = is_there || token != NULL;
 	secret_unref(token);
 	return is_there;

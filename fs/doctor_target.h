@@ -26,8 +26,9 @@ int doctor_place_resolve(
 void doctor_place_clear(struct doctor_place *);
 
 /* Whether a token for the server can be found, wherever tokens are kept:
- * *ret (NULL: none). Tells, where what was found cannot be one. */
-struct secret *doctor_token(const struct doctor_probe *, const char *server);
+ * *ret (NULL: none). Tells, where a source fails. */
+struct secret *doctor_token(const struct doctor_probe *,
+	const struct doctor_place *, const char *server);
 
 /* One GET, once, within DOCTOR_CALL_MS. first >= 0: of that one byte. As
  * http_exchange(); http_response_clear() in either case. */

@@ -140,6 +140,8 @@ static int name_workspace(struct mount *m)
 	const struct workspace_options options = {
 		.ca_file = m->options.ca_file,
 		.is_insecure = m->options.is_insecure,
+		.credentials_file = m->options.credentials_file,
+		.token_command = m->options.token_command,
 		.kubeconfig = m->options.kubeconfig,
 		.context = m->options.context,
 		.namespace = m->options.namespace,
@@ -204,9 +206,9 @@ static char *explain(const struct mount *m, int rc)
 	switch (-rc) {
 	case EACCES:
 	case EPERM:
-		return g_strdup_printf("%s refuses the token; set "
-				       "PYCLOUD_TOKEN to the server's token "
-				       "(jupyter server list shows it)",
+		return g_strdup_printf("%s refuses us; is the token for this "
+				       "server, and may its user list the "
+				       "workspace's root?",
 			url);
 	case EPROTO:
 	case ENOENT:

@@ -97,6 +97,12 @@ const struct option_row option_table[] = {
 		SECTION_CLUSTER, "IMAGE", NULL,
 		"what it is made from then" },
 
+	{ "credentials", KIND_STRING, AT(credentials_file),
+		SECTION_SERVER, "FILE", NULL,
+		"the token is its first line; mode 0600" },
+	{ "token_command", KIND_STRING, AT(token_command),
+		SECTION_SERVER, "COMMAND", NULL,
+		"a program that prints the token" },
 	{ "cacert", KIND_STRING, AT(ca_file),
 		SECTION_SERVER, "FILE", "the system's",
 		"trust this certificate authority" },

@@ -503,6 +503,8 @@ void options_clear(struct options *o)
 	g_clear_pointer(&o->config_file, g_free);
 	g_clear_pointer(&o->directory, g_free);
 	g_clear_pointer(&o->ca_file, g_free);
+	g_clear_pointer(&o->credentials_file, g_free);
+	g_clear_pointer(&o->token_command, g_free);
 	g_clear_pointer(&o->overlay_patterns, g_free);
 	g_clear_pointer(&o->kubeconfig, g_free);
 	g_clear_pointer(&o->context, g_free);

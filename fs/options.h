@@ -78,6 +78,8 @@ struct options {
 	char *image;
 	int64_t start_timeout_ms;
 	char *url; /* instead of what the name means */
+	char *credentials_file;
+	char *token_command;
 	bool is_insecure;
 	bool allows_nonempty;
 	char *ca_file;

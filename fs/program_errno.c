@@ -13,8 +13,8 @@ static const struct {
 	{ EPROTO, EIO }, /* the server speaks nonsense */
 	{ ECONNRESET, EIO },
 	{ EMFILE, EIO }, /* the daemon's descriptors, not the program's */
-	{ ENFILE, EIO },
-	{ ECONNREFUSED, EHOSTUNREACH },
+	{ ENFILE, EIO }, { ECONNREFUSED, EHOSTUNREACH },
+	{ ENETUNREACH, EHOSTUNREACH }, /* for want of a token */
 };
 
 int program_errno(int rc)

@@ -1,6 +1,7 @@
 /*
- * pycloud.c - pycloud: runs in a mounted workspace, and how it is; the door to the commands
- * for workspaces in a cluster, which are pycloud_cluster.c's.
+ * pycloud.c - pycloud: runs in a mounted workspace, and how it is; the door to
+ * the commands for workspaces in a cluster, which are pycloud_cluster.c's, and
+ * to login and logout, which are pycloud_login.c's.
  *
  * See client.h for what it may know of a mount, and pycloud(1).
  */
@@ -10,6 +11,7 @@
 #include "client_options.h"
 #include "client_status.h"
 #include "cluster_options.h"
+#include "login_options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 #include <unistd.h>
 
 #define CLUSTER_PROGRAM "pycloud-cluster"
+#define LOGIN_PROGRAM	"pycloud-login"
 #define DOCTOR_PROGRAM	"pycloud-doctor"
 
 static int print_help(void)
@@ -95,7 +98,8 @@ static int run_command(const struct client_options *o)
 	g_autofree char *why = NULL;
 
 	if (o->command == COMMAND_HELP)
-		return print_help() + cluster_options_print_help();
+		return print_help() + cluster_options_print_help() +
+		       login_options_print_help();
 	if (o->command == COMMAND_VERSION)
 		return printf("pycloud %s\n", PACKAGE_VERSION) < 0;
 	if (o->command == COMMAND_STATUS)
@@ -138,6 +142,8 @@ int main(int argc, char **argv)
 		return become(CLUSTER_PROGRAM, argv);
 	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
 		return become(DOCTOR_PROGRAM, argv);
+	if (argc > 1 && login_options_has(argv[1]))
+		return become(LOGIN_PROGRAM, argv);
 	if (!client_options_parse(argc, argv, &options, &why))
 		return client_error(
 			is_watching(&options) ? CLIENT_FAILED : CLIENT_USAGE,

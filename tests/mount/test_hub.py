@@ -126,7 +126,7 @@ def test_named_server(mounter, hub):
 
 def test_refusals(mounter, hub):
     """Each says which of the token, its scopes and the user is wrong."""
-    assert "does not know the token" in refusal(
+    assert "refuses the token that PYCLOUD_TOKEN has" in refusal(
         mounter, hub, token="f" * 32)
     assert "read:servers" in refusal(mounter, hub, token=hub.narrow)
     assert "no user 'eve'" in refusal(mounter, hub, "/user/eve")

@@ -14,6 +14,7 @@ static void errors_of_connections_become_errors_of_files(void **state)
 	assert_int_equal(program_errno(-EMFILE), -EIO);
 	assert_int_equal(program_errno(-ENFILE), -EIO);
 	assert_int_equal(program_errno(-ECONNREFUSED), -EHOSTUNREACH);
+	assert_int_equal(program_errno(-ENETUNREACH), -EHOSTUNREACH);
 }
 
 static void what_programs_know_stays(void **state)

@@ -1,16 +1,12 @@
-/* Secrets: what may be one, where it is looked for, how long that may take. */
+/* Secrets: what may be one, and the environment's. */
 #include "config.h"
 
-#include "cancel.h"
 #include "secret.h"
 #include "test.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 static void a_secret_is_a_copy(void **state)
 {
@@ -78,44 +74,69 @@ static void random_secrets_differ(void **state)
 	secret_unref(b);
 }
 
-static void without_a_bus_there_is_no_keyring(void **state)
+static void a_text_has_its_secret_on_the_first_line(void **state)
 {
-	struct secret *s = NULL;
+	static const struct {
+		const char *text;
+		int rc;
+		const char *secret;
+	} rows[] = {
+		{ "abc", 0, "abc" },
+		{ "abc\n", 0, "abc" },
+		{ " \tabc \r\nmore\n", 0, "abc" },
+		{ "", -ENOENT, NULL },
+		{ "\nabc", -ENOENT, NULL },
+		{ "  \n", -ENOENT, NULL },
+		{ "a b\n", -EINVAL, NULL },
+		{ "a\tb", -EINVAL, NULL },
+	};
 
 	(void)state;
-	(void)unsetenv("DBUS_SESSION_BUS_ADDRESS");
-	(void)setenv("XDG_RUNTIME_DIR", "/nonexistent", 1);
-	assert_int_equal(secret_find("http://host", &s), -ENOENT);
-	(void)unsetenv("XDG_RUNTIME_DIR");
-	assert_int_equal(secret_find("http://host", &s), -ENOENT);
-	assert_null(s);
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct secret *s = NULL;
+
+		assert_int_equal(secret_from_text(rows[i].text,
+					 strlen(rows[i].text), &s),
+			rows[i].rc);
+		if (rows[i].rc == 0)
+			assert_string_equal(secret_peek(s), rows[i].secret);
+		secret_unref(s);
+	}
+	/* It need not end where C's strings do. */
+	{
+		struct secret *s = NULL;
+
+		assert_int_equal(secret_from_text("abcdef", 3, &s), 0);
+		assert_string_equal(secret_peek(s), "abc");
+		secret_unref(s);
+		assert_int_equal(secret_from_text("a\0b", 3, &s), -EINVAL);
+	}
 }
 
-/* A bus that takes the call and says nothing. */
-static void a_keyring_that_hangs_is_left_behind(void **state)
+static void a_cookie_is_known_by_its_word(void **state)
 {
-	char folder[] = "/tmp/pycloud-test-XXXXXX";
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int64_t begin = clock_now_ms();
-	struct secret *s = NULL;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct secret *cookie = secret_new_cookie("name=\"2|1\"", 10);
+	struct secret *token = secret_new("t0ken", 5);
 
 	(void)state;
-	assert_non_null(mkdtemp(folder));
-	(void)g_snprintf(
-		address.sun_path, sizeof(address.sun_path), "%s/bus", folder);
-	assert_int_equal(
-		bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 8), 0);
-	(void)setenv("XDG_RUNTIME_DIR", folder, 1);
-	assert_int_equal(secret_find("http://host", &s), -ENOENT);
-	assert_null(s);
-	assert_in_range(
-		clock_now_ms() - begin, 0, 2 * (int64_t)SECRET_TIMEOUT_MS);
-	(void)unsetenv("XDG_RUNTIME_DIR");
-	(void)close(fd);
-	(void)unlink(address.sun_path);
-	(void)rmdir(folder);
+	assert_string_equal(secret_peek(cookie), "cookie:name=\"2|1\"");
+	assert_string_equal(secret_cookie(cookie), "name=\"2|1\"");
+	assert_null(secret_cookie(token));
+	assert_null(secret_cookie(NULL));
+	assert_null(secret_new_cookie("a\r\nb", 4));
+	secret_unref(cookie);
+	secret_unref(token);
+}
+
+static void a_password_may_have_spaces(void **state)
+{
+	struct secret *s = secret_new_phrase(" two words ", 11);
+
+	(void)state;
+	assert_string_equal(secret_peek(s), " two words ");
+	assert_null(secret_new_phrase("a\nb", 3));
+	assert_null(secret_new_phrase("", 0));
+	secret_unref(s);
 }
 
 static void the_environments_token_is_taken_and_kept(void **state)
@@ -124,11 +145,11 @@ static void the_environments_token_is_taken_and_kept(void **state)
 
 	(void)state;
 	(void)setenv("PYCLOUD_TOKEN", "fr0m-env", 1);
-	assert_int_equal(secret_find("http://host", &s), 0);
+	assert_int_equal(secret_from_environment(&s), 0);
 	assert_string_equal(secret_peek(s), "fr0m-env");
 	secret_unref(s);
 	assert_null(getenv("PYCLOUD_TOKEN"));
-	assert_int_equal(secret_find("http://other", &s), 0);
+	assert_int_equal(secret_from_environment(&s), 0);
 	assert_string_equal(secret_peek(s), "fr0m-env");
 	secret_unref(s);
 }
@@ -139,11 +160,11 @@ static void an_impossible_token_is_not_passed_over(void **state)
 
 	(void)state;
 	(void)setenv("PYCLOUD_TOKEN", "two words", 1);
-	assert_int_equal(secret_find("http://host", &s), -EINVAL);
+	assert_int_equal(secret_from_environment(&s), -EINVAL);
 	assert_null(s);
 	assert_null(getenv("PYCLOUD_TOKEN"));
 	(void)setenv("PYCLOUD_TOKEN", "", 1);
-	assert_int_equal(secret_find("http://host", &s), -ENOENT);
+	assert_int_equal(secret_from_environment(&s), -ENOENT);
 }
 
 int main(void)
@@ -153,13 +174,13 @@ int main(void)
 		cmocka_unit_test(what_could_break_out_of_a_header_is_no_secret),
 		cmocka_unit_test(equal_means_the_same_bytes),
 		cmocka_unit_test(random_secrets_differ),
-		cmocka_unit_test(without_a_bus_there_is_no_keyring),
-		cmocka_unit_test(a_keyring_that_hangs_is_left_behind),
+		cmocka_unit_test(a_text_has_its_secret_on_the_first_line),
+		cmocka_unit_test(a_cookie_is_known_by_its_word),
+		cmocka_unit_test(a_password_may_have_spaces),
 		cmocka_unit_test(the_environments_token_is_taken_and_kept),
 		cmocka_unit_test(an_impossible_token_is_not_passed_over),
 	};
 
 	(void)unsetenv("PYCLOUD_TOKEN");
-	(void)unsetenv("DBUS_SESSION_BUS_ADDRESS");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

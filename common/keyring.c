@@ -1,0 +1,458 @@
+/*
+ * keyring.c - see keyring.h.
+ *
+ * A job is what the caller and the thread share; whoever is last frees it.
+ *
+ * secret_password_lookup() would have a person unlock a locked keyring; the
+ * service is therefore searched, which asks nobody. The connection to the bus
+ * is the process's shared one, whose end would end the process: that is turned
+ * off, and nothing keeps it between two jobs.
+ */
+#include "config.h"
+
+#include "keyring.h"
+
+#include "limits.h"
+#include "mutex.h"
+#include "waitlist.h"
+
+#include <errno.h>
+#include <libsecret/secret.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+struct job {
+	atomic_int refs; /* the caller and the thread */
+	/* never changes: */
+	int (*work)(struct job *, SecretService *);
+	char *server;
+	char *workspace;
+	char *user;
+	struct secret *stored;
+	bool may_ask;	      /* a person, to unlock */
+	GCancellable *cancel; /* thread-safe */
+	/* The thread's, until it is done: */
+	struct secret *found;
+	unsigned count;
+	bool is_absent; /* there is no keyring */
+	char *why;
+	struct mutex lock;
+	struct waitlist waiters; /* guarded by lock */
+	bool is_done;		 /* guarded by lock */
+	int rc;			 /* guarded by lock */
+};
+
+static const SecretSchema schema = {
+	.name = "org.pycloud.Token",
+	.flags = SECRET_SCHEMA_NONE,
+	.attributes = {
+		{ "server", SECRET_SCHEMA_ATTRIBUTE_STRING },
+		{ "workspace", SECRET_SCHEMA_ATTRIBUTE_STRING },
+		{ "user", SECRET_SCHEMA_ATTRIBUTE_STRING },
+	},
+};
+
+/* One spelling: case matters in paths alone. g_free. */
+static char *spell(const char *url)
+{
+	const char *host = strstr(url, "://");
+	size_t origin = host == NULL ? 0 : 3 + (size_t)(host - url);
+	g_autofree char *lower = NULL;
+
+	if (host != NULL)
+		origin += strcspn(host + 3, "/");
+	lower = g_ascii_strdown(url, (gssize)origin);
+	return g_strconcat(lower, url + origin, NULL);
+}
+
+static struct job *job_new(const struct keyring_key *key,
+	int (*work)(struct job *, SecretService *))
+{
+	struct job *j = g_new0(struct job, 1);
+
+	atomic_init(&j->refs, 1);
+	j->work = work;
+	j->server = spell(key->server);
+	j->workspace = g_strdup(key->workspace);
+	j->user = g_strdup(key->user);
+	j->cancel = g_cancellable_new();
+	mutex_init(&j->lock);
+	return j;
+}
+
+static void job_unref(struct job *j)
+{
+	if (atomic_fetch_sub(&j->refs, 1) > 1)
+		return;
+	secret_unref(j->found);
+	secret_unref(j->stored);
+	g_object_unref(j->cancel);
+	g_free(j->server);
+	g_free(j->workspace);
+	g_free(j->user);
+	g_free(j->why);
+	mutex_fini(&j->lock);
+	g_free(j);
+}
+
+/* --- the bus -------------------------------------------------------------- */
+
+/* Other ways to a bus start one, or some program. */
+static bool is_plain_address(const char *addresses)
+{
+	g_auto(GStrv) each = g_strsplit(addresses, ";", -1);
+
+	for (char **address = each; *address != NULL; address++)
+		if (!g_str_has_prefix(*address, "unix:") &&
+			!g_str_has_prefix(*address, "tcp:"))
+			return false;
+	return true;
+}
+
+bool keyring_may_be_there(void)
+{
+	const char *runtime = g_getenv("XDG_RUNTIME_DIR");
+	const char *address = g_getenv("DBUS_SESSION_BUS_ADDRESS");
+	g_autofree char *path = NULL;
+
+	if (address != NULL && *address != '\0')
+		return is_plain_address(address);
+	if (runtime == NULL || *runtime != '/')
+		return false;
+	path = g_build_filename(runtime, "bus", NULL);
+	return access(path, F_OK) == 0;
+}
+
+static int fail(struct job *j, int rc, const char *what, GError *error)
+{
+	if (j->why == NULL && error != NULL)
+		g_dbus_error_strip_remote_error(error);
+	if (j->why == NULL)
+		j->why = error == NULL ? g_strdup(what)
+				       : g_strdup_printf("%s (%s)", what,
+						 error->message);
+	return rc;
+}
+
+static int open_service(struct job *j, SecretService **ret)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GDBusConnection) bus =
+		g_bus_get_sync(G_BUS_TYPE_SESSION, j->cancel, &error);
+
+	j->is_absent = true;
+	if (bus == NULL)
+		return fail(j, -ENOENT, "there is no session bus", error);
+	g_dbus_connection_set_exit_on_close(bus, FALSE);
+	*ret = secret_service_open_sync(SECRET_TYPE_SERVICE, NULL,
+		SECRET_SERVICE_OPEN_SESSION, j->cancel, &error);
+	if (*ret == NULL)
+		return fail(j, -ENOENT, "there is no keyring", error);
+	j->is_absent = false;
+	return 0;
+}
+
+/* --- items ---------------------------------------------------------------- */
+
+static void free_items(GList *items)
+{
+	g_list_free_full(items, g_object_unref);
+}
+
+static GHashTable *attributes(const struct job *j, bool with_workspace)
+{
+	static char server[] = "server";
+	static char workspace[] = "workspace";
+	static char user[] = "user";
+	GHashTable *t = g_hash_table_new(g_str_hash, g_str_equal);
+
+	(void)g_hash_table_insert(t, server, j->server);
+	if (j->user != NULL)
+		(void)g_hash_table_insert(t, user, j->user);
+	if (with_workspace && j->workspace != NULL)
+		(void)g_hash_table_insert(t, workspace, j->workspace);
+	return t;
+}
+
+static int search(struct job *j, SecretService *service,
+	SecretSearchFlags flags, GList **ret)
+{
+	g_autoptr(GHashTable) wanted = attributes(j, false);
+	g_autoptr(GError) error = NULL;
+
+	*ret = secret_service_search_sync(service, &schema, wanted,
+		SECRET_SEARCH_ALL | flags, j->cancel, &error);
+	return error == NULL
+		       ? 0
+		       : fail(j, -ENOENT, "the keyring does not search", error);
+}
+
+static int take_value(SecretItem *item, struct secret **ret)
+{
+	SecretValue *value = secret_item_get_secret(item);
+	const char *text;
+	gsize length = 0;
+
+	if (value == NULL)
+		return -ENOENT;
+	text = secret_value_get(value, &length);
+	*ret = secret_new(text, length);
+	secret_value_unref(value);
+	return *ret == NULL ? -EINVAL : 0;
+}
+
+static int find(struct job *j, SecretService *service)
+{
+	SecretItem *newest = NULL;
+	bool is_locked = false;
+	GList *items = NULL;
+	int rc = search(j, service, SECRET_SEARCH_LOAD_SECRETS, &items);
+
+	for (GList *i = items; i != NULL; i = i->next) {
+		if (secret_item_get_locked(i->data))
+			is_locked = true;
+		else if (newest == NULL ||
+			 secret_item_get_modified(i->data) >
+				 secret_item_get_modified(newest))
+			newest = i->data;
+	}
+	if (rc == 0)
+		rc = newest == NULL ? -ENOENT : take_value(newest, &j->found);
+	if (rc == -ENOENT && is_locked)
+		(void)fail(j, rc,
+			"the keyring has one but is locked; unlock it", NULL);
+	free_items(items);
+	return rc;
+}
+
+static int forget(struct job *j, SecretService *service)
+{
+	GList *items = NULL;
+	int rc = search(j, service, SECRET_SEARCH_NONE, &items);
+
+	for (GList *i = items; rc == 0 && i != NULL; i = i->next) {
+		g_autoptr(GError) error = NULL;
+
+		if (secret_item_get_locked(i->data))
+			rc = fail(j, -EACCES,
+				"the keyring is locked; unlock it", NULL);
+		else if (secret_item_delete_sync(i->data, j->cancel, &error))
+			j->count++;
+		else
+			rc = fail(j, -EIO, "the keyring keeps it", error);
+	}
+	free_items(items);
+	return rc;
+}
+
+/* --- storing -------------------------------------------------------------- */
+
+static int unlock(
+	struct job *j, SecretService *service, SecretCollection *collection)
+{
+	g_autoptr(GError) error = NULL;
+	GList *one = g_list_append(NULL, collection);
+	GList *unlocked = NULL;
+
+	if (j->may_ask)
+		(void)secret_service_unlock_sync(
+			service, one, j->cancel, &unlocked, &error);
+	g_list_free(one);
+	if (unlocked == NULL)
+		return fail(
+			j, -EACCES, "the keyring is locked; unlock it", error);
+	free_items(unlocked);
+	return 0;
+}
+
+/* What would be made by storing is a person's to make: it asks for a password.
+ */
+static int open_collection(struct job *j, SecretService *service)
+{
+	g_autoptr(GError) error = NULL;
+	SecretCollection *collection = secret_collection_for_alias_sync(service,
+		SECRET_COLLECTION_DEFAULT, SECRET_COLLECTION_NONE, j->cancel,
+		&error);
+	int rc = 0;
+
+	if (collection == NULL)
+		return j->may_ask && error == NULL
+			       ? 0
+			       : fail(j, -ENOENT,
+					 "the keyring has no default "
+					 "collection; make one (seahorse)",
+					 error);
+	if (secret_collection_get_locked(collection))
+		rc = unlock(j, service, collection);
+	g_object_unref(collection);
+	return rc;
+}
+
+static int put(struct job *j, SecretService *service)
+{
+	g_autoptr(GHashTable) all = attributes(j, true);
+	g_autofree char *label = g_strdup_printf("PyCloud: %s", j->server);
+	const char *text = secret_peek(j->stored);
+	g_autoptr(GError) error = NULL;
+	SecretValue *value =
+		secret_value_new(text, (gssize)strlen(text), "text/plain");
+	bool is_stored = secret_service_store_sync(service, &schema, all,
+		SECRET_COLLECTION_DEFAULT, label, value, j->cancel, &error);
+
+	secret_value_unref(value);
+	return is_stored ? 0
+			 : fail(j, -EIO, "the keyring does not take it", error);
+}
+
+static int store(struct job *j, SecretService *service)
+{
+	int rc = open_collection(j, service);
+
+	if (rc == 0)
+		rc = forget(j, service);
+	return rc == 0 ? put(j, service) : rc;
+}
+
+/* --- jobs ----------------------------------------------------------------- */
+
+static void *job_thread(void *arg)
+{
+	struct job *j = arg;
+	SecretService *service = NULL;
+	int rc = open_service(j, &service);
+
+	if (rc == 0)
+		rc = j->work(j, service);
+	g_clear_object(&service);
+	mutex_lock(&j->lock);
+	j->is_done = true;
+	j->rc = rc;
+	waitlist_wake(&j->waiters);
+	mutex_unlock(&j->lock);
+	job_unref(j);
+	return NULL;
+}
+
+static int job_wait(
+	struct job *j, const struct cancel *cancel, int64_t limit_ms)
+{
+	int64_t end = clock_now_ms() + limit_ms;
+	int rc = 0;
+
+	mutex_lock(&j->lock);
+	while (!j->is_done && rc == 0)
+		rc = waitlist_wait(&j->waiters, &j->lock, cancel,
+			MAX(end - clock_now_ms(), 0));
+	if (j->is_done)
+		rc = j->rc;
+	mutex_unlock(&j->lock);
+	return rc;
+}
+
+/* The thread, and those that it starts, leave our signals to us. */
+static int start_thread(struct job *j)
+{
+	pthread_t thread;
+	sigset_t before;
+	sigset_t all;
+	int error;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&thread, NULL, job_thread, j);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error == 0)
+		(void)pthread_detach(thread);
+	return -error;
+}
+
+/* Afterwards j->found and the like are the caller's to look at, unless it is
+ * -EINTR or -ETIMEDOUT: the thread may be at work still. */
+static int job_run(struct job *j, const struct cancel *cancel, int64_t limit_ms)
+{
+	int rc;
+
+	(void)atomic_fetch_add(&j->refs, 1);
+	if (start_thread(j) < 0) {
+		job_unref(j); /* the thread's */
+		return -ETIMEDOUT;
+	}
+	rc = job_wait(j, cancel, limit_ms);
+	g_cancellable_cancel(j->cancel);
+	return rc;
+}
+
+static int conclude(struct job *j, int rc, char **ret_why)
+{
+	if (rc == -ETIMEDOUT)
+		*ret_why = g_strdup("the keyring does not answer; is it "
+				    "waiting for its password?");
+	else if (rc != 0 && rc != -EINTR)
+		*ret_why = g_steal_pointer(&j->why);
+	return rc;
+}
+
+int keyring_find(const struct keyring_key *key, const struct cancel *cancel,
+	struct secret **ret, char **ret_why)
+{
+	struct job *j;
+	int rc;
+
+	*ret_why = NULL;
+	if (!keyring_may_be_there())
+		return -ENOENT;
+	j = job_new(key, find);
+	rc = conclude(j, job_run(j, cancel, KEYRING_TIMEOUT_MS), ret_why);
+	if (rc == 0)
+		*ret = g_steal_pointer(&j->found);
+	if (rc == -ENOENT && j->is_absent)
+		g_clear_pointer(ret_why, g_free);
+	job_unref(j);
+	return rc == -ETIMEDOUT ? -ENOENT : rc;
+}
+
+static bool has_display(void)
+{
+	return g_getenv("DISPLAY") != NULL ||
+	       g_getenv("WAYLAND_DISPLAY") != NULL;
+}
+
+static int change(struct job *j, const struct cancel *cancel, char **ret_why)
+{
+	*ret_why = NULL;
+	if (!keyring_may_be_there()) {
+		*ret_why = g_strdup("there is no session bus");
+		return -ENOENT;
+	}
+	return conclude(j,
+		job_run(j, cancel,
+			j->may_ask ? KEYRING_PERSON_MS : KEYRING_STORE_MS),
+		ret_why);
+}
+
+int keyring_store(const struct keyring_key *key, struct secret *secret,
+	const struct cancel *cancel, char **ret_why)
+{
+	struct job *j = job_new(key, store);
+	int rc;
+
+	j->stored = secret_ref(secret);
+	j->may_ask = has_display();
+	rc = change(j, cancel, ret_why);
+	job_unref(j);
+	return rc;
+}
+
+int keyring_forget(const struct keyring_key *key, const struct cancel *cancel,
+	unsigned *ret_count, char **ret_why)
+{
+	struct job *j = job_new(key, forget);
+	int rc = change(j, cancel, ret_why);
+
+	*ret_count = rc == 0 ? j->count : 0;
+	job_unref(j);
+	return rc;
+}

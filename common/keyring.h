@@ -1,0 +1,49 @@
+/*
+ * keyring.h - the desktop's keyring, where people's tokens are kept.
+ *
+ * Spoken to by D-Bus (the Secret Service, libsecret's schema
+ * "org.pycloud.Token": server, workspace, user). An item is found by its server
+ * and user; the workspace is for people who look at their keyring.
+ *
+ * What answers there may hang: a keyring that waits for somebody's password, a
+ * bus of a session that is gone. So each call works in a thread that may be
+ * left behind, and is bounded by a limit of limits.h and by the cancel token. A
+ * bus is used where there is one (DBUS_SESSION_BUS_ADDRESS, or
+ * $XDG_RUNTIME_DIR/bus) and never started, nor a program as the way to it. A
+ * mount does not die with its bus, and asks the next one when it must.
+ *
+ * Threads: any. It may start threads, so a daemon calls it after its last fork.
+ */
+#ifndef PYCLOUD_KEYRING_H
+#define PYCLOUD_KEYRING_H
+
+#include "cancel.h"
+#include "secret.h"
+
+struct keyring_key {
+	const char *server;    /* the base URL, without secrets */
+	const char *workspace; /* NULL: none; not searched for */
+	const char *user;      /* NULL: any, or none */
+};
+
+/* The newest that fits. Never asks a person for anything. -ENOENT: there is
+ * none, or no keyring, with *ret_why NULL; with a clause for people (g_free)
+ * where the keyring is locked or does not answer, which may be why. -EINVAL:
+ * what is there cannot be a token. -EINTR. */
+int keyring_find(const struct keyring_key *, const struct cancel *,
+	struct secret **ret, char **ret_why);
+
+/* In place of all others of this server and user. Where there is a display, a
+ * person may be asked to unlock the keyring. -EACCES, -ENOENT, -ETIMEDOUT, -EIO
+ * with a clause in *ret_why (g_free); -EINTR. */
+int keyring_store(const struct keyring_key *, struct secret *,
+	const struct cancel *, char **ret_why);
+
+/* Removes them; how many there were. As above. */
+int keyring_forget(const struct keyring_key *, const struct cancel *,
+	unsigned *ret_count, char **ret_why);
+
+/* There is a bus, so there may be a keyring. */
+bool keyring_may_be_there(void);
+
+#endif

@@ -1,0 +1,76 @@
+/* token_trial.c - see token_trial.h. */
+#include "config.h"
+
+#include "token_trial.h"
+
+#include "endpoint.h"
+#include "http_client.h"
+#include "http_errno.h"
+#include "limits.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int ask(struct http_pool *pool, const struct token_place *place,
+	const struct cancel *cancel, int64_t left_ms)
+{
+	struct http_call call = { .request = HTTP_REQUEST_INIT,
+		.is_idempotent = true,
+		.tries_max = 2 };
+	struct http_response r;
+	int rc;
+
+	call.request.method = "GET";
+	call.request.target = place->target;
+	call.request.body_max = HTTP_BODY_MAX_DEFAULT;
+	call.request.timeout_ms = (int)left_ms;
+	http_response_init(&r);
+	(void)http_client_call(pool, &call, cancel, &r);
+	rc = http_errno(HTTP_OP_STAT, &r, NULL);
+	/* A page says nothing of who we are: something else answers. */
+	if (rc == 0 && r.is_html)
+		rc = -EPROTO;
+	http_response_clear(&r);
+	return rc;
+}
+
+int token_trial(const struct token_place *place, struct secret *token,
+	const struct cancel *cancel, int64_t end_ms)
+{
+	const struct endpoint_params params = {
+		.base_url = place->base_url,
+		.token = token,
+		.ca_file = place->ca_file,
+		.is_insecure = place->is_insecure,
+	};
+	int64_t left = CLAMP(end_ms - clock_now_ms(), 1, TOKEN_TRIAL_MS);
+	struct endpoint *endpoint;
+	struct http_pool *pool;
+	int rc = endpoint_new(&params, &endpoint);
+
+	if (rc < 0)
+		return rc;
+	rc = http_pool_new(endpoint, &pool);
+	if (rc == 0) {
+		rc = ask(pool, place, cancel, left);
+		http_pool_free(pool);
+	}
+	endpoint_unref(endpoint);
+	return rc;
+}
+
+/* The contents API's own words for a file that its user may not touch. */
+static bool is_about_a_file(const struct http_response *r)
+{
+	return r->body != NULL &&
+	       strstr(r->body->str, "Permission denied") != NULL;
+}
+
+bool token_may_be_refused(const struct http_response *r)
+{
+	if (r->error != 0)
+		return false;
+	if (r->status / 100 == 3)
+		return http_errno(HTTP_OP_STAT, r, NULL) == -EACCES;
+	return r->status == 401 || (r->status == 403 && !is_about_a_file(r));
+}
