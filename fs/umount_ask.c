@@ -119,10 +119,21 @@ static void become(const struct umount_entry *e, struct umount_answer *a)
 		a->error = -errno;
 }
 
+/* One that hangs in the kernel keeps what it has open: who reads our output
+ * to its end must not wait for it. */
+static void leave_output(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int i = 0; i <= STDERR_FILENO; i++)
+		(void)(null < 0 ? close(i) : dup2(null, i));
+}
+
 static _Noreturn void be_child(const struct umount_entry *e, int fd)
 {
 	struct umount_answer a = { .note_fd = -1 };
 
+	leave_output();
 	become(e, &a);
 	if (a.error == 0)
 		ask(e->point, &a);

@@ -9,6 +9,7 @@ import pytest
 
 from conftest import mount_server
 from harness import LIMIT, is_alive, is_mounted, wait_until
+from mute import Mute
 
 USAGE = 1
 INTERRUPTED = 8
@@ -154,6 +155,21 @@ def test_daemon_that_does_not_answer_holds_nobody_up(mounter, server):
         os.kill(mount.pid, signal.SIGCONT)
     assert_says(result, KEPT, "did not answer")
     assert not is_mounted(mount.directory)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount(2)")
+def test_who_reads_our_output_waits_for_no_child(build, tmp_path):
+    """What asks the daemon may hang in the kernel for as long as that."""
+    mute = Mute(tmp_path)
+    try:
+        result = subprocess.run(
+            [str(build / "fs" / "umount.pycloud"), str(tmp_path)],
+            capture_output=True, text=True, timeout=LIMIT, check=False)
+        assert mute.taken.is_set()
+        assert_says(result, KEPT, "did not answer")
+        assert not is_mounted(tmp_path)
+    finally:
+        mute.end()
 
 
 def test_stale_mount_is_just_detached(mounter, server):
