@@ -27,7 +27,7 @@ print("ready", flush=True)
 while sys.argv[1] != "stubborn":
     signal.pause()
 while True:
-    print("DBG", signal.Signals(signal.sigwait(numbers)).name, flush=True)
+    print(signal.Signals(signal.sigwait(numbers)).name, flush=True)
 """
 
 
