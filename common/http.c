@@ -205,7 +205,7 @@ static void set_request(struct exchange *x, struct curl_slist *lines)
 
 static int conclude(struct exchange *x, CURLcode code)
 {
-	const struct http_response *r = x->response;
+	struct http_response *r = x->response;
 
 	if (x->error != 0)
 		return x->error;
@@ -218,6 +218,7 @@ static int conclude(struct exchange *x, CURLcode code)
 		return 0;
 	if (code == CURLE_OK && r->status == 0)
 		return -EPROTO;
+	r->detail = code == CURLE_OK ? NULL : curl_easy_strerror(code);
 	return http_conn_errno(x->conn, code);
 }
 
@@ -265,6 +266,14 @@ static int run(struct exchange *x, const struct cancel *cancel)
 	http_lines_free(lines);
 	count(x, x->response->may_have_acted);
 	return rc;
+}
+
+char *http_library_version(void)
+{
+	const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+
+	return g_strdup_printf("%s %s", curl->version,
+		curl->ssl_version != NULL ? curl->ssl_version : "without TLS");
 }
 
 int http_exchange(struct http_conn *conn, const struct http_request *request,

@@ -65,6 +65,9 @@ struct http_response {
 	 * -ECONNRESET (cut, or shorter than promised), -ETIMEDOUT, -EINTR,
 	 * -EPROTO (TLS, not HTTP), -EFBIG, or what a source or sink returned. */
 	int error;
+	/* What the library calls that error, for people; NULL: nothing.
+	 * Constant. */
+	const char *detail;
 	int status; /* 0 when no status line arrived */
 	/* False: the server surely did not act on the request (no byte of it
 	 * has left). True: it may have. */
@@ -75,6 +78,7 @@ struct http_response {
 	int64_t range_last;
 	int64_t range_total;
 	time_t last_modified;	/* 0: not said */
+	time_t date;		/* by the server's clock; 0: not said */
 	int64_t retry_after_ms; /* -1: not said */
 	bool is_html;		/* Content-Type: text/html */
 	bool has_server;	/* a Server header: every Jupyter sends one */
@@ -91,5 +95,8 @@ void http_response_clear(struct http_response *);
 /* Fills *response (initialised by the caller) and returns response->error. */
 int http_exchange(struct http_conn *, const struct http_request *,
 	const struct cancel *, struct http_response *response);
+
+/* "7.88.1 OpenSSL/3.0.11": of the library behind all this; g_free. */
+char *http_library_version(void);
 
 #endif

@@ -125,6 +125,8 @@ static void parse_field(struct http_response *r, const char *name,
 		parse_content_range(r, value);
 	} else if (g_ascii_strcasecmp(name, "last-modified") == 0) {
 		r->last_modified = http_header_date(value);
+	} else if (g_ascii_strcasecmp(name, "date") == 0) {
+		r->date = http_header_date(value);
 	} else if (g_ascii_strcasecmp(name, "retry-after") == 0) {
 		parse_retry_after(r, value, now);
 	} else if (g_ascii_strcasecmp(name, "content-type") == 0) {
@@ -158,6 +160,7 @@ static void forget_fields(struct http_response *r)
 	r->range_last = -1;
 	r->range_total = -1;
 	r->last_modified = 0;
+	r->date = 0;
 	r->retry_after_ms = -1;
 	r->is_html = false;
 	r->has_server = false;

@@ -86,7 +86,8 @@ static const char *read_path(
 			continue;
 		g_string_append_printf(base, "/%s", *at);
 		if (!hub_is_url_path(strrchr(base->str, '/')))
-			return "the path of the hub's URL is none";
+			return "the path of the hub's URL cannot be one; copy "
+			       "the address from the browser";
 	}
 	return NULL;
 }

@@ -297,7 +297,9 @@ static int load_place(const struct kubeconfig_files *f,
 	if (rc == 0 && p->namespace == NULL)
 		p->namespace = g_strdup("default");
 	if (rc == 0 && !is_label(p->namespace)) {
-		*ret_why = g_strdup("This pod's namespace is none.");
+		*ret_why =
+			g_strdup("This pod's namespace cannot be one; name it "
+				 "with -o namespace=NAME.");
 		rc = -EINVAL;
 	}
 	return rc;

@@ -83,7 +83,9 @@ static int make_endpoint(struct hub_provider *w, struct secret *token,
 		return 0;
 	}
 	route_free(g_steal_pointer(&w->route));
-	*ret_why = g_strdup("The URL of the hub's server cannot be used.");
+	*ret_why = g_strdup("The hub says where its server is in a way "
+			    "that cannot be used; mount the server by "
+			    "its own URL.");
 	return rc;
 }
 

@@ -14,7 +14,11 @@
 static void add_line(
 	GString *text, const char *left, int column, const char *help)
 {
-	g_string_append_printf(text, "%-*s%s\n", column, left, help);
+	if (strlen(left) < (size_t)column)
+		g_string_append_printf(text, "%-*s%s\n", column, left, help);
+	else
+		g_string_append_printf(
+			text, "%s\n%*s%s\n", left, column, "", help);
 }
 
 static const char *operand(const struct command_row *row)

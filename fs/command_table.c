@@ -61,6 +61,11 @@ const struct command_row command_table[] = {
 		"NAME", "workspace",
 		"json " WHERE,
 		"say how it is, and why it is not ready" },
+
+	{ "doctor", "pycloud-doctor", COMMANDS_OF_COMPUTER,
+		"[WORKSPACE|URL|DIR]", "workspace directory",
+		"run json quiet bundle options",
+		"look at all that a mount needs, and say what to do" },
 };
 
 static const struct command_option option_rows[] = {
@@ -107,6 +112,15 @@ static const struct command_option option_rows[] = {
 		"which namespace of it" },
 	{ "kubeconfig", '\0', "FILE", "file",
 		"where clusters are described" },
+
+	{ "run", '\0', NULL, NULL,
+		"also start a kernel and upload a file" },
+	{ "quiet", 'q', NULL, NULL,
+		"show only what is not well" },
+	{ "bundle", '\0', "FILE", "file",
+		"write a report without secrets" },
+	{ "options", 'o', "OPTIONS", NULL,
+		"as for mount.pycloud" },
 };
 
 static const struct command_option help_row = {
@@ -130,6 +144,8 @@ const char *command_section_title(enum command_section section)
 	static const char *const titles[COMMAND_SECTIONS] = {
 		[COMMANDS_OF_RUNS] = "In a mounted workspace",
 		[COMMANDS_OF_CLUSTERS] = "Workspaces in a Kubernetes cluster",
+		[COMMANDS_OF_COMPUTER] =
+			"This computer, and the way to a server",
 	};
 
 	return section < COMMAND_SECTIONS ? titles[section] : NULL;

@@ -254,7 +254,9 @@ static int kube_prove_empty(void *arg, const char *name,
 	int rc;
 
 	if (directory == NULL) {
-		*ret_why = g_strdup("no temporary directory can be made");
+		*ret_why = g_strdup(
+			"no temporary directory can be made; make room "
+			"in /tmp, or set TMPDIR");
 		return -EIO;
 	}
 	rc = start_child(

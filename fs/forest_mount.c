@@ -283,7 +283,8 @@ static int serve(struct forest_mount *m)
 	hear_signals(m);
 	service_notify_stopping(DRAIN_MS + FOREST_CHILD_MS + STOP_MARGIN_MS);
 	if (!forest_end(m->forest, DRAIN_MS + FOREST_CHILD_MS))
-		log_warning("a workspace's mount has not ended yet");
+		log_warning("a workspace's mount has not ended yet; it goes "
+			    "on uploading by itself");
 	end_loop(m);
 	return 0;
 }

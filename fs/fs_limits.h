@@ -180,4 +180,30 @@
 /* A line of what such a process says. */
 #define FOREST_LINE_MAX 4096
 
+/* pycloud doctor: how long each of its checks may take. A workspace's has a
+ * program that gives credentials, a start of a server on this computer, and
+ * some fifteen requests in it. */
+#define DOCTOR_QUICK_MS	 6000
+#define DOCTOR_DISK_MS	 15000
+#define DOCTOR_REACH_MS	 25000
+#define DOCTOR_TARGET_MS 180000
+/* A request of its, and a connection. */
+#define DOCTOR_CALL_MS	  10000
+#define DOCTOR_CONNECT_MS 5000
+/* A kernel, until it answers. */
+#define DOCTOR_KERNEL_MS 30000
+/* What a check says without ending a line, a log's and a file's text among it;
+ * and how much of such a text is taken. */
+#define DOCTOR_HEARD_MAX (1024 * 1024)
+#define DOCTOR_TEXT_MAX	 (64 * 1024)
+/* Workspaces that were mounted here once, of which the state is looked at. */
+#define DOCTOR_STATES_MAX 200
+/* Lines of the log. */
+#define DOCTOR_LOG_LINES 100
+/* What is too little room on the disk to work with, and what soon will be. */
+#define DOCTOR_BYTES_LEAST (16 * 1024 * 1024)
+#define DOCTOR_BYTES_FEW   (512 * 1024 * 1024)
+/* A clock that is so far from the server's makes `make` and rsync err. */
+#define DOCTOR_CLOCK_SECONDS 5
+
 #endif

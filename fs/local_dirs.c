@@ -190,9 +190,14 @@ static int open_own_cache(
 	return rc;
 }
 
+char *local_dirs_cache_base(void)
+{
+	return place("XDG_CACHE_HOME", ".cache", NULL);
+}
+
 static int open_cache(struct local_dirs *d, const char *id, char **ret_why)
 {
-	g_autofree char *base = place("XDG_CACHE_HOME", ".cache", NULL);
+	g_autofree char *base = local_dirs_cache_base();
 	int rc;
 
 	d->cache_path = g_build_filename(base, id, NULL);
@@ -219,6 +224,13 @@ static int open_below(
 char *local_dirs_state_path(const char *id)
 {
 	return place("XDG_STATE_HOME", ".local/state", id);
+}
+
+char *local_dirs_state_base(void)
+{
+	g_autofree char *below = local_dirs_state_path("id");
+
+	return g_path_get_dirname(below);
 }
 
 int local_dirs_open(struct local_dirs *d, const char *workspace, char **ret_why)

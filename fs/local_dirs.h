@@ -43,6 +43,10 @@ char *local_dirs_id(const char *workspace);
 /* The state directory of that id, which need not be there; g_free. */
 char *local_dirs_state_path(const char *id);
 
+/* Where those of all workspaces stand; g_free. */
+char *local_dirs_state_base(void);
+char *local_dirs_cache_base(void);
+
 /* 0, or -errno with a sentence in *ret_why (g_free). */
 int local_dirs_open(struct local_dirs *, const char *workspace, char **ret_why);
 void local_dirs_close(struct local_dirs *);

@@ -82,6 +82,10 @@ struct mount {
 	struct progress progress;
 };
 
+#define NO_THREAD                                                          \
+	"cannot start a thread; end some programs, or raise the limit of " \
+	"processes (ulimit -u)"
+
 /* --- signals -------------------------------------------------------------- */
 
 static _Atomic(struct fuse_session *) signalled_session;
@@ -164,7 +168,7 @@ static int start_attendant(struct mount *m)
 
 	m->has_attendant = error == 0;
 	if (error != 0)
-		m->why = g_strdup("cannot start a thread");
+		m->why = g_strdup(NO_THREAD);
 	return -error;
 }
 
@@ -529,7 +533,9 @@ static int mount_session(struct mount *m)
 
 	m->fuse = new_fuse_session(m);
 	if (m->fuse == NULL) {
-		m->why = g_strdup("libfuse refuses the mount options");
+		m->why = g_strdup("libfuse refuses the mount options, for the "
+				  "reason above; allow_other and allow_root "
+				  "exclude each other");
 		return -EINVAL;
 	}
 	if (fuse_session_mount(m->fuse, m->options.directory) != 0) {
@@ -549,7 +555,7 @@ static int mount_session(struct mount *m)
 	m->mount_id = mountinfo_id(m->options.directory);
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
 	if (rc < 0) {
-		m->why = g_strdup("cannot start a thread");
+		m->why = g_strdup(NO_THREAD);
 		return rc;
 	}
 	m->session->notifier = m->notifier;
@@ -752,7 +758,10 @@ int main(int argc, char **argv)
 	service_notify_open(m.options.is_foreground || m.options.is_debug);
 	if (!daemonise_fork(&m.daemonise,
 		    m.options.is_foreground || m.options.is_debug)) {
-		(void)usage_error(&m, g_strdup("cannot fork"));
+		(void)usage_error(
+			&m, g_strdup("cannot start a process; end some "
+				     "programs, or raise the limit of "
+				     "processes (ulimit -u)"));
 		return MOUNT_SYSTEM;
 	}
 	if (forest_mount_is_meant(m.options.spec))

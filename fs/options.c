@@ -217,7 +217,7 @@ static void blot(char *from, const char *to)
 
 /* Blots what follows each "token=", and what stands before the last '@' of a
  * URL's host. */
-static void blot_secrets(char *arg)
+void options_blot(char *arg)
 {
 	char *host = strstr(arg, "://");
 	char *p = arg;
@@ -360,7 +360,7 @@ bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
 	for (int i = 0; i < argc; i++) {
 		words[i] = g_strdup(argv[i]);
 		if (i > 0)
-			blot_secrets(argv[i]);
+			options_blot(argv[i]);
 	}
 	is_good = parse_words(&words, ret, &lists, &operands, ret_why) &&
 		  (operands == NULL || ret->wants_help || ret->wants_version ||

@@ -87,6 +87,8 @@ void options_clear(struct options *);
 void options_init(struct options *);
 /* One option, as it stands between the commas of -o. False: *ret_why. */
 bool options_take(struct options *, const char *word, char **ret_why);
+/* Blots the secrets out of a word of the command line. */
+void options_blot(char *word);
 void options_print_help(void);
 
 #endif

@@ -397,6 +397,32 @@ void state_close(struct state *s)
 	g_free(s);
 }
 
+int state_examine(const char *directory)
+{
+	g_autofree char *path = g_build_filename(directory, "state.db", NULL);
+	sqlite3 *db = NULL;
+	int64_t version = 0;
+	int rc;
+
+	if (access(path, F_OK) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	rc = to_errno(db, sqlite3_open_v2(path, &db,
+				  SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+					  SQLITE_OPEN_PRIVATECACHE,
+				  NULL));
+	if (rc == 0) {
+		(void)sqlite3_extended_result_codes(db, 1);
+		(void)sqlite3_busy_timeout(db, STATE_BUSY_MS);
+		(void)sqlite3_db_config(
+			db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		rc = examine(db, &version);
+	}
+	(void)sqlite3_close(db);
+	if (rc == NEWER)
+		return -EOVERFLOW;
+	return rc > GOOD ? -EUCLEAN : rc;
+}
+
 /* --- statements ----------------------------------------------------------- */
 
 struct sql sql_open(struct state *s, const char *text)

@@ -46,6 +46,11 @@ struct state;
  * across fork(): daemonise first. */
 int state_open(const char *directory, struct state **ret, char **ret_note);
 void state_close(struct state *);
+/* Whether the state in that directory, which may be in use, can be read; nothing
+ * is made, moved or migrated. 0, also where there is none; -EUCLEAN: it is
+ * damaged, or not pycloud's; -EOVERFLOW: a newer pycloud wrote it; or why it
+ * cannot be opened. */
+int state_examine(const char *directory);
 /* All that was put is on the disk. */
 int state_sync(struct state *);
 

@@ -187,6 +187,7 @@ static void nobody_listening_means_nothing_was_done(void **state)
 	assert_int_equal(http_pool_lease(b.pool, NULL, -1, &b.conn), 0);
 	assert_int_equal(http_bench_exchange(&b), -ECONNREFUSED);
 	assert_false(b.response.may_have_acted);
+	assert_string_equal(b.response.detail, "Couldn't connect to server");
 	b.server = web_server_start(say, SAY(""));
 	http_bench_stop(&b);
 }

@@ -112,6 +112,22 @@ static void dates(void **state)
 		assert_int_equal(http_header_date(bad[i]), 0);
 }
 
+static void the_servers_clock(void **state)
+{
+	struct http_response r;
+
+	(void)state;
+	http_response_init(&r);
+	assert_int_equal(r.date, 0);
+	feed(&r, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+	assert_int_equal(r.date, NOW);
+	feed(&r, "date: soon\r\n");
+	assert_int_equal(r.date, 0);
+	feed(&r, "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
+	feed(&r, "HTTP/1.1 200 OK\r\n");
+	assert_int_equal(r.date, 0);
+}
+
 static void a_status_line_starts_afresh(void **state)
 {
 	struct http_response r;
@@ -140,6 +156,7 @@ int main(void)
 		cmocka_unit_test(content_ranges),
 		cmocka_unit_test(waits_asked_for),
 		cmocka_unit_test(dates),
+		cmocka_unit_test(the_servers_clock),
 		cmocka_unit_test(a_status_line_starts_afresh),
 	};
 

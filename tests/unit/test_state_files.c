@@ -500,6 +500,47 @@ static void a_refused_write_loses_nothing(void **state)
 	state_close(s);
 }
 
+/* All that is there, as it is. */
+static void assert_examined(const struct scratch_place *p, int rc)
+{
+	g_autofree char *path = g_build_filename(p->path, "state.db", NULL);
+	g_autofree char *before = NULL;
+	g_autofree char *after = NULL;
+	gsize size_before = 0, size_after = 0;
+
+	(void)g_file_get_contents(path, &before, &size_before, NULL);
+	assert_int_equal(state_examine(p->path), rc);
+	(void)g_file_get_contents(path, &after, &size_after, NULL);
+	assert_int_equal(size_after, size_before);
+	if (size_before > 0)
+		assert_memory_equal(before, after, size_before);
+	assert_int_equal(asides(p), 0);
+}
+
+static void examining_changes_nothing(void **state)
+{
+	static const char junk[4096] = "this is no database, nor was it ever";
+	static const unsigned char newer[4] = { 0, 0, 1, 0 };
+	static const unsigned char foreign[4] = { 1, 2, 3, 4 };
+	struct state *s;
+
+	assert_examined(*state, 0);
+	make_state(*state, 3);
+	assert_examined(*state, 0);
+	s = open_quietly(*state);
+	assert_int_equal(put_one(s, 10), 0);
+	assert_examined(*state, 0);
+	assert_int_equal(put_one(s, 10), 0);
+	assert_int_equal(count(s), 5);
+	state_close(s);
+	write_at(*state, newer, sizeof(newer), 60);
+	assert_examined(*state, -EOVERFLOW);
+	write_at(*state, foreign, sizeof(foreign), 68);
+	assert_examined(*state, -EUCLEAN);
+	write_at(*state, junk, sizeof(junk), 0);
+	assert_examined(*state, -EUCLEAN);
+}
+
 #define case_of(f) cmocka_unit_test_setup_teardown(f, make_place, free_place)
 
 int main(void)
@@ -510,6 +551,7 @@ int main(void)
 		case_of(a_newer_state_is_kept_aside),
 		case_of(a_state_of_another_program_is_kept_aside),
 		case_of(an_empty_file_is_a_new_state),
+		case_of(examining_changes_nothing),
 		case_of(a_journal_without_its_database_is_kept_aside),
 		case_of(any_damage_of_the_header_ends_in_a_state),
 		case_of(a_state_in_use_is_not_set_aside),

@@ -1,0 +1,231 @@
+/* doctor_target.c - see doctor_target.h. */
+#include "config.h"
+
+#include "doctor_target.h"
+
+#include "client.h"
+#include "client_ask.h"
+#include "config_file.h"
+#include "fs_limits.h"
+#include "http_client.h"
+#include "hub_text.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* --- what is meant -------------------------------------------------------- */
+
+static bool is_url(const char *word)
+{
+	return strstr(word, "://") != NULL;
+}
+
+/* "/" alone means all workspaces, as for mount.pycloud. */
+static bool is_directory(const char *word)
+{
+	if (is_url(word) || strcmp(word, "/") == 0)
+		return false;
+	return word[0] == '.' || word[0] == '~' || strchr(word, '/') != NULL;
+}
+
+/* As mount.pycloud would be told it; g_free. The mount table has the bare name
+ * of a workspace of this computer, which where there is a cluster means that
+ * one's. */
+static char *spec_of(const struct client_asked *a)
+{
+	g_autofree char *endpoint = client_text_value(a->status, "endpoint");
+	g_autofree char *context = client_text_value(a->status, "context");
+	bool is_local = context == NULL &&
+			g_strcmp0(endpoint, "http://localhost") == 0 &&
+			config_file_bare_name(a->name) == a->name;
+
+	return g_strconcat(is_local ? "local:" : "", a->name, NULL);
+}
+
+/* What is mounted there (g_free), or NULL. */
+static char *mounted_at(const char *directory, char **ret_why)
+{
+	g_autofree char *root = client_ask_root(directory, ret_why);
+	GPtrArray *mounts;
+	char *name = NULL;
+
+	if (root == NULL)
+		return NULL;
+	mounts = client_ask_mounts(root);
+	if (mounts->len > 0)
+		name = spec_of(mounts->pdata[0]);
+	g_ptr_array_unref(mounts);
+	if (name == NULL)
+		*ret_why = g_strdup_printf(
+			"%s was unmounted a moment ago; mount it again", root);
+	return name;
+}
+
+static bool take_lists(struct options *o, char **lists, char **ret_why)
+{
+	for (; lists != NULL && *lists != NULL; lists++) {
+		g_auto(GStrv) words = g_strsplit(*lists, ",", -1);
+
+		for (char **word = words; *word != NULL; word++)
+			if (!options_take(o, *word, ret_why))
+				return false;
+	}
+	return true;
+}
+
+/* As mount.pycloud has it: files first, the command line over them. */
+static bool take_options(
+	struct doctor_place *place, char **lists, char **ret_why)
+{
+	struct config_file *config = config_file_new();
+	struct options early;
+	bool is_good;
+
+	options_init(&early);
+	is_good = take_lists(&early, lists, ret_why) &&
+		  config_file_read_all(config, &early, place->spec, ret_why) &&
+		  config_file_apply(config, &place->options, ret_why) &&
+		  take_lists(&place->options, lists, ret_why);
+	if (is_good && config_file_url(config) != NULL) {
+		g_free(place->spec);
+		place->spec = g_strdup(config_file_url(config));
+	}
+	options_clear(&early);
+	config_file_free(config);
+	return is_good;
+}
+
+int doctor_place_resolve(
+	const struct doctor_probe *p, struct doctor_place *ret, char **ret_why)
+{
+	const char *word = p->options->target;
+
+	*ret = (struct doctor_place){ 0 };
+	options_init(&ret->options);
+	ret->spec =
+		is_directory(word) ? mounted_at(word, ret_why) : g_strdup(word);
+	if (ret->spec == NULL)
+		return -ENOENT;
+	if (!take_options(ret, p->options->lists, ret_why))
+		return -EINVAL;
+	ret->wishes = (struct workspace_options){
+		.ca_file = ret->options.ca_file,
+		.is_insecure = ret->options.is_insecure,
+		.kubeconfig = ret->options.kubeconfig,
+		.context = ret->options.context,
+		.namespace = ret->options.namespace,
+		.url = ret->options.url,
+		.is_portforwarded = ret->options.is_portforwarded,
+		.start = WORKSPACE_START_NEVER,
+		.start_timeout_ms = DOCTOR_CALL_MS,
+	};
+	return 0;
+}
+
+void doctor_place_clear(struct doctor_place *place)
+{
+	if (place->spec != NULL)
+		explicit_bzero(place->spec, strlen(place->spec));
+	g_free(place->spec);
+	options_clear(&place->options);
+}
+
+/* --- what families share -------------------------------------------------- */
+
+struct secret *doctor_token(const struct doctor_probe *p, const char *server)
+{
+	struct secret *token = NULL;
+	int rc = secret_find(server, &token);
+
+	if (rc == -EINVAL)
+		doctor_tell(p, DOCTOR_FAILED, "token",
+			"copy it once more, without spaces and line ends",
+			"what was found for this server cannot be a token");
+	return rc == 0 ? token : NULL;
+}
+
+int doctor_get(const struct doctor_probe *p, struct http_pool *pool,
+	const char *target, int64_t first, struct http_response *r)
+{
+	struct http_call call = { .request = HTTP_REQUEST_INIT,
+		.is_idempotent = true,
+		.tries_max = 1 };
+
+	call.request.method = "GET";
+	call.request.target = target;
+	call.request.timeout_ms = DOCTOR_CALL_MS;
+	call.request.range_first = first;
+	call.request.range_last = first;
+	http_response_init(r);
+	return http_client_call(pool, &call, p->cancel, r);
+}
+
+/* --- the family ----------------------------------------------------------- */
+
+static void open_and_ask(
+	const struct doctor_probe *p, struct workspace *w, bool has_token)
+{
+	struct endpoint *endpoint = NULL;
+	g_autofree char *why = NULL;
+
+	if (workspace_open(w, p->cancel, &endpoint, &why) < 0) {
+		doctor_tell(p, DOCTOR_FAILED, "workspace", NULL, "%s", why);
+		return;
+	}
+	doctor_server(p, endpoint, has_token);
+	endpoint_unref(endpoint);
+}
+
+/* Whether a token will be sent, for the sentence about its refusal. */
+static bool has_token(const struct doctor_probe *p,
+	const struct doctor_place *place, const char *name)
+{
+	struct secret *token = NULL;
+	bool is_there = strstr(place->spec, "token=") != NULL;
+
+	if (!is_there)
+		token = doctor_token(p, name);
+	is_there = is_there || token != NULL;
+	secret_unref(token);
+	return is_there;
+}
+
+static void ask(const struct doctor_probe *p, const struct doctor_place *place,
+	struct workspace *w)
+{
+	if (hub_is_spec(place->spec)) {
+		if (doctor_hub(p, place))
+			open_and_ask(p, w, true);
+	} else if (is_url(place->spec)) {
+		open_and_ask(p, w, has_token(p, place, w->name));
+	} else if (w->identity != NULL) {
+		/* Only a cluster's workspace is more than its name says. */
+		if (doctor_cluster(p, place, w->name))
+			open_and_ask(p, w, true);
+	} else {
+		doctor_tell(p, DOCTOR_OK, "workspace", NULL,
+			"%s is one of this computer, with a Jupyter server of "
+			"its own",
+			w->name);
+		open_and_ask(p, w, true);
+	}
+}
+
+void doctor_target(const struct doctor_probe *p)
+{
+	struct doctor_place place;
+	struct workspace *w = NULL;
+	g_autofree char *why = NULL;
+	int rc = doctor_place_resolve(p, &place, &why);
+
+	if (rc == 0 && strcmp(place.spec, "/") == 0)
+		(void)doctor_cluster(p, &place, NULL);
+	else if (rc == 0)
+		rc = workspace_parse(place.spec, &place.wishes, &w, &why);
+	if (rc < 0)
+		doctor_tell(p, DOCTOR_FAILED, "workspace", NULL, "%s", why);
+	else if (w != NULL)
+		ask(p, &place, w);
+	workspace_free(w);
+	doctor_place_clear(&place);
+}

@@ -1,0 +1,48 @@
+/*
+ * doctor_target.h - the workspace that `pycloud doctor` was asked about, and
+ * what its families share.
+ *
+ * Private to doctor_*.c. Each family runs in a process of its own, so each
+ * resolves the name anew; what is wrong with it is told once, by doctor_target().
+ */
+#ifndef PYCLOUD_DOCTOR_TARGET_H
+#define PYCLOUD_DOCTOR_TARGET_H
+
+#include "doctor.h"
+#include "http_pool.h"
+#include "options.h"
+#include "workspace.h"
+
+struct doctor_place {
+	struct options options; /* the files', and -o over them */
+	char *spec; /* what is mounted; may hold a token: never shown */
+	struct workspace_options wishes; /* nothing is started by them */
+};
+
+/* 0, or -errno with a sentence in *ret_why (g_free). doctor_place_clear() in
+ * either case. Not for a process with threads. */
+int doctor_place_resolve(
+	const struct doctor_probe *, struct doctor_place *ret, char **ret_why);
+void doctor_place_clear(struct doctor_place *);
+
+/* Whether a token for the server can be found, wherever tokens are kept:
+ * *ret (NULL: none). Tells, where what was found cannot be one. */
+struct secret *doctor_token(const struct doctor_probe *, const char *server);
+
+/* One GET, once, within DOCTOR_CALL_MS. first >= 0: of that one byte. As
+ * http_exchange(); http_response_clear() in either case. */
+int doctor_get(const struct doctor_probe *, struct http_pool *,
+	const char *target, int64_t first, struct http_response *);
+
+/* doctor_server.c: the Jupyter server there. */
+void doctor_server(
+	const struct doctor_probe *, struct endpoint *, bool has_token);
+/* doctor_work.c: what its Python and its disk can do. */
+void doctor_work(const struct doctor_probe *, struct http_pool *);
+/* doctor_cluster.c, doctor_hub.c: false: there is nothing behind it that could
+ * be asked, and it was told why. `name` NULL: the namespace alone. */
+bool doctor_cluster(const struct doctor_probe *, const struct doctor_place *,
+	const char *name);
+bool doctor_hub(const struct doctor_probe *, const struct doctor_place *);
+
+#endif
