@@ -1,10 +1,8 @@
 /*
  * client_ask.h - how the mounts of this computer are, without waiting for them.
  *
- * A mount is known by the mount table, and how it is by its .pycloud/status. Who
- * touches a mount whose daemon hangs may be kept by the kernel and not even be
- * killed; so each mount is read by a child of its own, which is left alone when
- * it does not answer in time. Nothing here waits longer than that.
+ * A mount is known by the mount table, and how it is by its .pycloud/status,
+ * read as mount_ask.h says.
  *
  * Not for a program with threads.
  */

@@ -3,115 +3,52 @@
 
 #include "client_mount.h"
 
+#include "mountinfo.h"
+
 #include <errno.h>
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MOUNTINFO "/proc/self/mountinfo"
-
-/* A line of it: the fields before " - ", and the type behind. */
-enum field {
-	FIELD_DEVICE = 2,
-	FIELD_ROOT = 3,
-	FIELD_POINT = 4,
-	FIELDS_MIN
-};
-
-struct line {
-	char *device, *root, *point; /* owned */
-	bool is_ours;
-};
-
-static bool line_read(const char *text, struct line *ret)
-{
-	g_auto(GStrv) fields = g_strsplit(text, " ", -1);
-	const char *type = strstr(text, " - ");
-
-	if (g_strv_length(fields) <= FIELDS_MIN || type == NULL)
-		return false;
-	/* Spaces, newlines and backslashes are written as \040 and so on. */
-	*ret = (struct line){
-		.device = g_strdup(fields[FIELD_DEVICE]),
-		.root = g_strcompress(fields[FIELD_ROOT]),
-		.point = g_strcompress(fields[FIELD_POINT]),
-		.is_ours =
-			g_str_has_prefix(type + strlen(" - "), "fuse.pycloud "),
-	};
-	return true;
-}
-
-static void line_clear(struct line *l)
-{
-	g_free(l->device);
-	g_free(l->root);
-	g_free(l->point);
-	*l = (struct line){ 0 };
-}
-
-static bool is_below(const char *path, const char *point)
-{
-	size_t length = strlen(point);
-
-	if (strcmp(point, "/") == 0)
-		return true;
-	return strncmp(path, point, length) == 0 &&
-	       (path[length] == '/' || path[length] == '\0');
-}
-
 /* The deepest mount point that the path is below; of two on the same place the
- * later one hides the other. */
-static bool find_deepest(char **lines, const char *path, struct line *ret)
+ * later one hides the other. NULL: none. */
+static const struct mountinfo_entry *find_deepest(
+	const GPtrArray *all, const char *path)
 {
-	struct line line;
+	const struct mountinfo_entry *found = NULL;
 
-	*ret = (struct line){ 0 };
-	for (; *lines != NULL; lines++) {
-		if (!line_read(*lines, &line))
-			continue;
-		if (is_below(path, line.point) &&
-			(ret->point == NULL ||
-				strlen(line.point) >= strlen(ret->point))) {
-			line_clear(ret);
-			*ret = line;
-		} else {
-			line_clear(&line);
-		}
-	}
-	return ret->point != NULL;
-}
+	for (guint i = 0; i < all->len; i++) {
+		const struct mountinfo_entry *e = all->pdata[i];
 
-/* Where all of that filesystem is mounted, or "". */
-static char *find_whole(char **lines, const char *device)
-{
-	char *found = g_strdup("");
-	struct line line;
-
-	for (; *lines != NULL; lines++) {
-		if (!line_read(*lines, &line))
-			continue;
-		if (strcmp(line.device, device) == 0 &&
-			strcmp(line.root, "/") == 0) {
-			g_free(found);
-			found = g_strdup(line.point);
-		}
-		line_clear(&line);
+		if (mountinfo_holds(e, path) &&
+			(found == NULL ||
+				strlen(e->point) >= strlen(found->point)))
+			found = e;
 	}
 	return found;
 }
 
+/* Where all of that filesystem is mounted, or "". */
+static const char *find_whole(const GPtrArray *all, const char *device)
+{
+	for (guint i = all->len; i-- > 0;) {
+		const struct mountinfo_entry *e = all->pdata[i];
+
+		if (strcmp(e->device, device) == 0 && strcmp(e->root, "/") == 0)
+			return e->point;
+	}
+	return "";
+}
+
 char *client_mount_root(const char *mountinfo, const char *path)
 {
-	g_auto(GStrv) lines = g_strsplit(mountinfo, "\n", -1);
-	struct line line;
-	char *root = NULL;
+	g_autoptr(GPtrArray) all = mountinfo_parse(mountinfo);
+	const struct mountinfo_entry *e = find_deepest(all, path);
 
-	if (find_deepest(lines, path, &line) && line.is_ours)
-		root = strcmp(line.root, "/") == 0
-			       ? g_strdup(line.point)
-			       : find_whole(lines, line.device);
-	line_clear(&line);
-	return root;
+	if (e == NULL || !e->is_ours)
+		return NULL;
+	return g_strdup(strcmp(e->root, "/") == 0 ? e->point
+						  : find_whole(all, e->device));
 }
 
 static char *explain(const char *directory, int error)
@@ -139,9 +76,9 @@ bool client_mount_find(
 	}
 	ret->directory = g_strdup(path);
 	free(path);
-	if (!g_file_get_contents(MOUNTINFO, &mountinfo, NULL, NULL)) {
-		*ret_why = g_strdup("cannot read " MOUNTINFO "; is /proc "
-				    "mounted?");
+	mountinfo = mountinfo_text();
+	if (mountinfo == NULL) {
+		*ret_why = g_strdup(MOUNTINFO_UNREADABLE);
 		return false;
 	}
 	ret->root = client_mount_root(mountinfo, ret->directory);

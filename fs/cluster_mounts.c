@@ -3,26 +3,14 @@
 
 #include "cluster_mounts.h"
 
-#include "cancel.h"
 #include "client.h"
+#include "mount_ask.h"
+#include "mountinfo.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <string.h>
-#include <unistd.h>
 
-#define MOUNTINFO "/proc/self/mountinfo"
 #define ANSWER_MS 1000
-/* More are not asked: each takes a thread. */
-#define ASKED_MAX 64
-
-#define FIELD_ROOT  3
-#define FIELD_POINT 4
-#define FIELDS_MIN  6
-#define SOURCE	    "pycloud:"
-#define TYPE	    " - fuse.pycloud "
 
 static void mount_free(gpointer mount)
 {
@@ -38,37 +26,26 @@ static void mount_free(gpointer mount)
 /* --- the table ------------------------------------------------------------ */
 
 /* NULL: it is none of ours, or a part of one that is bound elsewhere. */
-static struct cluster_mount *parse_line(const char *line)
+static struct cluster_mount *mount_of(const struct mountinfo_entry *e)
 {
-	const char *source = strstr(line, TYPE);
-	g_auto(GStrv) fields = NULL;
-	g_autofree char *name = NULL;
+	const char *name = mountinfo_workspace(e);
 	struct cluster_mount *m;
 
-	if (source == NULL)
+	if (name == NULL || strcmp(e->root, "/") != 0)
 		return NULL;
-	source += strlen(TYPE);
-	fields = g_strsplit(line, " ", -1);
-	if (g_strv_length(fields) < FIELDS_MIN ||
-		strcmp(fields[FIELD_ROOT], "/") != 0 ||
-		!g_str_has_prefix(source, SOURCE))
-		return NULL;
-	source += strlen(SOURCE);
-	name = g_strndup(source, strcspn(source, " "));
 	m = g_new0(struct cluster_mount, 1);
-	/* Spaces, newlines and backslashes are written as \040 and so on. */
-	m->name = g_strcompress(name);
-	m->point = g_strcompress(fields[FIELD_POINT]);
+	m->name = g_strdup(name);
+	m->point = g_strdup(e->point);
 	return m;
 }
 
 GPtrArray *cluster_mounts_parse(const char *mountinfo)
 {
 	GPtrArray *mounts = g_ptr_array_new_with_free_func(mount_free);
-	g_auto(GStrv) lines = g_strsplit(mountinfo, "\n", -1);
+	g_autoptr(GPtrArray) all = mountinfo_parse(mountinfo);
 
-	for (char **line = lines; *line != NULL; line++) {
-		struct cluster_mount *m = parse_line(*line);
+	for (guint i = 0; i < all->len; i++) {
+		struct cluster_mount *m = mount_of(all->pdata[i]);
 
 		if (m != NULL)
 			g_ptr_array_add(mounts, m);
@@ -100,82 +77,39 @@ bool cluster_mount_is(const struct cluster_mount *m, const char *name,
 
 /* --- asking --------------------------------------------------------------- */
 
-/* A thread's; what comes back through the pipe is its address. */
-struct question {
-	struct cluster_mount
-		*mount; /* of who asks; not touched by the thread */
-	int answer_fd;
-	char *path;
-	char *status; /* NULL: it cannot be read */
-};
-
-static void question_free(struct question *q)
+char *cluster_mount_status(const char *point, int *ret_fd)
 {
-	g_free(q->path);
-	g_free(q->status);
-	g_free(q);
-}
+	int rc = mount_ask_enter(point);
 
-static void *read_status(void *arg)
-{
-	struct question *q = arg;
-
-	q->status = client_text_read(q->path);
-	if (write(q->answer_fd, &q, sizeof(q)) != (ssize_t)sizeof(q))
-		question_free(q);
+	(void)ret_fd;
+	if (rc == 0)
+		return client_text_read(".pycloud/status");
+	errno = -rc;
 	return NULL;
 }
 
-static bool ask(struct cluster_mount *m, int answer_fd)
+static void take_seen(struct cluster_mount *m, const struct mount_seen *seen)
 {
-	struct question *q = g_new0(struct question, 1);
-	pthread_t thread;
-
-	q->mount = m;
-	q->answer_fd = answer_fd;
-	q->path = g_build_filename(m->point, ".pycloud", "status", NULL);
-	if (pthread_create(&thread, NULL, read_status, q) == 0) {
-		(void)pthread_detach(thread);
-		return true;
-	}
-	question_free(q);
-	return false;
+	if (seen->text != NULL)
+		cluster_mount_take(m, seen->text);
+	else if (seen->error != ETIMEDOUT)
+		m->state = CLUSTER_MOUNT_OTHER;
 }
 
-static bool take_answer(int fd, int64_t end_ms)
-{
-	struct pollfd p = { fd, POLLIN, 0 };
-	int64_t left_ms = end_ms - clock_now_ms();
-	struct question *q;
-
-	if (left_ms <= 0 || poll(&p, 1, (int)left_ms) <= 0 ||
-		read(fd, &q, sizeof(q)) != (ssize_t)sizeof(q))
-		return false;
-	if (q->status != NULL)
-		cluster_mount_take(q->mount, q->status);
-	else
-		q->mount->state = CLUSTER_MOUNT_OTHER;
-	question_free(q);
-	return true;
-}
-
-/* The pipe stays open for those that answer too late. */
 static void ask_all(const GPtrArray *mounts)
 {
-	int64_t end_ms = clock_now_ms() + ANSWER_MS;
-	guint asked = 0;
-	int fds[2];
+	const char *points[MOUNT_ASK_MAX] = { NULL };
+	struct mount_seen seen[MOUNT_ASK_MAX];
+	guint count = MIN(mounts->len, MOUNT_ASK_MAX);
 
-	if (mounts->len == 0 || pipe2(fds, O_CLOEXEC) != 0)
-		return;
-	for (guint i = 0; i < MIN(mounts->len, ASKED_MAX); i++)
-		asked += ask(mounts->pdata[i], fds[1]);
-	while (asked > 0 && take_answer(fds[0], end_ms))
-		asked--;
-	if (asked > 0)
-		return;
-	(void)close(fds[0]);
-	(void)close(fds[1]);
+	for (guint i = 0; i < count; i++)
+		points[i] =
+			((const struct cluster_mount *)mounts->pdata[i])->point;
+	mount_ask_all(cluster_mount_status, points, count, ANSWER_MS, seen);
+	for (guint i = 0; i < count; i++) {
+		take_seen(mounts->pdata[i], &seen[i]);
+		g_free(seen[i].text);
+	}
 }
 
 static void keep_named(GPtrArray *mounts, const char *name)
@@ -190,12 +124,10 @@ static void keep_named(GPtrArray *mounts, const char *name)
 
 GPtrArray *cluster_mounts_read(const char *name)
 {
-	g_autofree char *mountinfo = NULL;
-	GPtrArray *mounts;
+	g_autofree char *mountinfo = mountinfo_text();
+	GPtrArray *mounts =
+		cluster_mounts_parse(mountinfo == NULL ? "" : mountinfo);
 
-	if (!g_file_get_contents(MOUNTINFO, &mountinfo, NULL, NULL))
-		return cluster_mounts_parse("");
-	mounts = cluster_mounts_parse(mountinfo);
 	if (name != NULL)
 		keep_named(mounts, name);
 	ask_all(mounts);

@@ -2,9 +2,8 @@
  * cluster_mounts.h - where this computer has workspaces mounted.
  *
  * The mount table says where a workspace of that name is; of which cluster it
- * is, only its .pycloud/status does. That is read by a thread for each mount,
- * with one limit for all of them: a mount whose daemon hangs keeps nobody
- * waiting, and its thread ends with the program.
+ * is, only its .pycloud/status does. That is read as mount_ask.h says: a mount
+ * whose daemon hangs keeps nobody waiting.
  */
 #ifndef PYCLOUD_CLUSTER_MOUNTS_H
 #define PYCLOUD_CLUSTER_MOUNTS_H
@@ -32,6 +31,10 @@ GPtrArray *cluster_mounts_parse(const char *mountinfo);
 
 /* What one's status says. Pure. */
 void cluster_mount_take(struct cluster_mount *, const char *status);
+
+/* All of the .pycloud/status of what is mounted there (g_free), or NULL with
+ * errno: a mount_look_fn. */
+char *cluster_mount_status(const char *point, int *ret_fd);
 
 /* Those of this computer; `name` NULL: all. Blocks for at most a second. */
 GPtrArray *cluster_mounts_read(const char *name);

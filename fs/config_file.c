@@ -392,7 +392,15 @@ bool config_file_read(struct config_file *config, const char *path,
 	return is_good;
 }
 
-bool config_file_read_all(struct config_file *config, const struct options *o,
+bool config_file_read_system(struct config_file *config,
+	const struct options *o, const char *spec, char **ret_why)
+{
+	return o->config_file != NULL ||
+	       config_file_read(config, CONFIG_SYSTEM_FILE, false,
+		       config_file_bare_name(spec), o->is_sloppy, ret_why);
+}
+
+bool config_file_read_own(struct config_file *config, const struct options *o,
 	const char *spec, char **ret_why)
 {
 	const char *name = config_file_bare_name(spec);
@@ -404,10 +412,8 @@ bool config_file_read_all(struct config_file *config, const struct options *o,
 	/* Of the user that mounts, without $HOME too. */
 	user = g_build_filename(
 		g_get_user_config_dir(), "pycloud", "config", NULL);
-	return config_file_read(config, CONFIG_SYSTEM_FILE, false, name,
-		       o->is_sloppy, ret_why) &&
-	       config_file_read(
-		       config, user, false, name, o->is_sloppy, ret_why);
+	return config_file_read(
+		config, user, false, name, o->is_sloppy, ret_why);
 }
 
 bool config_file_apply(

@@ -35,9 +35,12 @@ void config_file_free(struct config_file *);
 bool config_file_read(struct config_file *, const char *path, bool must_exist,
 	const char *name, bool is_sloppy, char **ret_why);
 
-/* The files that the options mean: o->config_file, else the system's and the
- * user's. `spec` is the workspace, as it stands on the command line. */
-bool config_file_read_all(struct config_file *, const struct options *,
+/* The files that the options mean: the system's and then the user's, or
+ * o->config_file instead of both, which counts as the user's. `spec` is the
+ * workspace, as it stands on the command line. */
+bool config_file_read_system(struct config_file *, const struct options *,
+	const char *spec, char **ret_why);
+bool config_file_read_own(struct config_file *, const struct options *,
 	const char *spec, char **ret_why);
 
 /* Sets what was read. */

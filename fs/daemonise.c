@@ -30,8 +30,7 @@ static void end_signals_set(sigset_t *set)
 		(void)sigaddset(set, end_signals[i]);
 }
 
-/* The child has a session of its own, so that the terminal's Ctrl-C reaches us
- * alone. */
+/* The child may have been told by the terminal, too: once is enough for it. */
 static void pass_on(int number)
 {
 	(void)number;
@@ -126,8 +125,6 @@ bool daemonise_fork(struct daemonise *d, bool is_foreground)
 	}
 	(void)close(fds[0]);
 	d->report_fd = fds[1];
-	/* A session of its own: Ctrl-C at the terminal is not for us. */
-	(void)setsid();
 	return true;
 }
 
@@ -164,6 +161,10 @@ void daemonise_ready(struct daemonise *d)
 {
 	if (d->report_fd < 0)
 		return;
+	/* A session of its own: Ctrl-C at the terminal is not for us. Not
+	 * before the mount is there: an automount waits for everybody but the
+	 * process group that is to mount. */
+	(void)setsid();
 	/* The daemon must not keep the directory it was started in busy. */
 	if (chdir("/") < 0)
 		log_warning("cannot change to /: %s", g_strerror(errno));

@@ -3,8 +3,8 @@
 
 #include "doctor.h"
 
-#include "child.h"
 #include "doctor_target.h"
+#include "fusermount.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@ static void check_device(const struct doctor_probe *p)
 /* Root mounts without it; everybody else by it alone. */
 static void check_helper(const struct doctor_probe *p)
 {
-	g_autofree char *path = child_find_program("fusermount3");
+	const char *path = fusermount_find();
 	bool is_root = geteuid() == 0;
 	struct stat st;
 

@@ -61,18 +61,6 @@ static char *mounted_at(const char *directory, char **ret_why)
 	return name;
 }
 
-static bool take_lists(struct options *o, char **lists, char **ret_why)
-{
-	for (; lists != NULL && *lists != NULL; lists++) {
-		g_auto(GStrv) words = g_strsplit(*lists, ",", -1);
-
-		for (char **word = words; *word != NULL; word++)
-			if (!options_take(o, *word, ret_why))
-				return false;
-	}
-	return true;
-}
-
 /* As mount.pycloud has it: files first, the command line over them. */
 static bool take_options(
 	struct doctor_place *place, char **lists, char **ret_why)
@@ -82,10 +70,12 @@ static bool take_options(
 	bool is_good;
 
 	options_init(&early);
-	is_good = take_lists(&early, lists, ret_why) &&
-		  config_file_read_all(config, &early, place->spec, ret_why) &&
-		  config_file_apply(config, &place->options, ret_why) &&
-		  take_lists(&place->options, lists, ret_why);
+	is_good =
+		options_take_lists(&early, lists, ret_why) &&
+		config_file_read_system(config, &early, place->spec, ret_why) &&
+		config_file_read_own(config, &early, place->spec, ret_why) &&
+		config_file_apply(config, &place->options, ret_why) &&
+		options_take_lists(&place->options, lists, ret_why);
 	if (is_good && config_file_url(config) != NULL) {
 		g_free(place->spec);
 		place->spec = g_strdup(config_file_url(config));

@@ -4,6 +4,7 @@
 #include "forest_child.h"
 
 #include "fs_limits.h"
+#include "fusermount.h"
 #include "log.h"
 #include "mountinfo.h"
 
@@ -208,12 +209,14 @@ static void watch(struct forest_child *c, const struct cancel *cancel)
 static void run_fusermount(const char *directory)
 {
 	g_autofree char *path = g_strdup(directory);
-	char program[] = "fusermount3", flags[] = "-uzq";
-	char *argv[] = { program, flags, path, NULL };
+	const char *program = fusermount_find();
+	char name[] = "fusermount3", flags[] = "-uzq", end[] = "--";
+	char *argv[] = { name, flags, end, path, NULL };
 	int status;
 	pid_t pid;
 
-	if (posix_spawnp(&pid, program, NULL, NULL, argv, environ) == 0)
+	if (program != NULL &&
+		posix_spawn(&pid, program, NULL, NULL, argv, environ) == 0)
 		(void)waitpid(pid, &status, 0);
 }
 

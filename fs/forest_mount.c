@@ -1,7 +1,7 @@
 /*
  * forest_mount.c - see forest_mount.h.
  *
- * Threads: the main one hears the signals; libfuse's loop has one, and its
+ * Threads: the main one hears the signals, once the list is mounted; libfuse's loop has one, and its
  * workers; each mounted workspace has one (forest.h). The mounts below end
  * first, while the loop still serves: whoever unmounts them walks through it.
  */
@@ -9,6 +9,8 @@
 
 #include "forest_mount.h"
 
+#include "attendant.h"
+#include "cancel.h"
 #include "drain_note.h"
 #include "forest.h"
 #include "forest_kube.h"
@@ -31,11 +33,14 @@
 
 struct forest_mount {
 	struct options *options;
+	struct attach *attach;
 	struct forest_kube *kube;
 	struct forest *forest;
 	struct fuse_forest *adapter;
 	struct fuse_session *fuse;
-	struct drain_note note; /* for who waits for our end */
+	struct drain_note note;	    /* for who waits for our end */
+	struct cancel start;	    /* fired by SIGTERM and SIGINT */
+	struct attendant attendant; /* while it lasts */
 	pthread_t main_thread;
 	pthread_t loop;
 	atomic_bool is_over; /* the loop has ended */
@@ -48,6 +53,11 @@ bool forest_mount_is_meant(const char *spec)
 }
 
 /* --- signals -------------------------------------------------------------- */
+
+static void end_start(void *arg)
+{
+	cancel_fire(arg);
+}
 
 static void on_kick(int number)
 {
@@ -112,24 +122,11 @@ static void hear_signals(struct forest_mount *m)
 
 static int check_options(struct forest_mount *m)
 {
-	char *real;
-
-	if (m->options->url != NULL || m->options->creates) {
-		m->why = g_strdup("the options url and create are for one "
-				  "workspace; mkdir makes one here");
-		return -EINVAL;
-	}
-	/* As the kernel's table of mounts will name it. */
-	real = realpath(m->options->directory, NULL);
-	if (real == NULL) {
-		m->why = g_strdup_printf(
-			"%s: %s", m->options->directory, g_strerror(errno));
-		return -EINVAL;
-	}
-	g_free(m->options->directory);
-	m->options->directory = g_strdup(real);
-	free(real);
-	return 0;
+	if (m->options->url == NULL && !m->options->creates)
+		return 0;
+	m->why = g_strdup("the options url and create are for one workspace; "
+			  "mkdir makes one here");
+	return -EINVAL;
 }
 
 static int make_forest(struct forest_mount *m)
@@ -142,30 +139,32 @@ static int make_forest(struct forest_mount *m)
 				    2 * m->options->timeout_ms,
 		.is_read_only = m->options->is_read_only,
 	};
-	struct cancel limit;
 	int rc;
 
 	m->forest = forest_new(&params);
-	cancel_init(&limit, m->options->timeout_ms);
-	rc = forest_refresh(m->forest, &limit, &m->why);
-	cancel_fini(&limit);
+	rc = forest_refresh(m->forest, &m->start, &m->why);
+	if (rc < 0 && cancel_check(&m->start) == -EINTR) {
+		g_free(m->why);
+		m->why = g_strdup("interrupted");
+		rc = -EINTR;
+	}
 	return rc;
 }
 
 /* fusermount3, which a plain user's mounts below go through, is root. */
-static bool must_let_root_in(const struct forest_mount *m)
+static void let_root_in(struct forest_mount *m)
 {
-	return geteuid() != 0 &&
-	       strstr(m->options->fuse_options->str, ",allow_") == NULL;
+	if (geteuid() != 0 &&
+		strstr(m->options->fuse_options->str, ",allow_") == NULL)
+		g_string_append(m->options->fuse_options, ",allow_root");
 }
 
 static struct fuse_session *new_fuse_session(struct forest_mount *m)
 {
 	/* default_permissions would keep chdir(2) from being asked about. */
 	g_autofree char *options = g_strdup_printf(
-		"fsname=pycloud:/,subtype=pycloud,nosuid,nodev%s%s",
-		m->options->fuse_options->str,
-		must_let_root_in(m) ? ",allow_root" : "");
+		"fsname=pycloud:/,subtype=pycloud,nosuid,nodev%s",
+		m->options->fuse_options->str);
 	char program[] = "mount.pycloud";
 	char flag[] = "-o";
 	char *argv[] = { program, flag, options, NULL };
@@ -211,26 +210,24 @@ static int mount_forest(struct forest_mount *m)
 	};
 
 	open_note(m);
+	let_root_in(m);
 	m->adapter = fuse_forest_new(&params);
 	m->fuse = new_fuse_session(m);
-	if (m->fuse != NULL &&
-		fuse_session_mount(m->fuse, m->options->directory) == 0)
-		return 0;
-	m->why = g_strdup_printf(
-		"cannot mount on %s; is there a /dev/fuse, is fusermount3 "
-		"installed (package fuse3), %sand is the directory yours?",
-		m->options->directory,
-		geteuid() == 0 ? ""
-			       : "does /etc/fuse.conf have the line "
-				 "user_allow_other (so that fusermount3 can "
-				 "mount below it), ");
-	return -ENODEV;
+	if (m->fuse == NULL) {
+		m->why = g_strdup("libfuse refuses the mount options, for the "
+				  "reason above; allow_other and allow_root "
+				  "exclude each other");
+		return -EINVAL;
+	}
+	return attach_mount(m->attach, m->fuse, "/", false, &m->why);
 }
 
 static int start(struct forest_mount *m)
 {
 	int rc = check_options(m);
 
+	if (rc == 0)
+		rc = attendant_start(&m->attendant);
 	if (rc == 0)
 		rc = forest_kube_new(m->options, &m->kube, &m->why);
 	if (rc == 0)
@@ -291,10 +288,9 @@ static int serve(struct forest_mount *m)
 
 static void take_down(struct forest_mount *m)
 {
-	if (m->fuse != NULL) {
-		fuse_session_unmount(m->fuse);
+	attach_end(m->attach, m->fuse);
+	if (m->fuse != NULL)
 		fuse_session_destroy(m->fuse);
-	}
 	/* Whoever still looks after a mount needs them. */
 	if (m->forest == NULL || forest_end(m->forest, 0)) {
 		fuse_forest_free(m->adapter);
@@ -305,14 +301,31 @@ static void take_down(struct forest_mount *m)
 	g_free(m->why);
 }
 
-int forest_mount_run(struct options *options, struct daemonise *daemonise)
+static int exit_code(int rc)
 {
-	struct forest_mount m = { .options = options, .note = DRAIN_NOTE_INIT };
+	if (rc == -EINTR)
+		return MOUNT_INTERRUPTED;
+	return rc == -EINVAL ? MOUNT_USAGE : MOUNT_FAILED;
+}
+
+int forest_mount_run(struct options *options, struct daemonise *daemonise,
+	struct attach *attach)
+{
+	struct forest_mount m = {
+		.options = options, .attach = attach, .note = DRAIN_NOTE_INIT
+	};
+	const struct attendant_hooks hooks = { .end = end_start,
+		.arg = &m.start };
 	int code = MOUNT_OK;
 	int rc;
 
+	cancel_init(&m.start, options->timeout_ms);
+	attendant_install(&m.attendant, &hooks);
 	install_signals();
 	rc = start(&m);
+	/* What came too late for it is pending in this thread. */
+	attendant_end(&m.attendant);
+	cancel_fini(&m.start);
 	if (rc == 0) {
 		daemonise_ready(daemonise);
 		service_notify_ready();
@@ -320,8 +333,7 @@ int forest_mount_run(struct options *options, struct daemonise *daemonise)
 		if (rc < 0)
 			log_error("the mount ended: %s", g_strerror(-rc));
 	} else {
-		code = daemonise_failed(daemonise,
-			rc == -EINVAL ? MOUNT_USAGE : MOUNT_FAILED,
+		code = daemonise_failed(daemonise, exit_code(rc),
 			m.why != NULL ? m.why : g_strerror(-rc));
 	}
 	take_down(&m);

@@ -27,7 +27,9 @@ void harden_memory(void)
 	const struct rlimit none = { 0, 0 };
 
 	(void)setrlimit(RLIMIT_CORE, &none);
-#ifndef IS_SANITIZED
+#ifdef IS_SANITIZED
+	(void)prctl(PR_SET_DUMPABLE, 1); /* 0 after a change of ids */
+#else
 	(void)prctl(PR_SET_DUMPABLE, 0);
 #endif
 }

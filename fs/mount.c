@@ -7,17 +7,19 @@
  * loop calls into it.
  *
  * Threads: the main thread forked the local Jupyter server (which ends with
- * it), takes the signals that end the mount, and waits in libfuse's loop; the
- * loop's workers handle requests; the attendant waits for the other signals;
- * the notifier and the kernel channel's reader are their modules' own. All but
- * the main thread have the signals blocked.
+ * it), and waits in libfuse's loop, out of which the signals that end the mount
+ * take it; the loop's workers handle requests; the attendant waits for signals;
+ * the notifier and the kernel channel's reader are their modules' own. While
+ * threads are made all signals are blocked, and only the attendant hears them;
+ * later the main thread has those that end the mount, too.
  */
 #include "config.h"
 
+#include "attach.h"
+#include "attendant.h"
 #include "availability.h"
 #include "contents.h"
 #include "daemonise.h"
-#include "detacher.h"
 #include "drain_note.h"
 #include "forest_mount.h"
 #include "fs_limits.h"
@@ -27,9 +29,9 @@
 #include "http_pool.h"
 #include "local_dirs.h"
 #include "log.h"
-#include "mountinfo.h"
 #include "mountpoint.h"
 #include "notifier.h"
+#include "option_list.h"
 #include "options.h"
 #include "progress.h"
 #include "replay.h"
@@ -48,10 +50,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -63,6 +64,7 @@ struct mount {
 	struct workspace *workspace;
 	struct local_dirs dirs;
 	struct drain_note note; /* for who waits for our end */
+	struct drain_left told; /* to the service manager */
 	struct state *state;
 	char *state_note; /* what became of an unusable one; NULL: nothing */
 	struct endpoint *endpoint;
@@ -71,14 +73,15 @@ struct mount {
 	struct remote *remote;
 	struct executor *executor;
 	struct session *session;
-	struct detacher detacher;
+	struct attach attach;
 	struct fuse_session *fuse;
-	uint64_t mount_id; /* mountinfo.h; 0: not mounted, or not found */
 	struct notifier *notifier;
-	pthread_t attendant;
-	bool has_attendant;
-	atomic_bool is_over; /* the attendant ends */
-	char *why;	     /* of a failure: one sentence */
+	struct attendant attendant;
+	struct attendant_hooks hooks;
+	/* For the attendant; NULL: not there yet, or not any more. */
+	_Atomic(struct session *) attended;
+	_Atomic(struct fuse_session *) looping;
+	char *why; /* of a failure: one sentence */
 	struct progress progress;
 };
 
@@ -88,110 +91,40 @@ struct mount {
 
 /* --- signals -------------------------------------------------------------- */
 
-static _Atomic(struct fuse_session *) signalled_session;
-static _Atomic(struct cancel *) signalled_start;
-
 /* Ends the loop, or a start that is still under way. Async-signal-safe: both
  * only set flags and write to a descriptor. */
-static void on_end_signal(int number)
+static void on_end(void *arg)
 {
-	struct fuse_session *fuse = atomic_load(&signalled_session);
-	struct cancel *start = atomic_load(&signalled_start);
-	int saved = errno;
+	struct mount *m = arg;
+	struct fuse_session *fuse = atomic_load(&m->looping);
 
-	(void)number;
 	if (fuse != NULL)
 		fuse_session_exit(fuse);
-	if (start != NULL)
-		cancel_fire(start);
-	errno = saved;
+	cancel_fire(&m->cancel);
 }
 
-static const int end_signals[] = { SIGTERM, SIGINT };
-
-/* Threads inherit the mask, so it is set before the first is made. */
-static void block_signals(bool is_blocked)
+static void on_refresh(void *arg)
 {
-	sigset_t set;
+	struct mount *m = arg;
+	struct session *session = atomic_load(&m->attended);
 
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
-		(void)sigaddset(&set, end_signals[i]);
-	(void)pthread_sigmask(is_blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+	if (session != NULL)
+		session_drop_beliefs(session);
 }
 
-/* Those that only the attendant hears, blocked from the start to the end:
- * what they ask for takes locks and time, which no handler may. */
-static void attended_signals(sigset_t *ret)
+static void on_report(void *arg)
 {
-	(void)sigemptyset(ret);
-	(void)sigaddset(ret, SIGHUP);
-	(void)sigaddset(ret, SIGUSR1);
-	(void)sigaddset(ret, SIGUSR2);
-}
-
-static void log_status(struct mount *m)
-{
+	struct mount *m = arg;
+	struct session *session = atomic_load(&m->attended);
 	GString *text = g_string_new(NULL);
 	g_auto(GStrv) lines = NULL;
 
-	status_mount(m->session, 0, text);
+	if (session != NULL)
+		status_mount(session, 0, text);
 	lines = g_strsplit(g_strchomp(text->str), "\n", -1);
 	for (char **line = lines; *line != NULL; line++)
 		log_info("%s", *line);
 	g_string_free(text, TRUE);
-}
-
-static void *attend(void *arg)
-{
-	struct mount *m = arg;
-	sigset_t set;
-
-	attended_signals(&set);
-	while (!atomic_load(&m->is_over)) {
-		int number = 0;
-
-		(void)sigwait(&set, &number);
-		if (atomic_load(&m->is_over))
-			break;
-		if (number == SIGHUP)
-			session_drop_beliefs(m->session);
-		else if (number == SIGUSR1)
-			log_status(m);
-	}
-	return NULL;
-}
-
-static int start_attendant(struct mount *m)
-{
-	int error = pthread_create(&m->attendant, NULL, attend, m);
-
-	m->has_attendant = error == 0;
-	if (error != 0)
-		m->why = g_strdup(NO_THREAD);
-	return -error;
-}
-
-static void end_attendant(struct mount *m)
-{
-	if (!m->has_attendant)
-		return;
-	atomic_store(&m->is_over, true);
-	(void)pthread_kill(m->attendant, SIGUSR2); /* only wakes it */
-	(void)pthread_join(m->attendant, NULL);
-}
-
-static void install_signals(void)
-{
-	struct sigaction end = { .sa_handler = on_end_signal };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigset_t attended;
-
-	attended_signals(&attended);
-	(void)pthread_sigmask(SIG_BLOCK, &attended, NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(end_signals); i++)
-		(void)sigaction(end_signals[i], &end, NULL);
-	(void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
 /* --- the steps of a start; each returns 0 or -errno with m->why ----------- */
@@ -326,6 +259,15 @@ static int make_remote(struct mount *m, const struct contents_limits *limits)
 	return rc;
 }
 
+static int start_attendant(struct mount *m)
+{
+	int rc = attendant_start(&m->attendant);
+
+	if (rc < 0)
+		m->why = g_strdup(NO_THREAD);
+	return rc;
+}
+
 /* Who is there, and may we? The first listing answers the second question,
  * and the first `ls` for free. */
 #define KERNEL_FACT "helper kernel"
@@ -424,6 +366,14 @@ static void tell_left(void *arg, unsigned files, int64_t bytes)
 	struct mount *m = arg;
 
 	drain_note_tell(&m->note, files, bytes);
+	if (files == m->told.files && bytes == m->told.bytes)
+		return;
+	m->told = (struct drain_left){ .files = files, .bytes = bytes };
+	if (files > 0) {
+		g_autofree char *line = status_uploads(files, bytes);
+
+		service_notify_status(line);
+	}
 }
 
 static int make_session(struct mount *m)
@@ -472,23 +422,14 @@ static int make_session(struct mount *m)
 	return rc;
 }
 
-/* Commas and backslashes in an option's value are escaped for libfuse. */
-static char *escape_option(const char *value)
+static const char *mount_name(const struct mount *m)
 {
-	GString *text = g_string_new(NULL);
-
-	for (; *value != '\0'; value++) {
-		if (*value == ',' || *value == '\\')
-			g_string_append_c(text, '\\');
-		g_string_append_c(text, *value);
-	}
-	return g_string_free(text, FALSE);
+	return m->options.name != NULL ? m->options.name : m->workspace->name;
 }
 
 static struct fuse_session *new_fuse_session(struct mount *m)
 {
-	g_autofree char *name = escape_option(
-		m->options.name != NULL ? m->options.name : m->workspace->name);
+	g_autofree char *name = option_list_escape(mount_name(m));
 	g_autofree char *options = g_strdup_printf(
 		"fsname=pycloud:%s,subtype=pycloud,default_permissions,"
 		"nosuid,nodev%s",
@@ -538,21 +479,9 @@ static int mount_session(struct mount *m)
 				  "exclude each other");
 		return -EINVAL;
 	}
-	if (fuse_session_mount(m->fuse, m->options.directory) != 0) {
-		m->why =
-			access("/dev/fuse", F_OK) == 0
-				? g_strdup_printf(
-					  "cannot mount on %s; is fusermount3 "
-					  "installed (package fuse3), and is "
-					  "the directory yours?",
-					  m->options.directory)
-				: g_strdup(
-					  "this computer has no /dev/fuse; load the "
-					  "fuse module (modprobe fuse), or run the "
-					  "container with --device /dev/fuse");
-		return -ENODEV;
-	}
-	m->mount_id = mountinfo_id(m->options.directory);
+	rc = attach_mount(&m->attach, m->fuse, mount_name(m), true, &m->why);
+	if (rc < 0)
+		return rc;
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
 	if (rc < 0) {
 		m->why = g_strdup(NO_THREAD);
@@ -561,20 +490,17 @@ static int mount_session(struct mount *m)
 	m->session->notifier = m->notifier;
 	run_table_set_ending(m->session->runs, is_ending, m->fuse);
 	(void)run_table_resume(m->session->runs);
+	atomic_store(&m->attended, m->session);
 	return 0;
 }
 
 /* --- the life of a mount -------------------------------------------------- */
 
-/* While it goes on, and for whoever reads it afterwards. */
+/* While it goes on tell_left() says so; this is for whoever reads it
+ * afterwards. */
 static void drain(struct session *session)
 {
-	g_autofree char *line = status_uploads(session);
-	unsigned kept;
-
-	service_notify_status(line);
-	kept = session_drain(session);
-	if (kept > 0)
+	if (session_drain(session) > 0)
 		service_notify_status("not everything could be uploaded; the "
 				      "next mount does it");
 	else
@@ -585,13 +511,9 @@ static void drain(struct session *session)
  * network; what is not on the server yet is placed afterwards. */
 static void take_down(struct mount *m)
 {
-	atomic_store(&signalled_session, NULL);
-	atomic_store(&signalled_start, NULL);
 	service_notify_stopping(DRAIN_MS + STOP_MARGIN_MS);
-	end_attendant(m);
-	detacher_finish(&m->detacher, m->mount_id);
-	if (m->fuse != NULL)
-		fuse_session_unmount(m->fuse);
+	attendant_end(&m->attendant);
+	attach_end(&m->attach, m->fuse);
 	if (m->session != NULL)
 		drain(m->session);
 	session_free(m->session);
@@ -646,11 +568,8 @@ static void lock_up(const struct mount *m)
 
 static int start(struct mount *m)
 {
-	/* While there is one thread. */
-	int rc = detacher_start(&m->detacher, m->options.directory);
+	int rc = name_workspace(m);
 
-	if (rc == 0)
-		rc = name_workspace(m);
 	if (rc == 0)
 		rc = workspace_identify(m->workspace, &m->cancel, &m->why);
 	if (rc == 0)
@@ -658,15 +577,14 @@ static int start(struct mount *m)
 	if (rc == 0)
 		rc = open_workspace(m);
 	raise_descriptor_limit();
-	block_signals(true);
+	if (rc == 0)
+		rc = start_attendant(m);
 	if (rc == 0)
 		rc = greet_server(m);
 	if (rc == 0)
 		rc = make_session(m);
 	if (rc == 0)
 		rc = mount_session(m);
-	if (rc == 0)
-		rc = start_attendant(m);
 	if (rc == 0)
 		lock_up(m);
 	return rc;
@@ -687,8 +605,11 @@ static int run(struct mount *m)
 	int rc;
 
 	cancel_init(&m->cancel, 0);
-	atomic_store(&signalled_start, &m->cancel);
-	install_signals();
+	m->hooks = (struct attendant_hooks){ .end = on_end,
+		.refresh = on_refresh,
+		.report = on_report,
+		.arg = m };
+	attendant_install(&m->attendant, &m->hooks);
 	service_notify_starting(m->options.start_timeout_ms + START_MARGIN_MS);
 	rc = start(m);
 	if (rc < 0) {
@@ -698,10 +619,10 @@ static int run(struct mount *m)
 		(void)daemonise_failed(&m->daemonise, code,
 			m->why != NULL ? m->why : g_strerror(-rc));
 	} else {
-		atomic_store(&signalled_session, m->fuse);
+		atomic_store(&m->looping, m->fuse);
 		daemonise_ready(&m->daemonise);
 		announce(m);
-		block_signals(false);
+		attendant_listen();
 		rc = fuse_loop_run(m->fuse);
 		if (rc < 0)
 			log_error("the mount ended: %s", g_strerror(-rc));
@@ -719,13 +640,60 @@ static int usage_error(struct mount *m, char *why)
 	return MOUNT_USAGE;
 }
 
+/* As the kernel's table of mounts will name it. Where it does not exist
+ * mountpoint_problem() says so. */
+static void resolve_directory(struct options *o)
+{
+	char *real = realpath(o->directory, NULL);
+
+	if (real == NULL)
+		return;
+	g_free(o->directory);
+	o->directory = g_strdup(real);
+	free(real);
+}
+
+/* What can be seen to be wrong without a server; an exit code. */
+static int check_directory(struct mount *m)
+{
+	const struct options *o = &m->options;
+	char *why;
+
+	resolve_directory(&m->options);
+	if (!o->is_fake)
+		stale_mount_clear(o->directory);
+	why = mountpoint_problem(o->directory, o->allows_nonempty);
+	if (why == NULL)
+		return MOUNT_OK;
+	(void)usage_error(m, why);
+	return MOUNT_FAILED;
+}
+
+/* In the process that stays. */
+static int be_daemon(struct mount *m)
+{
+	bool is_forest = forest_mount_is_meant(m->options.spec);
+	g_autofree char *why = NULL;
+
+	if (attach_start(&m->attach, &m->options, is_forest, &why) < 0) {
+		(void)daemonise_failed(&m->daemonise, MOUNT_SYSTEM, why);
+		attach_end(&m->attach, NULL);
+		options_clear(&m->options);
+		return MOUNT_SYSTEM;
+	}
+	if (is_forest)
+		return forest_mount_run(&m->options, &m->daemonise, &m->attach);
+	return run(m);
+}
+
 int main(int argc, char **argv)
 {
 	struct mount m = { .dirs = LOCAL_DIRS_INIT,
 		.note = DRAIN_NOTE_INIT,
-		.detacher = DETACHER_INIT,
+		.attach = ATTACH_INIT,
 		.progress.program = "mount.pycloud" };
 	char *why = NULL;
+	int code;
 
 	secret_hide_environment();
 	if (!options_parse(argc, argv, &m.options, &why))
@@ -742,17 +710,10 @@ int main(int argc, char **argv)
 		log_set_level(LOG_LEVEL_INFO);
 	if (m.options.is_debug)
 		log_set_level(LOG_LEVEL_DEBUG);
-	if (!m.options.is_fake)
-		stale_mount_clear(m.options.directory);
-	why = mountpoint_problem(
-		m.options.directory, m.options.allows_nonempty);
-	if (why != NULL || m.options.is_fake) {
-		if (why == NULL) {
-			options_clear(&m.options);
-			return MOUNT_OK;
-		}
-		(void)usage_error(&m, why);
-		return MOUNT_FAILED;
+	code = check_directory(&m);
+	if (code != MOUNT_OK || m.options.is_fake) {
+		options_clear(&m.options);
+		return code;
 	}
 	harden_memory();
 	service_notify_open(m.options.is_foreground || m.options.is_debug);
@@ -764,7 +725,5 @@ int main(int argc, char **argv)
 				     "processes (ulimit -u)"));
 		return MOUNT_SYSTEM;
 	}
-	if (forest_mount_is_meant(m.options.spec))
-		return forest_mount_run(&m.options, &m.daemonise);
-	return run(&m);
+	return be_daemon(&m);
 }

@@ -3,17 +3,28 @@
 
 #include "mountpoint.h"
 
+#include "mountinfo.h"
+#include "umount_table.h"
+
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_mount_point(const char *directory, const struct stat *st)
-{
-	g_autofree char *parent = g_path_get_dirname(directory);
-	struct stat above;
+#define AUTOFS "autofs"
 
-	return stat(parent, &above) == 0 && above.st_dev != st->st_dev;
+/* By the table: what is mounted there may hang. An automount waits for a mount
+ * to be put onto it. */
+static bool is_mount_point(const char *directory)
+{
+	g_autofree char *table = mountinfo_text();
+	g_autofree char *point = mountinfo_name(directory);
+	struct mountinfo_entry *e =
+		table == NULL ? NULL : umount_table_at(table, point);
+	bool is_one = e != NULL && strcmp(e->type, AUTOFS) != 0;
+
+	mountinfo_entry_free(e);
+	return is_one;
 }
 
 static bool is_empty(const char *directory)
@@ -32,11 +43,11 @@ char *mountpoint_problem(const char *directory, bool allows_nonempty)
 {
 	struct stat st;
 
+	if (is_mount_point(directory))
+		return g_strdup_printf("%s is busy: something is mounted "
+				       "there; run: umount %s",
+			directory, directory);
 	if (stat(directory, &st) < 0) {
-		if (errno == ENOTCONN)
-			return g_strdup_printf("%s is a mount whose daemon "
-					       "died; run: fusermount3 -u %s",
-				directory, directory);
 		if (errno == ENOENT)
 			return g_strdup_printf("%s does not exist; run: "
 					       "mkdir %s",
@@ -45,10 +56,6 @@ char *mountpoint_problem(const char *directory, bool allows_nonempty)
 	}
 	if (!S_ISDIR(st.st_mode))
 		return g_strdup_printf("%s is not a directory", directory);
-	if (is_mount_point(directory, &st))
-		return g_strdup_printf("%s is busy: something is mounted "
-				       "there; run: umount %s",
-			directory, directory);
 	if (!allows_nonempty && !is_empty(directory))
 		return g_strdup_printf("%s is not empty; choose an empty "
 				       "directory, or add -o nonempty",

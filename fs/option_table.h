@@ -17,7 +17,8 @@
 enum option_kind {
 	KIND_SECONDS, /* int64_t of milliseconds */
 	KIND_LIMIT,   /* the same, and never none */
-	KIND_ID,      /* uid_t or gid_t */
+	KIND_UID,     /* uid_t, and has_uid; a name or a number */
+	KIND_GID,     /* gid_t, and has_gid */
 	KIND_MASK,    /* mode_t, octal */
 	KIND_UMASK,   /* both masks */
 	KIND_SIZE,    /* int64_t of bytes: 100M, 2G */

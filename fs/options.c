@@ -6,9 +6,12 @@
 #include "config_file.h"
 #include "fs_limits.h"
 #include "option_help.h"
+#include "option_list.h"
 #include "option_table.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,14 +84,39 @@ static bool set_choice(
 	return parse_choice(value, words[0], words[1], field);
 }
 
-static bool set_id(const char *value, uid_t *field)
+static bool parse_id(const char *value, uint32_t *ret)
 {
 	guint64 number;
 
 	if (!parse_number(value, 10, UINT32_MAX - 1, &number))
 		return false;
-	*field = (uid_t)number;
+	*ret = (uint32_t)number;
 	return true;
+}
+
+/* A number, or the name of a user. */
+static bool set_uid(const char *value, uid_t *field)
+{
+	const struct passwd *pw;
+
+	if (value == NULL || parse_id(value, field))
+		return value != NULL;
+	pw = getpwnam(value);
+	if (pw != NULL)
+		*field = pw->pw_uid;
+	return pw != NULL;
+}
+
+static bool set_gid(const char *value, gid_t *field)
+{
+	const struct group *gr;
+
+	if (value == NULL || parse_id(value, field))
+		return value != NULL;
+	gr = getgrnam(value);
+	if (gr != NULL)
+		*field = gr->gr_gid;
+	return gr != NULL;
 }
 
 static bool set_mask(const char *value, mode_t *field)
@@ -131,8 +159,12 @@ static bool set_option(
 		return parse_seconds(value, 0, (void *)field);
 	case KIND_LIMIT:
 		return parse_seconds(value, 1, (void *)field);
-	case KIND_ID:
-		return set_id(value, (void *)field);
+	case KIND_UID:
+		o->has_uid = set_uid(value, (void *)field);
+		return o->has_uid;
+	case KIND_GID:
+		o->has_gid = set_gid(value, (void *)field);
+		return o->has_gid;
 	case KIND_MASK:
 		return set_mask(value, (void *)field);
 	case KIND_UMASK:
@@ -163,6 +195,20 @@ static bool set_option(
 	}
 }
 
+static char *refuse_value(const struct option_row *row, const char *value)
+{
+	bool is_user = row->kind == KIND_UID;
+
+	if ((is_user || row->kind == KIND_GID) && g_ascii_isalpha(*value))
+		return g_strdup_printf("option '%s': there is no %s '%s' here; "
+				       "getent %s lists them",
+			row->name, is_user ? "user" : "group", value,
+			is_user ? "passwd" : "group");
+	return g_strdup_printf("option '%s' does not take '%s'; "
+			       "mount.pycloud --help says what it takes",
+		row->name, value);
+}
+
 bool options_take(struct options *o, const char *word, char **ret_why)
 {
 	const char *equals = strchr(word, '=');
@@ -189,24 +235,37 @@ bool options_take(struct options *o, const char *word, char **ret_why)
 					   "mount.pycloud --help lists them",
 			name);
 	else if (!set_option(o, row, value))
-		*ret_why = g_strdup_printf("option '%s' does not take '%s'; "
-					   "mount.pycloud --help says what it "
-					   "takes",
-			name, value == NULL ? "" : value);
+		*ret_why = refuse_value(row, value == NULL ? "" : value);
 	return *ret_why == NULL;
+}
+
+static void wipe_strv(char **strv)
+{
+	for (char **p = strv; *p != NULL; p++)
+		explicit_bzero(*p, strlen(*p));
+	g_strfreev(strv);
+}
+
+bool options_take_lists(struct options *o, char **lists, char **ret_why)
+{
+	bool is_good = true;
+
+	for (; is_good && lists != NULL && *lists != NULL; lists++) {
+		GStrv words = option_list_split(*lists, ret_why);
+
+		is_good = words != NULL;
+		for (char **word = words; is_good && *word != NULL; word++)
+			is_good = options_take(o, *word, ret_why);
+		if (words != NULL) /* with the url's secrets */
+			wipe_strv(words);
+	}
+	return is_good;
 }
 
 static bool parse_mount_options(struct options *o, char **lists, char **ret_why)
 {
 	o->given = lists == NULL ? NULL : g_strjoinv(",", lists);
-	for (; lists != NULL && *lists != NULL; lists++) {
-		g_auto(GStrv) words = g_strsplit(*lists, ",", -1);
-
-		for (char **word = words; *word != NULL; word++)
-			if (!options_take(o, *word, ret_why))
-				return false;
-	}
-	return true;
+	return options_take_lists(o, lists, ret_why);
 }
 
 static void blot(char *from, const char *to)
@@ -250,13 +309,6 @@ void options_init(struct options *o)
 		.gid = getgid(),
 		.fuse_options = g_string_new(NULL),
 	};
-}
-
-static void wipe_strv(char **strv)
-{
-	for (char **p = strv; *p != NULL; p++)
-		explicit_bzero(*p, strlen(*p));
-	g_strfreev(strv);
 }
 
 /* The words of the command line, given to GLib as it wants them. */
@@ -326,6 +378,61 @@ static bool take_operands(struct options *o, char **operands, char **ret_why)
 	return true;
 }
 
+/* --- files, and whose they are --------------------------------------------- */
+
+/* Whom root names, if it is not root. False: there is no such user. */
+static bool find_identity(
+	struct options *o, const struct options *said, char **ret_why)
+{
+	if (geteuid() != 0 || !said->has_uid || said->uid == 0)
+		return true;
+	o->identity = identity_new(
+		said->uid, said->has_gid ? &said->gid : NULL, ret_why);
+	return o->identity != NULL;
+}
+
+static bool lets_others(const struct options *o)
+{
+	return strstr(o->fuse_options->str, ",allow_") != NULL;
+}
+
+/* What the system's file says by itself, the command line over it. */
+static bool hear_root(struct options *o, const struct config_file *config,
+	char **lists, char **ret_why)
+{
+	struct options said;
+	bool is_good;
+
+	options_init(&said);
+	said.is_sloppy = o->is_sloppy;
+	is_good = config_file_apply(config, &said, ret_why) &&
+		  parse_mount_options(&said, lists, ret_why) &&
+		  find_identity(o, &said, ret_why);
+	o->root_lets_others = lets_others(&said);
+	options_clear(&said);
+	return is_good;
+}
+
+static bool read_own_file(struct config_file *config, const struct options *o,
+	const struct options *early, const char *spec, char **ret_why)
+{
+	int rc = o->identity == NULL ? 0 : identity_borrow(o->identity);
+	bool is_good = false;
+
+	if (rc == 0) {
+		is_good = config_file_read_own(config, early, spec, ret_why);
+		rc = o->identity == NULL ? 0 : identity_give_back();
+	}
+	if (rc < 0) {
+		g_free(*ret_why);
+		*ret_why = g_strdup_printf("cannot take the rights of the user "
+					   "%u: %s; mount where root may be "
+					   "every user, or as that user",
+			(unsigned)o->identity->uid, g_strerror(-rc));
+	}
+	return rc == 0 && is_good;
+}
+
 /* The files, and the command line over them. Its options are looked at first:
  * they say which files. */
 static bool take_files(
@@ -338,7 +445,9 @@ static bool take_files(
 	options_init(&early);
 	early.is_sloppy = o->is_sloppy;
 	is_good = parse_mount_options(&early, lists, ret_why) &&
-		  config_file_read_all(config, &early, spec, ret_why) &&
+		  config_file_read_system(config, &early, spec, ret_why) &&
+		  hear_root(o, config, lists, ret_why) &&
+		  read_own_file(config, o, &early, spec, ret_why) &&
 		  config_file_apply(config, o, ret_why);
 	if (is_good && config_file_url(config) != NULL) {
 		o->spec = g_strdup(config_file_url(config));
@@ -347,6 +456,19 @@ static bool take_files(
 	options_clear(&early);
 	config_file_free(config);
 	return is_good;
+}
+
+/* Root's own file may name a user, too. */
+static bool settle_identity(struct options *o, char **ret_why)
+{
+	if (o->identity == NULL) {
+		if (!find_identity(o, o, ret_why))
+			return false;
+		o->root_lets_others = lets_others(o);
+	}
+	if (o->identity != NULL && !o->has_gid)
+		o->gid = o->identity->gid;
+	return true;
 }
 
 bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
@@ -366,6 +488,7 @@ bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
 		  (operands == NULL || ret->wants_help || ret->wants_version ||
 			  take_files(ret, lists, operands[0], ret_why)) &&
 		  parse_mount_options(ret, lists, ret_why) &&
+		  settle_identity(ret, ret_why) &&
 		  take_operands(ret, operands, ret_why);
 	if (operands != NULL)
 		wipe_strv(operands);
@@ -396,6 +519,8 @@ void options_clear(struct options *o)
 	if (o->fuse_options != NULL)
 		g_string_free(o->fuse_options, TRUE);
 	o->fuse_options = NULL;
+	identity_free(o->identity);
+	o->identity = NULL;
 }
 
 void options_print_help(void)

@@ -9,12 +9,18 @@
  * themselves (_netdev, user, nofail, x-...) are accepted and ignored; unknown
  * ones are named and refused, unless -s (sloppy) says otherwise.
  *
+ * Root's uid= is looked for first: files that belong to that user, such as the
+ * user's configuration, are read with that user's rights (identity.h), which
+ * are given back before options_parse() returns.
+ *
  * Secrets: a token in the URL is blotted out of argv as soon as it has been
  * copied, so that ps shows it as briefly as can be; options_clear() wipes the
  * copy.
  */
 #ifndef PYCLOUD_OPTIONS_H
 #define PYCLOUD_OPTIONS_H
+
+#include "identity.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -48,8 +54,10 @@ struct options {
 	int64_t timeout_ms;
 	int64_t stall_ms;
 	int64_t attr_timeout_ms;
-	uid_t uid;
+	uid_t uid; /* of all files */
 	gid_t gid;
+	bool has_uid; /* somebody said so */
+	bool has_gid;
 	mode_t fmask;
 	mode_t dmask;
 	bool is_read_only;
@@ -76,6 +84,12 @@ struct options {
 	char *config_file;     /* instead of the usual ones */
 	char *given;	       /* all of -o, as one list; NULL: none */
 	GString *fuse_options; /* ",ro,allow_other": passed on */
+
+	/* As whom root's mount is to run; NULL: as who we are. What root said,
+	 * on the command line, in the system's file or in its own, decides it;
+	 * a user's own file does not. */
+	struct identity *identity;
+	bool root_lets_others; /* allow_other or allow_root is of the same */
 };
 
 /* True, or false with a sentence in *ret_why (g_free). Blots secrets out of
@@ -87,6 +101,8 @@ void options_clear(struct options *);
 void options_init(struct options *);
 /* One option, as it stands between the commas of -o. False: *ret_why. */
 bool options_take(struct options *, const char *word, char **ret_why);
+/* All of -o, each time it was given; NULL: never. False: *ret_why. */
+bool options_take_lists(struct options *, char **lists, char **ret_why);
 /* Blots the secrets out of a word of the command line. */
 void options_blot(char *word);
 void options_print_help(void);

@@ -29,7 +29,8 @@ static bool take_defaults(struct cluster_options *options, char **ret_why)
 	bool is_good;
 
 	options_init(&defaults);
-	is_good = config_file_read_all(config, &defaults, "/", ret_why) &&
+	is_good = config_file_read_system(config, &defaults, "/", ret_why) &&
+		  config_file_read_own(config, &defaults, "/", ret_why) &&
 		  config_file_apply(config, &defaults, ret_why);
 	take(&options->context, &defaults.context);
 	take(&options->namespace, &defaults.namespace);

@@ -4,6 +4,7 @@
 #include "stale_mount.h"
 
 #include "log.h"
+#include "mount_ask.h"
 #include "mountinfo.h"
 #include "umount_detach.h"
 #include "umount_table.h"
@@ -15,37 +16,52 @@
 
 /* One daemon after the other may have died on it. */
 #define STACKED_MAX 16
+#define ASK_MS	    3000
 
-static bool is_stale(const char *directory)
+/* In a child. */
+static char *look(const char *point, int *ret_fd)
 {
+	int rc = mount_ask_enter(point);
 	struct stat st;
 
-	return stat(directory, &st) < 0 && errno == ENOTCONN;
+	(void)ret_fd;
+	if (rc < 0)
+		errno = -rc;
+	return rc == 0 && stat(".", &st) == 0 ? g_strdup("") : NULL;
 }
 
-/* False: it stays. */
-static bool clear_one(const char *point)
+static bool is_stale(const char *point)
+{
+	struct mount_seen seen;
+
+	mount_ask_all(look, &point, 1, ASK_MS, &seen);
+	g_free(seen.text);
+	return seen.error == ENOTCONN;
+}
+
+static bool is_ours(const char *point)
 {
 	g_autofree char *table = mountinfo_text();
-	struct umount_entry *e =
+	struct mountinfo_entry *e =
 		table == NULL ? NULL : umount_table_at(table, point);
-	g_autofree char *why = NULL;
-	bool is_cleared = e != NULL && e->is_ours &&
-			  umount_detach(point, true, &why) == 0;
+	bool is_one = e != NULL && e->is_ours;
 
-	if (is_cleared)
-		log_warning("a mount whose daemon had died was taken away "
-			    "from %s",
-			point);
-	umount_entry_free(e);
-	return is_cleared;
+	mountinfo_entry_free(e);
+	return is_one;
 }
 
 void stale_mount_clear(const char *directory)
 {
 	g_autofree char *point = mountinfo_name(directory);
 
-	for (int i = 0; i < STACKED_MAX && is_stale(directory); i++)
-		if (!clear_one(point))
+	for (int i = 0; i < STACKED_MAX && is_ours(point) && is_stale(point);
+		i++) {
+		g_autofree char *why = NULL;
+
+		if (umount_detach(point, true, &why) < 0)
 			return;
+		log_warning("a mount whose daemon had died was taken away "
+			    "from %s",
+			point);
+	}
 }

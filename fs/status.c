@@ -84,18 +84,14 @@ void status_pending(struct session *s, uint64_t run, GString *text)
 	g_ptr_array_unref(nodes);
 }
 
-char *status_uploads(struct session *s)
+char *status_uploads(unsigned files, int64_t bytes)
 {
-	g_autofree char *size = NULL;
-	unsigned count;
-	int64_t bytes;
+	g_autofree char *size = g_format_size((guint64)bytes);
 
-	session_left(s, &count, &bytes);
-	if (count == 0)
+	if (files == 0)
 		return g_strdup("nothing is left to upload");
-	size = g_format_size((guint64)bytes);
-	return g_strdup_printf("uploading %u %s, %s", count,
-		count == 1 ? "file" : "files", size);
+	return g_strdup_printf("uploading %u %s, %s", files,
+		files == 1 ? "file" : "files", size);
 }
 
 void status_conflicts(struct session *s, uint64_t run, GString *text)

@@ -10,8 +10,8 @@ void status_mount(struct session *, uint64_t run, GString *text);
 /* What is not on the server yet: path, bytes, attempts, the last error, and the
  * file in the spool, separated by tabs, names as name_escape() writes them. */
 void status_pending(struct session *, uint64_t run, GString *text);
-/* "uploading 3 files, 12 MB": what is pending, as a line (g_free). */
-char *status_uploads(struct session *);
+/* "uploading 3 files, 12 MB": what is pending, as a line (g_free). Pure. */
+char *status_uploads(unsigned files, int64_t bytes);
 /* path, ours, theirs (conflict.h). */
 void status_conflicts(struct session *, uint64_t run, GString *text);
 void status_run(struct session *, uint64_t run, GString *text);

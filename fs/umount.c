@@ -39,13 +39,15 @@
 #define ASK_MS	 5000
 #define END_MS	 30000
 #define FORCE_MS 3000
+/* How long a busy mount may become free. */
+#define BUSY_MS 1000
 /* How often one looks, and tells who reads no terminal. */
 #define LOOK_MS 50
 #define SAY_MS	2000
 
 /* A mount that is to end, and its daemon. */
 struct ending {
-	struct umount_entry *entry;
+	struct mountinfo_entry *entry;
 	struct umount_answer answer;
 	struct drain_left left;
 	bool is_over;
@@ -79,12 +81,12 @@ static void free_ending(gpointer ending)
 
 	if (e->answer.note_fd >= 0)
 		(void)close(e->answer.note_fd);
-	umount_entry_free(e->entry);
+	mountinfo_entry_free(e->entry);
 	g_free(e);
 }
 
 /* Owns the entry from now on. */
-static void add_ending(GPtrArray *endings, struct umount_entry *entry)
+static void add_ending(GPtrArray *endings, struct mountinfo_entry *entry)
 {
 	struct ending *e = g_new0(struct ending, 1);
 
@@ -96,10 +98,10 @@ static void add_ending(GPtrArray *endings, struct umount_entry *entry)
 /* --- which one ------------------------------------------------------------ */
 
 /* The link's own name is no mount point, but where it leads may be one. */
-static struct umount_entry *find_at(const char *table, const char *what)
+static struct mountinfo_entry *find_at(const char *table, const char *what)
 {
 	g_autofree char *directory = mountinfo_name(what);
-	struct umount_entry *e = umount_table_at(table, directory);
+	struct mountinfo_entry *e = umount_table_at(table, directory);
 	char *real;
 
 	if (e != NULL || !g_file_test(directory, G_FILE_TEST_IS_SYMLINK))
@@ -112,7 +114,8 @@ static struct umount_entry *find_at(const char *table, const char *what)
 }
 
 /* 0 and the mount, or an exit code. */
-static int find(const char *table, const char *what, struct umount_entry **ret)
+static int find(
+	const char *table, const char *what, struct mountinfo_entry **ret)
 {
 	g_autoptr(GPtrArray) from = NULL;
 
@@ -134,7 +137,7 @@ static int find(const char *table, const char *what, struct umount_entry **ret)
 	return MOUNT_OK;
 }
 
-static int check(const struct umount_entry *e)
+static int check(const struct mountinfo_entry *e)
 {
 	if (!e->is_ours)
 		return fail(MOUNT_USAGE,
@@ -151,10 +154,26 @@ static int check(const struct umount_entry *e)
 
 /* --- unmounting ----------------------------------------------------------- */
 
-static int detach(const struct umount_entry *e, bool is_lazy)
+/* Who only looked how the mount is (pycloud status, a file manager) is gone in
+ * a moment, and no reason to fail. */
+static int detach_patiently(
+	const struct mountinfo_entry *e, bool is_lazy, char **ret_why)
+{
+	struct cancel limit;
+	int rc;
+
+	cancel_init(&limit, BUSY_MS);
+	while ((rc = umount_detach(e->point, is_lazy, ret_why)) == -EBUSY &&
+		!was_interrupted && cancel_check(&limit) == 0)
+		(void)usleep(LOOK_MS * 1000);
+	cancel_fini(&limit);
+	return rc;
+}
+
+static int detach(const struct mountinfo_entry *e, bool is_lazy)
 {
 	g_autofree char *why = NULL;
-	int rc = umount_detach(e->point, is_lazy, &why);
+	int rc = detach_patiently(e, is_lazy, &why);
 
 	if (rc == -EBUSY)
 		return fail(MOUNT_FAILED,
@@ -322,7 +341,7 @@ static int report(
 /* --- the command ---------------------------------------------------------- */
 
 /* Its daemon is dead, or a lazy one is wished. */
-static int let_go(const struct umount_entry *e, const char *why)
+static int let_go(const struct mountinfo_entry *e, const char *why)
 {
 	if (why != NULL)
 		(void)fail(0, "%s", why);
@@ -362,17 +381,16 @@ static int run(const struct umount_options *c)
 	g_autoptr(GPtrArray) endings =
 		g_ptr_array_new_with_free_func(free_ending);
 	g_autoptr(GPtrArray) below = NULL;
-	struct umount_entry *entry = NULL;
+	struct mountinfo_entry *entry = NULL;
 	int code;
 
 	if (table == NULL)
-		return fail(MOUNT_SYSTEM,
-			"cannot read /proc/self/mountinfo; is /proc mounted?");
+		return fail(MOUNT_SYSTEM, MOUNTINFO_UNREADABLE);
 	code = find(table, c->what, &entry);
 	if (code == MOUNT_OK)
 		code = entry == NULL ? MOUNT_BUG : check(entry);
 	if (code != MOUNT_OK) {
-		umount_entry_free(entry);
+		mountinfo_entry_free(entry);
 		return code;
 	}
 	if (strcmp(entry->source, "pycloud:/") == 0)

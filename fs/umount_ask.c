@@ -3,16 +3,18 @@
 
 #include "umount_ask.h"
 
+#include "mount_ask.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
-#include <grp.h>
-#include <poll.h>
-#include <signal.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#define ANSWER_FORMAT "%u %" PRId64
+#define ANSWER_SCAN   "%u %" SCNd64
 
 /* What .pycloud/status and pending may be at most; more is cut off. */
 #define TEXT_BYTES_MAX (4 << 20)
@@ -71,129 +73,39 @@ static void count(const char *pending, struct umount_answer *a)
 	}
 }
 
-static void ask(const char *directory, struct umount_answer *ret)
+static char *look(const char *point, int *ret_fd)
 {
-	g_autofree char *status =
-		g_build_filename(directory, ".pycloud", "status", NULL);
-	g_autofree char *pending =
-		g_build_filename(directory, ".pycloud", "pending", NULL);
 	g_autoptr(GString) text = g_string_new(NULL);
+	struct umount_answer counted = { 0 };
+	int rc = mount_ask_enter(point);
 
-	ret->error = read_text(status, text);
-	if (ret->error < 0)
-		return;
-	ret->note_fd = open_note(text->str);
+	if (rc == 0)
+		rc = read_text(".pycloud/status", text);
+	if (rc < 0) {
+		errno = -rc;
+		return NULL;
+	}
+	*ret_fd = open_note(text->str);
 	g_string_truncate(text, 0);
 	/* The list of all workspaces has none. */
-	if (read_text(pending, text) == 0)
-		count(text->str, ret);
-}
-
-static void send_answer(int fd, const struct umount_answer *a)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { (void *)(uintptr_t)a, sizeof(*a) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (a->note_fd >= 0) {
-		struct cmsghdr *c;
-
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &a->note_fd, sizeof(int));
-	}
-	(void)sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
-static void become(const struct umount_entry *e, struct umount_answer *a)
-{
-	if (geteuid() != 0 || e->owner == 0)
-		return;
-	if (setgroups(0, NULL) < 0 ||
-		setresgid(e->group, e->group, e->group) < 0 ||
-		setresuid(e->owner, e->owner, e->owner) < 0)
-		a->error = -errno;
-}
-
-/* One that hangs in the kernel keeps what it has open: who reads our output
- * to its end must not wait for it. */
-static void leave_output(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	for (int i = 0; i <= STDERR_FILENO; i++)
-		(void)(null < 0 ? close(i) : dup2(null, i));
-}
-
-static _Noreturn void be_child(const struct umount_entry *e, int fd)
-{
-	struct umount_answer a = { .note_fd = -1 };
-
-	leave_output();
-	become(e, &a);
-	if (a.error == 0)
-		ask(e->point, &a);
-	send_answer(fd, &a);
-	_exit(0);
+	if (read_text(".pycloud/pending", text) == 0)
+		count(text->str, &counted);
+	return g_strdup_printf(ANSWER_FORMAT, counted.files, counted.bytes);
 }
 
 /* --- the parent ----------------------------------------------------------- */
 
-static void receive(int fd, struct umount_answer *ret)
+void umount_ask(const struct mountinfo_entry *e, int limit_ms,
+	struct umount_answer *ret)
 {
-	char control[CMSG_SPACE(sizeof(int))];
-	struct umount_answer a;
-	struct iovec iov = { &a, sizeof(a) };
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *c;
+	const char *point = e->point;
+	struct mount_seen seen;
 
-	if (recvmsg(fd, &message, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(a)) {
+	mount_ask_all(look, &point, 1, limit_ms, &seen);
+	*ret = (struct umount_answer){ .error = -seen.error,
+		.note_fd = seen.fd };
+	if (seen.text != NULL &&
+		sscanf(seen.text, ANSWER_SCAN, &ret->files, &ret->bytes) != 2)
 		ret->error = -EIO;
-		return;
-	}
-	a.note_fd = -1;
-	c = CMSG_FIRSTHDR(&message);
-	if (c != NULL && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&a.note_fd, CMSG_DATA(c), sizeof(int));
-	*ret = a;
-}
-
-/* The child is not waited for when it hangs: nothing can end one that waits in
- * the kernel for a daemon that does not answer. */
-void umount_ask(
-	const struct umount_entry *e, int limit_ms, struct umount_answer *ret)
-{
-	struct pollfd p = { .events = POLLIN };
-	int fds[2];
-	pid_t child = -1;
-
-	*ret = (struct umount_answer){ .error = -ETIMEDOUT, .note_fd = -1 };
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0) {
-		child = fork();
-		if (child == 0)
-			be_child(e, fds[1]);
-		(void)close(fds[1]);
-	}
-	if (child < 0) {
-		ret->error = -errno;
-		return;
-	}
-	p.fd = fds[0];
-	if (poll(&p, 1, limit_ms) == 1) {
-		receive(fds[0], ret);
-		(void)waitpid(child, NULL, 0);
-	} else {
-		(void)kill(child, SIGKILL);
-		(void)waitpid(child, NULL, WNOHANG);
-	}
-	(void)close(fds[0]);
+	g_free(seen.text);
 }

@@ -1,8 +1,7 @@
 /*
  * umount_ask.h - asking a mount, before it goes, what it has to upload.
  *
- * A child asks, as the user who mounted it: others, root too, are not let in,
- * and a daemon that does not answer must hold up nobody but the child.
+ * As mount_ask.h does: a daemon that does not answer holds up nobody.
  */
 #ifndef PYCLOUD_UMOUNT_ASK_H
 #define PYCLOUD_UMOUNT_ASK_H
@@ -19,7 +18,7 @@ struct umount_answer {
 	int64_t bytes;
 };
 
-void umount_ask(
-	const struct umount_entry *, int limit_ms, struct umount_answer *ret);
+void umount_ask(const struct mountinfo_entry *, int limit_ms,
+	struct umount_answer *ret);
 
 #endif

@@ -3,28 +3,17 @@
 
 #include "umount_detach.h"
 
+#include "fusermount.h"
+
 #include <errno.h>
 #include <glib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
-/* systemd gives no PATH. */
-static char *find_fusermount(void)
-{
-	static const char *const places[] = { "/usr/bin/fusermount3",
-		"/bin/fusermount3", "/usr/local/bin/fusermount3" };
-	char *found = g_find_program_in_path("fusermount3");
-
-	for (size_t i = 0; found == NULL && i < G_N_ELEMENTS(places); i++)
-		if (g_file_test(places[i], G_FILE_TEST_IS_EXECUTABLE))
-			found = g_strdup(places[i]);
-	return found;
-}
-
 static int run_fusermount(const char *directory, bool is_lazy, char **ret_why)
 {
-	g_autofree char *program = find_fusermount();
+	g_autofree char *program = g_strdup(fusermount_find());
 	g_autofree char *path = g_strdup(directory);
 	g_autofree char *said = NULL;
 	char flags[] = "-u", lazy[] = "-uz", end[] = "--";
@@ -32,8 +21,7 @@ static int run_fusermount(const char *directory, bool is_lazy, char **ret_why)
 	int status = 0;
 
 	if (program == NULL) {
-		*ret_why = g_strdup("there is no fusermount3; install the "
-				    "package fuse3");
+		*ret_why = g_strdup(FUSERMOUNT_MISSING);
 		return -ENOENT;
 	}
 	if (!g_spawn_sync("/", argv, NULL, G_SPAWN_STDOUT_TO_DEV_NULL, NULL,

@@ -107,9 +107,6 @@ NO_MESSAGES = {
         "is stopped",
         "stops",
     },
-    "fs/mount.c": {
-        "/dev/fuse",
-    },
     "fs/status.c": {
         "pending: %d pending_bytes: %d",
         "nothing is left to upload",

@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+import subprocess
 import threading
 
 import pytest
 
 import harness
+from machine import Machine
 from way import VIA
 
 TEST_LIMIT = 240
@@ -21,6 +23,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers",
                             "plain: also with a build without sanitizers")
     harness.become_subreaper()
+    harness.hide_mounts()
 
 
 def pytest_collection_modifyitems(items):
@@ -128,6 +131,21 @@ def scratch():
     path = harness.make_scratch()
     yield path
     harness.remove_scratch(path)
+
+
+@pytest.fixture
+def machine(build, scratch):
+    """Users, fstab and helpers of the test's own; see machine.py."""
+    problem = Machine.problem()
+    if problem:
+        pytest.skip(problem)
+    made = None
+    try:
+        made = Machine(build, scratch)
+    except (OSError, subprocess.CalledProcessError) as failure:
+        pytest.skip(f"a machine of our own cannot be had: {failure}")
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ nothing, who goes in finds the workspace."""
 import concurrent.futures
 import contextlib
 import errno
+import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -436,6 +438,31 @@ def test_mount_without_an_api_server_fails_with_a_sentence(make_forest,
     forest.mount.pid = None
 
 
+def test_a_start_that_waits_for_the_cluster_is_interrupted(make_forest,
+                                                           scratch):
+    mount = make_forest(start=False).mount
+    mount.directory.mkdir(exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LIMIT)
+        config = scratch / "silent"
+        config.write_text(json.dumps({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+            "clusters": [{"name": "c", "cluster": {
+                "server": f"http://127.0.0.1:{silent.getsockname()[1]}"}}]}))
+        config.chmod(0o600)
+        with subprocess.Popen(
+                [mount.program, "/", mount.directory, "-o",
+                 f"kubeconfig={config}"], env=mount.env, text=True,
+                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as waiting:
+            connection, _ = silent.accept()
+            waiting.send_signal(signal.SIGINT)
+            said = waiting.communicate(timeout=LIMIT / 4)[1]
+        connection.close()
+    assert (waiting.returncode, said) == (8, "mount.pycloud: interrupted\n")
+    assert not is_mounted(mount.directory)
+
+
 def test_options_for_one_workspace_are_refused(make_forest):
     forest = make_forest("create", start=False)
     result = forest.mount.attempt()
@@ -501,6 +528,24 @@ def test_plain_user_who_may_let_others_in(make_forest, cluster, scratch):
              "XDG_STATE_HOME": str(home), "XDG_CACHE_HOME": str(home)},
         capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.endswith("fine\n"), done.stdout + done.stderr
+
+
+def test_root_mounts_the_list_for_a_user(make_forest, cluster, machine):
+    ann = machine.ann
+    config = ann.home / "config"
+    cluster.kubeconfig(user="user", path=config)
+    os.chown(config, ann.uid, ann.gid)
+    forest = make_forest(options=f"uid=ann,kubeconfig={config}")
+    done = ann.run("sh", "-ec", f"cd {forest.path}; mkdir a; cd a; "
+                   "echo text > f; cat f")
+    assert done.stdout == "text\n", done.stderr
+    for pid in (forest.mount.pid, forest.child("a")):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        assert f"Uid:\t{ann.uid}\t{ann.uid}\t{ann.uid}\t{ann.uid}\n" in status
+    assert machine.bob.run("ls", forest.path).returncode != 0
+    os.kill(forest.mount.pid, signal.SIGTERM)
+    assert forest.mount.wait_end() == 0
+    assert not is_mounted(forest.path)
 
 
 def test_umount_ends_the_whole_tree_and_saves_it(make_forest):

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -121,6 +122,20 @@ def test_busy_mount_point_is_refused(mounter, server, mount):
     assert os.listdir(mount.path) is not None
 
 
+def test_mount_point_that_hangs_is_busy(mounter, server, mount):
+    os.kill(mount.start().pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        second = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                         name=mount.directory.name)
+        result = second.attempt(make_directory=False)
+        assert time.monotonic() - began < harness.LIMIT / 2
+    finally:
+        os.kill(mount.pid, signal.SIGCONT)
+    assert result.returncode == MOUNT_FAILED
+    assert_one_line(result, "busy")
+
+
 @pytest.mark.parametrize("spec", ["no such name", "ftp://host/",
                                   "http://ann:hush@host/"])
 def test_bad_workspace_is_refused(mounter, spec):
@@ -180,13 +195,16 @@ def test_read_only_mount(mounter, server):
 
 def test_masks_and_owner(mounter, server):
     server.write("d/a", "one")
-    mount = mount_server(mounter, server,
-                         options="fmask=137,dmask=050,uid=12345,gid=54321")
+    # As root another uid= is who the daemon is: test_identity.py.
+    uid = 12345 if os.geteuid() != 0 else 0
+    mount = mount_server(
+        mounter, server,
+        options=f"fmask=137,dmask=050,uid={uid},gid=54321")
     file = os.lstat(mount.path / "d" / "a")
     directory = os.lstat(mount.path / "d")
     assert file.st_mode & 0o777 == 0o640
     assert directory.st_mode & 0o777 == 0o705
-    assert (file.st_uid, file.st_gid) == (12345, 54321)
+    assert (file.st_uid, file.st_gid) == (uid, 54321)
 
 
 def test_mount_table_names_the_workspace_without_secrets(mounter, server):

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from harness import LIMIT, is_mounted
+from relay import Relay
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
@@ -79,6 +80,34 @@ def test_a_service_says_how_it_is(mounter, server, manager):
     assert re.fullmatch(r"uploading 1 file, 16\Wbytes", seen[2][1])
     assert mount.wait_end() == 0
     assert (server.root / "late").read_text() == "not uploaded yet"
+
+
+FAR_FILES = 24
+
+
+def test_a_stop_counts_down(build, mounter, server, manager):
+    relay = Relay(build, f"127.0.0.1:{server.port}")
+    try:
+        mount = mounter(relay.url, options="writeback=3600",
+                        env={"PYCLOUD_TOKEN": server.token,
+                             "NOTIFY_SOCKET": manager.name})
+        mount.start_foreground()
+        for i in range(FAR_FILES):
+            (mount.path / f"f{i}").write_text("x" * (i + 1))
+        manager.until("READY", "1")
+        # So far away that several at a time take several turns.
+        relay.tell("rtt 200")
+        os.kill(mount.pid, signal.SIGTERM)
+        seen = manager.until("STATUS", "on the server")
+        assert mount.wait_end() == 0
+    finally:
+        relay.stop()
+    left = [int(re.match(r"uploading (\d+) files?, ", value)[1])
+            for key, value in seen[:-1] if key == "STATUS"]
+    assert left[0] == FAR_FILES
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) > 2
+    assert len(list(server.root.iterdir())) == FAR_FILES
 
 
 def test_a_start_that_fails_says_why(mounter, server, manager):

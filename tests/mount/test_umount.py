@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -37,6 +38,11 @@ def assert_says(result, code, *words):
     assert lines, "nothing said"
     for word in words:
         assert word in lines[-1], result.stderr
+
+
+def is_sleeping(pid):
+    """The process sleeps for a time that it has set itself."""
+    return "nanosleep" in pathlib.Path(f"/proc/{pid}/wchan").read_text()
 
 
 def write_late(mount, name, text):
@@ -144,6 +150,20 @@ def test_busy_mount_stays_and_says_what_to_do(mounter, server):
         assert busy.read() == "text"
     assert is_mounted(mount.directory)
     assert umount(mount).returncode == 0
+
+
+def test_who_only_looks_does_not_keep_it_busy(mounter, server):
+    server.write("file", "text")
+    mount = mount_server(mounter, server)
+    with open(mount.directory / "file", encoding="utf-8") as busy, \
+            subprocess.Popen(umount_command(mount, str(mount.directory)),
+                             env=mount.env, stderr=subprocess.PIPE,
+                             text=True) as process:
+        wait_until(lambda: is_sleeping(process.pid), "its first try to fail")
+        busy.close()
+        said = process.communicate(timeout=LIMIT)[1]
+    assert (process.returncode, said) == (0, "")
+    assert not is_mounted(mount.directory)
 
 
 def test_daemon_that_does_not_answer_holds_nobody_up(mounter, server):

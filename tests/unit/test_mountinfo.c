@@ -3,8 +3,11 @@
 
 #include "mountinfo.h"
 #include "test.h"
+#include "umount_table.h"
 
+#include <fcntl.h>
 #include <glib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char table[] =
@@ -15,6 +18,90 @@ static const char table[] =
 	"x y z\n"
 	"32 31 0:46 / /home/ann/py\\040cloud/a rw - fuse.pycloud pycloud:a rw";
 
+#define FUSE_LINE                                                        \
+	"36 35 0:48 /a\\040b /mnt/new\\012line\\134 rw,nosuid shared:1 " \
+	"master:2 - fuse.pycloud pycloud:a\\040b rw,user_id=1000,group_id=50"
+
+static void a_line_is_read_and_its_escapes_are_taken_back(void **state)
+{
+	struct mountinfo_entry *e = mountinfo_entry_read(FUSE_LINE);
+
+	(void)state;
+	assert_non_null(e);
+	assert_int_equal(e->id, 36);
+	assert_string_equal(e->device, "0:48");
+	assert_string_equal(e->root, "/a b");
+	assert_string_equal(e->point, "/mnt/new\nline\\");
+	assert_string_equal(e->type, "fuse.pycloud");
+	assert_string_equal(e->source, "pycloud:a b");
+	assert_string_equal(mountinfo_workspace(e), "a b");
+	assert_true(e->is_ours);
+	assert_int_equal(e->owner, 1000);
+	assert_int_equal(e->group, 50);
+	mountinfo_entry_free(e);
+}
+
+/* A table that was cut anywhere is none of our faults. */
+static void a_line_that_is_cut_is_none_or_what_it_says(void **state)
+{
+	(void)state;
+	for (size_t length = 0; length <= strlen(FUSE_LINE); length++) {
+		g_autofree char *line = g_strndup(FUSE_LINE, length);
+		struct mountinfo_entry *e = mountinfo_entry_read(line);
+
+		assert_true(e == NULL || e->id == 36);
+		mountinfo_entry_free(e);
+	}
+	assert_null(mountinfo_entry_read(""));
+	assert_null(mountinfo_entry_read(" - "));
+	assert_null(mountinfo_entry_read(" - fuse.pycloud pycloud:x rw"));
+	assert_null(mountinfo_entry_read("1 2 0:3 / /mnt rw - fuse.pycloud"));
+}
+
+static void assert_workspace(const char *behind, const char *expected)
+{
+	g_autofree char *line = g_strconcat("1 2 0:3 / /m rw - ", behind, NULL);
+	struct mountinfo_entry *e = mountinfo_entry_read(line);
+
+	assert_non_null(e);
+	if (expected == NULL)
+		assert_null(mountinfo_workspace(e));
+	else
+		assert_string_equal(mountinfo_workspace(e), expected);
+	mountinfo_entry_free(e);
+}
+
+static void only_ours_are_workspaces(void **state)
+{
+	(void)state;
+	assert_workspace("fuse.pycloud pycloud:demo rw", "demo");
+	assert_workspace("fuse.pycloud pycloud:/ rw", "/");
+	assert_workspace("fuse.pycloud other:demo rw", NULL);
+	assert_workspace("fuse.pycloudy pycloud:demo rw", NULL);
+	assert_workspace("ext4 pycloud:demo rw", NULL);
+}
+
+static void what_to_unmount_is_found(void **state)
+{
+	struct mountinfo_entry *e =
+		umount_table_at(table, "/home/ann/py cloud/a");
+	g_autoptr(GPtrArray) below =
+		umount_table_below(table, "/home/ann/py cloud");
+	g_autoptr(GPtrArray) by_name = umount_table_from(table, "a");
+	g_autoptr(GPtrArray) by_source = umount_table_from(table, "pycloud:/");
+
+	(void)state;
+	assert_non_null(e);
+	assert_int_equal(e->id, 32);
+	mountinfo_entry_free(e);
+	assert_null(umount_table_at(table, "/home"));
+	assert_int_equal(below->len, 2);
+	e = below->pdata[0];
+	assert_int_equal(e->id, 32);
+	assert_int_equal(by_name->len, 2);
+	assert_int_equal(by_source->len, 1);
+}
+
 static void the_one_on_top_is_found(void **state)
 {
 	(void)state;
@@ -24,6 +111,17 @@ static void the_one_on_top_is_found(void **state)
 	assert_int_equal(mountinfo_find(table, "/home/ann"), 0);
 	assert_int_equal(mountinfo_find(table, "/home/ann/py cloud/"), 0);
 	assert_int_equal(mountinfo_find("", "/"), 0);
+}
+
+static void a_descriptor_knows_its_mount(void **state)
+{
+	int fd = open("/proc", O_PATH | O_CLOEXEC);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(mountinfo_id_of(fd), mountinfo_id("/proc"));
+	(void)close(fd);
+	assert_int_equal(mountinfo_id_of(fd), 0);
 }
 
 static void the_real_table_is_read_again_and_again(void **state)
@@ -47,6 +145,11 @@ static void the_real_table_is_read_again_and_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_is_read_and_its_escapes_are_taken_back),
+		cmocka_unit_test(a_line_that_is_cut_is_none_or_what_it_says),
+		cmocka_unit_test(only_ours_are_workspaces),
+		cmocka_unit_test(what_to_unmount_is_found),
+		cmocka_unit_test(a_descriptor_knows_its_mount),
 		cmocka_unit_test(the_one_on_top_is_found),
 		cmocka_unit_test(the_real_table_is_read_again_and_again),
 	};

@@ -115,6 +115,37 @@ static void every_option_sets_its_own(void **state)
 	clear(&l);
 }
 
+static void commas_may_be_part_of_a_value(void **state)
+{
+	struct line l;
+
+	(void)state;
+	parse_good(&l, "demo /mnt -o overlay=\"*.a,*.b\",ro");
+	assert_string_equal(l.options.overlay_patterns, "*.a,*.b");
+	assert_true(l.options.is_read_only);
+	clear(&l);
+	parse_good(&l, "demo /mnt -o overlay=*.a\\,*.b,ro,cacert=x\\y");
+	assert_string_equal(l.options.overlay_patterns, "*.a,*.b");
+	assert_true(l.options.is_read_only);
+	assert_string_equal(l.options.ca_file, "x\\y");
+	/* As it was: it is given to others that read it in the same way. */
+	assert_string_equal(
+		l.options.given, "overlay=*.a\\,*.b,ro,cacert=x\\y");
+	clear(&l);
+	assert_refused("demo /mnt -o overlay=\"*.a,ro", "quote");
+}
+
+/* mount(8) takes context= for SELinux's, and does not hand it on. */
+static void the_context_has_a_second_name(void **state)
+{
+	struct line l;
+
+	(void)state;
+	parse_good(&l, "demo /mnt -o kubecontext=office");
+	assert_string_equal(l.options.context, "office");
+	clear(&l);
+}
+
 static void some_options_are_passed_on(void **state)
 {
 	(void)state;
@@ -300,6 +331,8 @@ int main(void)
 		cmocka_unit_test(words_of_mount_8_are_taken_or_refused),
 		cmocka_unit_test(defaults_are_the_users_own),
 		cmocka_unit_test(every_option_sets_its_own),
+		cmocka_unit_test(commas_may_be_part_of_a_value),
+		cmocka_unit_test(the_context_has_a_second_name),
 		cmocka_unit_test(some_options_are_passed_on),
 		cmocka_unit_test(mounts_own_options_are_accepted),
 		cmocka_unit_test(bad_values_are_named),

@@ -1,0 +1,15 @@
+/*
+ * fusermount.h - where fusermount3 is, which mounts and unmounts for a plain
+ * user.
+ */
+#ifndef PYCLOUD_FUSERMOUNT_H
+#define PYCLOUD_FUSERMOUNT_H
+
+/* Its absolute path, a constant; NULL: it is not installed. PATH is not asked:
+ * fstab and systemd give none, and what is setuid root is not looked for where
+ * anybody may have put another. */
+const char *fusermount_find(void);
+/* What to say then. */
+#define FUSERMOUNT_MISSING "there is no fusermount3; install the package fuse3"
+
+#endif

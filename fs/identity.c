@@ -1,0 +1,168 @@
+/* identity.c - see identity.h. */
+#include "config.h"
+
+#include "identity.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define USERS_UMASK 022
+#define ROOT	    0
+
+/* --- who that is ---------------------------------------------------------- */
+
+static char *home_of(uid_t uid, const struct passwd *pw)
+{
+	if (pw != NULL && g_path_is_absolute(pw->pw_dir) &&
+		g_file_test(pw->pw_dir, G_FILE_TEST_IS_DIR))
+		return g_strdup(pw->pw_dir);
+	/* As local_dirs.h has it. */
+	return g_strdup_printf("/var/tmp/pycloud-%u", (unsigned)uid);
+}
+
+struct identity *identity_new(uid_t uid, const gid_t *gid, char **ret_why)
+{
+	const struct passwd *pw = getpwuid(uid);
+	struct identity *i;
+
+	if (pw == NULL && gid == NULL) {
+		*ret_why = g_strdup_printf(
+			"no user of this computer has the number %u; name one "
+			"that is there (getent passwd lists them), or say "
+			"which group it has: uid=%u,gid=N",
+			(unsigned)uid, (unsigned)uid);
+		return NULL;
+	}
+	i = g_new0(struct identity, 1);
+	i->uid = uid;
+	i->gid = gid != NULL ? *gid : pw->pw_gid;
+	i->name = pw == NULL ? NULL : g_strdup(pw->pw_name);
+	i->home = home_of(uid, pw);
+	return i;
+}
+
+void identity_free(struct identity *i)
+{
+	if (i == NULL)
+		return;
+	g_free(i->name);
+	g_free(i->home);
+	g_free(i);
+}
+
+/* --- the environment ------------------------------------------------------ */
+
+/* Where things of a user's are; each names root's otherwise. */
+static bool is_of_a_session(const char *name)
+{
+	static const char *const names[] = { "HOME", "USER", "LOGNAME", "MAIL",
+		"SHELL", "KUBECONFIG", "DBUS_SESSION_BUS_ADDRESS" };
+	static const char *const prefixes[] = { "XDG_", "JUPYTER_", "IPYTHON",
+		"SUDO_" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
+		if (g_str_has_prefix(name, prefixes[i]))
+			return true;
+	return false;
+}
+
+/* Where the user's session is, if there is one: its bus leads to the keyring. */
+static void adopt_session(const struct identity *who)
+{
+	g_autofree char *runtime =
+		g_strdup_printf("/run/user/%u", (unsigned)who->uid);
+	struct stat st;
+
+	if (lstat(runtime, &st) == 0 && S_ISDIR(st.st_mode) &&
+		st.st_uid == who->uid)
+		(void)g_setenv("XDG_RUNTIME_DIR", runtime, TRUE);
+}
+
+static void adopt_environment(const struct identity *who)
+{
+	g_auto(GStrv) names = g_listenv();
+
+	for (char **name = names; *name != NULL; name++)
+		if (is_of_a_session(*name))
+			g_unsetenv(*name);
+	(void)g_setenv("HOME", who->home, TRUE);
+	if (who->name != NULL) {
+		(void)g_setenv("USER", who->name, TRUE);
+		(void)g_setenv("LOGNAME", who->name, TRUE);
+	}
+	adopt_session(who);
+}
+
+/* --- the rights ----------------------------------------------------------- */
+
+static int take_groups(const struct identity *who)
+{
+	int rc = who->name != NULL ? initgroups(who->name, who->gid)
+				   : setgroups(1, &who->gid);
+
+	return rc < 0 ? -errno : 0;
+}
+
+int identity_borrow(const struct identity *who)
+{
+	int rc = take_groups(who);
+
+	if (rc == 0 && setegid(who->gid) < 0)
+		rc = -errno;
+	if (rc == 0 && seteuid(who->uid) < 0)
+		rc = -errno;
+	if (rc < 0)
+		(void)identity_give_back();
+	else
+		adopt_environment(who);
+	return rc;
+}
+
+/* The user first: without root's rights there is no changing of groups. Of
+ * root's own groups root has no need. */
+int identity_give_back(void)
+{
+	if (seteuid(ROOT) < 0 || setegid(getgid()) < 0 ||
+		setgroups(0, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The kernel takes them away with the last id that was root's, unless it was
+ * told to leave them (capabilities(7): securebits). */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	const struct __user_cap_data_struct none[2] = { { 0 } };
+
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+int identity_become(const struct identity *who)
+{
+	int rc = take_groups(who);
+
+	if (rc < 0)
+		return rc;
+	if (setresgid(who->gid, who->gid, who->gid) < 0 ||
+		setresuid(who->uid, who->uid, who->uid) < 0)
+		return -errno;
+	rc = drop_capabilities();
+	/* Whoever can come back has not gone. */
+	if (rc == 0 && seteuid(ROOT) == 0)
+		rc = -EPERM;
+	adopt_environment(who);
+	(void)umask(USERS_UMASK);
+	return rc;
+}
