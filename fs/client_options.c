@@ -3,45 +3,38 @@
 
 #include "client_options.h"
 
-#include <glib.h>
-#include <string.h>
+#include "command_table.h"
 
-/* An operand that may be missing, and is no number. */
-#define DIRECTORY 2
+#include <glib.h>
+#include <stddef.h>
+#include <string.h>
 
 static const struct {
 	const char *name;
 	enum client_command command;
-	const char *options; /* one letter each */
-	int operands;	     /* -1: any number, and they end the options */
 } commands[] = {
-	{ "run", COMMAND_RUN, "C", -1 },
-	{ "runs", COMMAND_RUNS, "Cj", 0 },
-	{ "attach", COMMAND_ATTACH, "Cn", 1 },
-	{ "kill", COMMAND_KILL, "Cs", 1 },
-	{ "status", COMMAND_STATUS, "Cjw", DIRECTORY },
-	{ "help", COMMAND_HELP, "", -1 },
-	{ "--help", COMMAND_HELP, "", -1 },
-	{ "-h", COMMAND_HELP, "", -1 },
-	{ "--version", COMMAND_VERSION, "", -1 },
-	{ "-V", COMMAND_VERSION, "", -1 },
+	{ "run", COMMAND_RUN },
+	{ "runs", COMMAND_RUNS },
+	{ "attach", COMMAND_ATTACH },
+	{ "kill", COMMAND_KILL },
+	{ "status", COMMAND_STATUS },
+	{ "help", COMMAND_HELP },
+	{ "--help", COMMAND_HELP },
+	{ "-h", COMMAND_HELP },
+	{ "--version", COMMAND_VERSION },
+	{ "-V", COMMAND_VERSION },
 };
 
-static const struct {
-	const char *name;
-	char letter;
-	bool has_value;
-} options[] = {
-	{ "--directory", 'C', true },
-	{ "-C", 'C', true },
-	{ "--signal", 's', true },
-	{ "-s", 's', true },
-	{ "--json", 'j', false },
-	{ "--no-follow", 'n', false },
-	{ "--watch", 'w', false },
-	{ "-w", 'w', false },
-	{ "--help", 'h', false },
-	{ "-h", 'h', false },
+#define AT(field) offsetof(struct client_options, field)
+
+/* A const char * for what takes a value, else a bool. */
+static const struct command_place places[] = {
+	{ "directory", AT(directory) },
+	{ "signal", AT(signal_name) },
+	{ "json", AT(is_json) },
+	{ "watch", AT(watches) },
+	{ "no-follow", AT(is_brief) },
+	{ "help", AT(wants_help) },
 };
 
 /* What is left of the arguments. */
@@ -56,65 +49,74 @@ enum taken {
 	WRONG
 };
 
-static void set_option(struct client_options *o, char letter, const char *value)
+static void set_option(struct client_options *o,
+	const struct command_option *option, const char *value)
 {
-	switch (letter) {
-	case 'C':
-		o->directory = value;
-		break;
-	case 's':
-		o->signal_name = value;
-		break;
-	case 'j':
-		o->is_json = true;
-		break;
-	case 'w':
-		o->watches = true;
-		break;
-	case 'n':
-		o->is_brief = true;
-		break;
-	default:
-		o->command = COMMAND_HELP;
+	for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+		void *to = (char *)o + places[i].offset;
+
+		if (strcmp(places[i].option, option->name) != 0)
+			continue;
+		if (option->value != NULL)
+			*(const char **)to = value;
+		else
+			*(bool *)to = true;
+		return;
 	}
+	g_assert_not_reached();
+}
+
+/* What follows "-C" or "--directory"; NULL: it begins with neither. */
+static const char *behind_name(
+	const char *argument, const struct command_option *option)
+{
+	size_t length = strlen(option->name);
+
+	if (argument[0] != '-')
+		return NULL;
+	if (argument[1] != '-')
+		return argument[1] != '\0' && argument[1] == option->letter
+			       ? argument + 2
+			       : NULL;
+	return strncmp(argument + 2, option->name, length) == 0
+		       ? argument + 2 + length
+		       : NULL;
 }
 
 /* "-C DIR", "-CDIR", "--directory DIR", "--directory=DIR": NULL when the
  * argument is none of these; "" when the value is the next argument. */
-static const char *match(const char *argument, size_t i)
+static const char *match(
+	const char *argument, const struct command_option *option)
 {
-	size_t length = strlen(options[i].name);
-	bool is_long = options[i].name[1] == '-';
+	const char *rest = behind_name(argument, option);
+	bool is_long = argument[0] == '-' && argument[1] == '-';
 
-	if (strncmp(argument, options[i].name, length) != 0)
+	if (rest == NULL || *rest == '\0')
+		return rest;
+	if (option->value == NULL || (is_long && *rest != '='))
 		return NULL;
-	argument += length;
-	if (*argument == '\0')
-		return argument;
-	if (!options[i].has_value || (is_long && *argument != '='))
-		return NULL;
-	return argument + is_long;
+	return rest + is_long;
 }
 
-static enum taken take_option(struct arguments *a, const char *allowed,
-	struct client_options *o, char **ret_why)
+static enum taken take_option(struct arguments *a,
+	const struct command_row *row, struct client_options *o, char **ret_why)
 {
-	for (size_t i = 0; i < G_N_ELEMENTS(options); i++) {
-		const char *value = match(a->next[0], i);
-		bool wants_next = options[i].has_value && value != NULL &&
+	const struct command_option *option;
+
+	for (unsigned i = 0; (option = command_option_at(row, i)) != NULL;
+		i++) {
+		const char *value = match(a->next[0], option);
+		bool wants_next = option->value != NULL && value != NULL &&
 				  value[0] == '\0';
 
-		if (value == NULL ||
-			(options[i].letter != 'h' &&
-				!strchr(allowed, options[i].letter)))
+		if (value == NULL)
 			continue;
 		if (wants_next && a->count < 2) {
 			*ret_why =
 				g_strdup_printf("%s needs a value", a->next[0]);
 			return WRONG;
 		}
-		set_option(
-			o, options[i].letter, wants_next ? a->next[1] : value);
+		set_option(o, option, wants_next ? a->next[1] : value);
 		a->next += 1 + wants_next;
 		a->count -= 1 + wants_next;
 		return TAKEN;
@@ -136,17 +138,18 @@ static bool take_line(
 	return false;
 }
 
-static bool take_operand(struct arguments *a, int operands,
+static bool take_operand(struct arguments *a, const struct command_row *row,
 	struct client_options *o, char **ret_why)
 {
 	const char *word = a->next[0];
+	bool is_directory = g_strcmp0(row->completes, "directory") == 0;
 
 	if (word[0] == '-' && word[1] != '\0')
 		*ret_why = g_strdup_printf("there is no option %s here", word);
-	else if (operands == 0 || o->number != NULL ||
-		 (operands == DIRECTORY && o->directory != NULL))
+	else if (row->operand == NULL || o->number != NULL ||
+		 (is_directory && o->directory != NULL))
 		*ret_why = g_strdup_printf("%s is too much", word);
-	else if (operands == DIRECTORY)
+	else if (is_directory)
 		o->directory = word;
 	else if (strcmp(word, "last") != 0 &&
 		 strspn(word, "0123456789") != strlen(word))
@@ -158,25 +161,29 @@ static bool take_operand(struct arguments *a, int operands,
 	return *ret_why == NULL;
 }
 
-static bool take_all(struct arguments *a, const char *allowed, int operands,
+static bool take_all(struct arguments *a, const struct command_row *row,
 	struct client_options *o, char **ret_why)
 {
-	while (a->count > 0 && o->command != COMMAND_HELP) {
-		enum taken taken = take_option(a, allowed, o, ret_why);
+	bool is_line = o->command == COMMAND_RUN;
+
+	while (a->count > 0 && !o->wants_help) {
+		enum taken taken = take_option(a, row, o, ret_why);
 
 		if (taken == WRONG)
 			return false;
-		if (taken == NO_OPTION && operands < 0)
+		if (taken == NO_OPTION && is_line)
 			break;
-		if (taken == NO_OPTION &&
-			!take_operand(a, operands, o, ret_why))
+		if (taken == NO_OPTION && !take_operand(a, row, o, ret_why))
 			return false;
 	}
-	if (o->command == COMMAND_HELP)
+	if (o->wants_help) {
+		o->command = COMMAND_HELP;
+		o->topic = row->name;
 		return true;
-	if (operands < 0)
+	}
+	if (is_line)
 		return take_line(a, o, ret_why);
-	if (operands == 1 && o->number == NULL)
+	if (g_strcmp0(row->operand, "N") == 0 && o->number == NULL)
 		*ret_why = g_strdup("which run? `pycloud runs` lists them");
 	return *ret_why == NULL;
 }
@@ -195,9 +202,10 @@ bool client_options_parse(
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		ret->command = commands[i].command;
+		if (ret->command == COMMAND_HELP)
+			ret->topic = argv[2]; /* NULL ends them */
 		return ret->command >= COMMAND_HELP ||
-		       take_all(&a, commands[i].options, commands[i].operands,
-			       ret, ret_why);
+		       take_all(&a, command_table_find(argv[1]), ret, ret_why);
 	}
 	*ret_why = g_strdup_printf("there is no command %s", argv[1]);
 	return false;

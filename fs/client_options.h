@@ -1,5 +1,5 @@
 /*
- * client_options.h - the command line of `pycloud`. Pure.
+ * client_options.h - the command line of `pycloud`, by command_table.h. Pure.
  */
 #ifndef PYCLOUD_CLIENT_OPTIONS_H
 #define PYCLOUD_CLIENT_OPTIONS_H
@@ -27,6 +27,8 @@ struct client_options {
 	bool is_brief;		  /* attach: what there is, and no more */
 	const char *const *words; /* run: what python3 is given */
 	const char *number;	  /* attach, kill */
+	bool wants_help;
+	const char *topic; /* help: of which command; NULL: of all */
 };
 
 /* False: wrong, with a sentence in *ret_why (g_free); the command is told even

@@ -55,7 +55,4 @@ void cluster_options_clear(struct cluster_options *);
  * exit status. Once per process. */
 int cluster_run(const struct cluster_options *);
 
-/* All of the commands and options, on stdout; 0. */
-int cluster_options_print_help(void);
-
 #endif

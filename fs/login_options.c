@@ -3,15 +3,32 @@
 
 #include "login_options.h"
 
-#include <stdio.h>
+#include "command_table.h"
+
+#include <stddef.h>
 #include <string.h>
 
+/* Where GLib puts what it finds. */
 struct words {
+	struct login_options o;
 	gboolean wants_help;
 	gboolean token_stdin;
 	gboolean password_stdin;
 	gboolean is_insecure;
 	char **operands;
+};
+
+#define AT(field) offsetof(struct words, field)
+
+static const struct command_place places[] = {
+	{ "user", AT(o.user) },
+	{ "config", AT(o.config) },
+	{ "file", AT(o.file) },
+	{ "cacert", AT(o.ca_file) },
+	{ "token-stdin", AT(token_stdin) },
+	{ "password-stdin", AT(password_stdin) },
+	{ "insecure", AT(is_insecure) },
+	{ "help", AT(wants_help) },
 };
 
 bool login_options_has(const char *word)
@@ -51,38 +68,6 @@ static bool take_words(
 	return *ret_why == NULL;
 }
 
-static void add_entries(
-	GOptionContext *context, struct login_options *o, struct words *w)
-{
-	const GOptionEntry both[] = {
-		{ "user", 'u', 0, G_OPTION_ARG_STRING, &o->user, NULL, NULL },
-		{ "config", 0, 0, G_OPTION_ARG_FILENAME, &o->config, NULL,
-			NULL },
-		{ "help", 'h', 0, G_OPTION_ARG_NONE, &w->wants_help, NULL,
-			NULL },
-		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY,
-			&w->operands, NULL, NULL },
-		{ NULL, 0, 0, 0, NULL, NULL, NULL },
-	};
-	const GOptionEntry login[] = {
-		{ "token-stdin", 0, 0, G_OPTION_ARG_NONE, &w->token_stdin, NULL,
-			NULL },
-		{ "password-stdin", 0, 0, G_OPTION_ARG_NONE, &w->password_stdin,
-			NULL, NULL },
-		{ "file", 0, 0, G_OPTION_ARG_FILENAME, &o->file, NULL, NULL },
-		{ "cacert", 0, 0, G_OPTION_ARG_FILENAME, &o->ca_file, NULL,
-			NULL },
-		{ "insecure", 0, 0, G_OPTION_ARG_NONE, &w->is_insecure, NULL,
-			NULL },
-		{ NULL, 0, 0, 0, NULL, NULL, NULL },
-	};
-
-	g_option_context_set_help_enabled(context, FALSE);
-	g_option_context_add_main_entries(context, both, NULL);
-	if (!o->is_logout)
-		g_option_context_add_main_entries(context, login, NULL);
-}
-
 /* Nobody needs to see them longer than it takes to say that they are wrong. */
 static void blot_operands(int argc, char **argv)
 {
@@ -97,7 +82,9 @@ static void blot_operands(int argc, char **argv)
 bool login_options_parse(
 	int argc, char **argv, struct login_options *ret, char **ret_why)
 {
+	const struct command_row *row = command_table_find(argv[1]);
 	GOptionContext *context = g_option_context_new(NULL);
+	g_autofree GOptionEntry *entries = NULL;
 	g_autofree char **rest = g_new0(char *, (gsize)argc + 1);
 	g_auto(GStrv) copies = g_new0(char *, (gsize)argc + 1);
 	g_autoptr(GError) error = NULL;
@@ -105,8 +92,7 @@ bool login_options_parse(
 	int count = 0;
 	bool is_good;
 
-	*ret = (struct login_options){ 0 };
-	ret->is_logout = strcmp(argv[1], "logout") == 0;
+	w.o.is_logout = strcmp(argv[1], "logout") == 0;
 	/* GLib takes words out of the list, and owns none. */
 	for (int i = 0; i < argc; i++)
 		if (i != 1) {
@@ -115,11 +101,15 @@ bool login_options_parse(
 			count++;
 		}
 	blot_operands(argc, argv);
-	add_entries(context, ret, &w);
+	entries = command_option_entries(
+		row, places, G_N_ELEMENTS(places), &w, &w.operands);
+	g_option_context_set_help_enabled(context, FALSE);
+	g_option_context_add_main_entries(context, entries, NULL);
 	is_good = g_option_context_parse(context, &count, &rest, &error);
 	if (!is_good)
 		*ret_why = g_strdup(error->message);
-	is_good = is_good && take_words(ret, &w, ret_why);
+	is_good = is_good && take_words(&w.o, &w, ret_why);
+	*ret = w.o;
 	g_strfreev(w.operands);
 	g_option_context_free(context);
 	return is_good;
@@ -132,28 +122,4 @@ void login_options_clear(struct login_options *o)
 	g_clear_pointer(&o->file, g_free);
 	g_clear_pointer(&o->config, g_free);
 	g_clear_pointer(&o->ca_file, g_free);
-}
-
-int login_options_print_help(void)
-{
-	(void)puts(
-		"Usage: pycloud login [OPTIONS] URL|NAME\n"
-		"       pycloud logout [--user NAME] URL|NAME\n"
-		"Keep a server's token where mounts find it.\n"
-		"\n"
-		"  login   ask for a token or a password, try it, and keep it "
-		"in the keyring\n"
-		"  logout  remove it from there\n"
-		"\n"
-		"      --token-stdin     read the token from standard input\n"
-		"      --password-stdin  read the password from there\n"
-		"  -u, --user NAME       of a hub: whose token or password it "
-		"is\n"
-		"      --file FILE       keep it in this file, for the option "
-		"credentials=\n"
-		"      --cacert FILE     trust this certificate authority\n"
-		"      --insecure        do not verify the server's "
-		"certificate\n"
-		"      --config FILE     instead of the usual pycloud.conf(5)");
-	return 0;
 }

@@ -36,7 +36,4 @@ bool login_options_parse(
 	int argc, char **argv, struct login_options *ret, char **ret_why);
 void login_options_clear(struct login_options *);
 
-/* On stdout; 0. */
-int login_options_print_help(void);
-
 #endif

@@ -10,7 +10,7 @@ import re
 import sys
 
 HEAD = r'''.\" Made from fs/messages.
-.TH PYCLOUD\-MESSAGES 7 "2026" "pycloud" "Miscellaneous Information"
+.TH PYCLOUD\-MESSAGES 7 "2026-11-27" "pycloud" "Miscellaneous Information"
 .SH NAME
 pycloud\-messages \- what the messages of pycloud mean, and what to do
 .SH DESCRIPTION

@@ -158,21 +158,21 @@ const struct option_row option_table[] = {
 };
 
 const struct option_letter option_letters[] = {
-	{ "foreground", 0, AT(is_foreground),
+	{ "foreground", 0, NULL, AT(is_foreground),
 		"do not become a daemon" },
-	{ "debug", 'd', AT(is_debug),
+	{ "debug", 'd', NULL, AT(is_debug),
 		"log every operation (implies --foreground)" },
-	{ "fake", 'f', AT(is_fake),
+	{ "fake", 'f', NULL, AT(is_fake),
 		"do all but mount" },
-	{ "sloppy", 's', AT(is_sloppy),
+	{ "sloppy", 's', NULL, AT(is_sloppy),
 		"ignore unknown options" },
-	{ "verbose", 'v', AT(is_verbose),
+	{ "verbose", 'v', NULL, AT(is_verbose),
 		"say more" },
-	{ "no-mtab", 'n', AT(has_no_mtab),
+	{ "no-mtab", 'n', NULL, AT(has_no_mtab),
 		"accepted and ignored" },
-	{ "help", 'h', AT(wants_help),
+	{ "help", 'h', NULL, AT(wants_help),
 		"show this" },
-	{ "version", 'V', AT(wants_version),
+	{ "version", 'V', NULL, AT(wants_version),
 		"show the version" },
 };
 /* clang-format on */

@@ -2,8 +2,8 @@
  * option_table.h - every option that mount.pycloud takes, once.
  *
  * The parser (options.c) and the configuration files (config_file.c) go by it;
- * --help and the shells' completions are printed from it (option_help.c), and
- * a test holds mount.pycloud(8) against it. A new option is one row, its field
+ * --help and the shells' completions are printed from it (option_help.c,
+ * option_shell.c), and a test holds mount.pycloud(8) against it. A new option is one row, its field
  * in struct options, and its paragraph in the manual.
  *
  * The table is constant; any thread may read it.
@@ -65,9 +65,10 @@ const char *option_section_title(enum option_section);
 
 /* What stands on the command line by itself: -v, --foreground. */
 struct option_letter {
-	const char *name; /* without the dashes */
-	char letter;	  /* '\0': none */
-	size_t offset;	  /* of a bool in struct options */
+	const char *name;  /* without the dashes */
+	char letter;	   /* '\0': none */
+	const char *value; /* what follows; NULL: nothing */
+	size_t offset;	   /* of a bool in struct options */
 	const char *help;
 };
 

@@ -1,7 +1,7 @@
 /*
  * pycloud.c - pycloud: runs in a mounted workspace, and how it is; the door to
- * the commands for workspaces in a cluster, which are pycloud_cluster.c's, and
- * to login and logout, which are pycloud_login.c's.
+ * the commands that are other programs' (command_table.h), for workspaces in a
+ * cluster for example, or for login.
  *
  * See client.h for what it may know of a mount, and pycloud(1).
  */
@@ -10,57 +10,14 @@
 #include "client.h"
 #include "client_options.h"
 #include "client_status.h"
-#include "cluster_options.h"
-#include "login_options.h"
+#include "command_help.h"
+#include "command_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-
-#define CLUSTER_PROGRAM "pycloud-cluster"
-#define LOGIN_PROGRAM	"pycloud-login"
-#define DOCTOR_PROGRAM	"pycloud-doctor"
-
-static int print_help(void)
-{
-	(void)puts(
-		"Usage: pycloud run [-C DIR] [--] LINE...\n"
-		"       pycloud runs [-C DIR] [--json]\n"
-		"       pycloud attach [-C DIR] [--no-follow] N\n"
-		"       pycloud kill [-C DIR] [-s SIGNAL] N\n"
-		"       pycloud status [--json] [--watch] [DIR]\n"
-		"       pycloud doctor [OPTIONS] [WORKSPACE|URL|DIR]\n"
-		"Run Python in a mounted workspace, as if it ran here.\n"
-		"\n"
-		"  run     start `python3 LINE...` in the current directory's "
-		"counterpart: its\n"
-		"          input, output, errors and exit status are this "
-		"command's; Ctrl-C\n"
-		"          interrupts it, a second one kills it\n"
-		"  runs    list the runs of the workspace\n"
-		"  attach  show a run's output from its beginning, follow it "
-		"to its end, and\n"
-		"          exit as it did\n"
-		"  kill    send a run a signal (TERM)\n"
-		"  status  show how the mount is that we are in, or all: "
-		"online, pending, ...\n"
-		"  doctor  look at all that a mount needs, and say what to do; "
-		"see doctor --help\n"
-		"\n"
-		"  -C, --directory DIR  instead of the current directory\n"
-		"  -s, --signal SIGNAL  INT, KILL, ... or a number\n"
-		"      --no-follow      show what there is, and end\n"
-		"      --json           for programs\n"
-		"  -w, --watch          go on showing what changes\n"
-		"\n"
-		"N is a run's number, or `last`. Exit status: the script's "
-		"(128+N for a signal);\n"
-		"125 when there is none.");
-	return 0;
-}
 
 /* Files that are opened must not become stdin, stdout or stderr. */
 static void fill_standard_files(void)
@@ -98,8 +55,7 @@ static int run_command(const struct client_options *o)
 	g_autofree char *why = NULL;
 
 	if (o->command == COMMAND_HELP)
-		return print_help() + cluster_options_print_help() +
-		       login_options_print_help();
+		return command_print_help(o->topic);
 	if (o->command == COMMAND_VERSION)
 		return printf("pycloud %s\n", PACKAGE_VERSION) < 0;
 	if (o->command == COMMAND_STATUS)
@@ -111,17 +67,16 @@ static int run_command(const struct client_options *o)
 	return in_mount(o, &m);
 }
 
-/* The other parts link what talks to a cluster or a server, which would cost
- * every run more time than all the rest. Not installed yet, they stand beside
- * us. */
-static int become(const char *program, char **argv)
+/* What links all that talks to a cluster would cost every run more time than
+ * all the rest. Not installed yet, such a program stands beside us. */
+static int in_program(const char *program, char **argv)
 {
 	g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-	g_autofree char *installed =
-		g_build_filename(PKGLIBEXECDIR, program, NULL);
 	g_autofree char *here = self == NULL ? NULL : g_path_get_dirname(self);
 	g_autofree char *beside =
 		here == NULL ? NULL : g_build_filename(here, program, NULL);
+	g_autofree char *installed =
+		g_build_filename(PKGLIBEXECDIR, program, NULL);
 
 	if (beside != NULL)
 		(void)execv(beside, argv);
@@ -133,17 +88,15 @@ static int become(const char *program, char **argv)
 
 int main(int argc, char **argv)
 {
+	const struct command_row *row =
+		argc > 1 ? command_table_find(argv[1]) : NULL;
 	g_autofree char *why = NULL;
 	struct client_options options;
 
 	(void)setlocale(LC_ALL, "");
 	fill_standard_files();
-	if (argc > 1 && cluster_options_has(argv[1]))
-		return become(CLUSTER_PROGRAM, argv);
-	if (argc > 1 && strcmp(argv[1], "doctor") == 0)
-		return become(DOCTOR_PROGRAM, argv);
-	if (argc > 1 && login_options_has(argv[1]))
-		return become(LOGIN_PROGRAM, argv);
+	if (row != NULL && row->program != NULL)
+		return in_program(row->program, argv);
 	if (!client_options_parse(argc, argv, &options, &why))
 		return client_error(
 			is_watching(&options) ? CLIENT_FAILED : CLIENT_USAGE,

@@ -7,6 +7,7 @@
 
 #include "client.h"
 #include "cluster_options.h"
+#include "command_help.h"
 #include "config_file.h"
 #include "harden.h"
 
@@ -54,7 +55,7 @@ int main(int argc, char **argv)
 		status = client_error(
 			CLIENT_USAGE, "%s; see pycloud --help", why);
 	else if (options.wants_help)
-		status = cluster_options_print_help();
+		status = command_print_help(argv[1]);
 	else if (!take_defaults(&options, &why))
 		status = client_error(CLIENT_USAGE, "%s", why);
 	else

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "client.h"
+#include "command_help.h"
 #include "harden.h"
 #include "keyring.h"
 #include "limits.h"
@@ -396,7 +397,7 @@ int main(int argc, char **argv)
 		status = client_error(
 			CLIENT_USAGE, "%s; see pycloud --help", l.why);
 	else if (l.options.wants_help)
-		status = login_options_print_help();
+		status = command_print_help(argv[1]);
 	else
 		status = run(&l);
 	atomic_store(&signalled, NULL);

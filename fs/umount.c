@@ -20,10 +20,10 @@
 #include "progress.h"
 #include "umount_ask.h"
 #include "umount_detach.h"
+#include "umount_options.h"
 #include "umount_table.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,12 +44,6 @@
 /* How often one looks, and tells who reads no terminal. */
 #define LOOK_MS 50
 #define SAY_MS	2000
-
-struct command {
-	const char *what; /* DIR or SPEC, as it was given */
-	bool is_forced;
-	bool is_lazy;
-};
 
 /* A mount that is to end, and its daemon. */
 struct ending {
@@ -354,7 +348,7 @@ static int let_go(const struct mountinfo_entry *e, const char *why)
 	return detach(e, true);
 }
 
-static int end(const struct command *c, GPtrArray *endings)
+static int end(const struct umount_options *c, GPtrArray *endings)
 {
 	const struct ending *top = endings->pdata[endings->len - 1];
 	struct drain_left left;
@@ -381,7 +375,7 @@ static int end(const struct command *c, GPtrArray *endings)
 	return report(endings, are_over, &left);
 }
 
-static int run(const struct command *c)
+static int run(const struct umount_options *c)
 {
 	g_autofree char *table = mountinfo_text();
 	g_autoptr(GPtrArray) endings =
@@ -407,72 +401,26 @@ static int run(const struct command *c)
 	return end(c, endings);
 }
 
-static int print_version(void)
-{
-	(void)puts("umount.pycloud " PACKAGE_VERSION);
-	return MOUNT_OK;
-}
-
-static int print_help(void)
-{
-	(void)puts("Usage: umount.pycloud DIR|WORKSPACE [-flnrv]\n"
-		   "Unmount a workspace, and wait until what was written is "
-		   "on its server.\n"
-		   "\n"
-		   "  -f  wait for a few seconds only   -l  detach now, do not "
-		   "wait\n"
-		   "  -n, -r, -v, -t TYPE  accepted, for umount(8)\n"
-		   "  -h, --help   -V, --version\n"
-		   "\n"
-		   "What cannot be uploaded is kept, and uploaded by the next "
-		   "mount.");
-	return MOUNT_OK;
-}
-
 /* -1: go on; else the exit code. */
-static int parse(int argc, char **argv, struct command *c)
+static int parse(int argc, char **argv, struct umount_options *c)
 {
-	static const struct option longs[] = {
-		{ "force", no_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "lazy", no_argument, NULL, 'l' },
-		{ "verbose", no_argument, NULL, 'v' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int letter;
+	g_autofree char *why = NULL;
 
-	opterr = 0;
-	while ((letter = getopt_long(argc, argv, "flnrvN:t:hV", longs, NULL)) !=
-		-1) {
-		if (letter == 'h')
-			return print_help();
-		if (letter == 'V')
-			return print_version();
-		if (letter == 'N')
-			return fail(MOUNT_USAGE,
-				"cannot unmount in another namespace; run: "
-				"nsenter --mount=%s umount DIR",
-				optarg);
-		if (letter == '?')
-			return fail(MOUNT_USAGE,
-				"unknown option %s; umount.pycloud --help "
-				"lists them",
-				argv[optind - 1]);
-		c->is_forced = c->is_forced || letter == 'f';
-		c->is_lazy = c->is_lazy || letter == 'l';
-	}
-	if (argc - optind != 1)
-		return fail(MOUNT_USAGE, "umount.pycloud takes one directory "
-					 "or workspace: umount.pycloud ~/ws");
-	c->what = argv[optind];
-	return -1;
+	if (!umount_options_parse(argc, argv, c, &why))
+		return fail(MOUNT_USAGE, "%s", why);
+	if (c->wants_help)
+		umount_options_print_help();
+	else if (c->wants_version)
+		(void)puts("umount.pycloud " PACKAGE_VERSION);
+	else
+		return -1;
+	return MOUNT_OK;
 }
 
 int main(int argc, char **argv)
 {
 	struct sigaction interrupt = { .sa_handler = on_interrupt };
-	struct command c = { 0 };
+	struct umount_options c;
 	int code = parse(argc, argv, &c);
 
 	if (code >= 0)

@@ -2,10 +2,11 @@
 
 import pathlib
 import re
-import shutil
 import subprocess
 
 import pytest
+
+from shells import Shells
 
 # Of mount(8)'s own, which says them to us alone.
 VALUED = {"-t", "-N"}
@@ -21,8 +22,10 @@ def run(*command):
 
 def read_table(build):
     """{name: its words}, and the letters, as the build's program has them."""
-    text = run(pathlib.Path(build, "fs", "show_options"), "bash")
-    options, letters = [re.findall(r"^\t(\S+)$", part, re.MULTILINE)
+    text = run(pathlib.Path(build, "fs", "show_options"),
+               "mount.pycloud", "bash")
+    options, letters = [re.findall(r"^\t'?([^'\s]+)'?$", part,
+                                   re.MULTILINE)
                         for part in text.split("\n)\n")[:2]]
     table = {}
     for word in options:
@@ -49,9 +52,12 @@ def help_fixture(build):
     return run(pathlib.Path(build, "fs", "mount.pycloud"), "--help")
 
 
-def completion(build, name):
-    """A completion that the build made."""
-    return pathlib.Path(build, "packaging", "completion", name)
+@pytest.fixture(name="shells")
+def shells_fixture(build, scratch):
+    """The completions, beside a directory and a file."""
+    (scratch / "here").mkdir()
+    (scratch / "file").write_text("")
+    return Shells(build, scratch)
 
 
 def shown(help_text):
@@ -110,63 +116,35 @@ def test_the_parser_takes_each_flag_and_choice(table, help_text, build,
     run(program, "-f", "demo", scratch, "-o", ",".join(words))
 
 
-def bash_answers(build, *words):
-    """What bash offers for the last of the words."""
-    script = f"source {completion(build, 'mount.pycloud')}\n" \
-        "compopt() { :; }\nCOMP_WORDBREAKS=$' \\t\\n=:'\n" \
-        "COMP_WORDS=(\"$@\")\nCOMP_CWORD=$(($# - 1))\nCOMP_LINE=\"$*\"\n" \
-        "COMP_POINT=${#COMP_LINE}\n_pycloud_mount\n" \
-        "printf '%s\\n' \"${COMPREPLY[@]}\"\n"
-    return run("bash", "--norc", "-c", script, "bash", "mount.pycloud",
-               *words).split()
-
-
-def test_bash_completes_options(table, letters, build):
-    begun = ["demo", "/mnt", "-o"]
-    expected = {f"{name}={value}" if value else name
-                for name, values in table.items() for value in values}
-    offered = {word.rstrip("=") for word in bash_answers(build, *begun, "")}
-    assert offered == {word.rstrip("=") for word in expected}
-    assert bash_answers(build, *begun, "ro,pre") == \
+def test_bash_completes_options(table, letters, shells):
+    begun = "mount.pycloud demo /mnt -o "
+    offered = {word.rstrip("=") for word in shells.bash(begun)}
+    assert offered == {f"{name}={value}" if value else name
+                       for name, values in table.items() for value in values}
+    assert shells.bash(begun + "ro,pre") == \
         ["ro,prefetch=off", "ro,prefetch=on"]
     # readline has cut the word at '='.
-    assert bash_answers(build, *begun, "ro,via=pr") == ["proxy"]
-    assert set(bash_answers(build, "demo", "-")) == letters | {"-o"}
+    assert shells.bash(begun + "ro,via=pr") == ["proxy"]
+    assert shells.bash(begun + "ro,config=fi") == ["file"]
+    assert set(shells.bash("mount.pycloud demo -")) == letters | {"-o"}
+    assert shells.bash("mount.pycloud demo he") == ["here"]
 
 
-def test_fish_completes_options(table, letters, build):
-    if shutil.which("fish") is None:
-        pytest.skip("fish is not installed")
-    script = completion(build, "mount.pycloud.fish")
-
-    def answers(line):
-        text = run("fish", "--no-config", "-c",
-                   f"source {script}; complete -C '{line}'")
-        return [row.split("\t")[0] for row in text.splitlines()]
-
-    offered = answers("mount.pycloud demo /mnt -o ")
+def test_fish_completes_options(table, letters, shells):
+    begun = "mount.pycloud demo /mnt -o "
+    offered = shells.fish(begun)
     assert {word.split("=")[0] for word in offered} == set(table)
     assert "hidden=keep" in offered
-    assert answers("mount.pycloud demo /mnt -o ro,pre") == \
+    assert shells.fish(begun + "ro,pre") == \
         ["ro,prefetch=off", "ro,prefetch=on"]
-    assert {flag for flag in letters if flag.startswith("--")} <= \
-        set(answers("mount.pycloud --"))
+    assert shells.fish(begun + "ro,config=fi") == ["ro,config=file"]
+    assert set(shells.fish("mount.pycloud demo -")) == letters | {"-o"}
 
 
-ZSH = r"""
-_arguments() { print -l -- "$@" }
-source $1
-print -l -- $_pycloud_mount_options
-"""
-
-
-def test_zsh_has_every_option(table, letters, build):
-    if shutil.which("zsh") is None:
-        pytest.skip("zsh is not installed")
-    text = run("zsh", "-f", "-c", ZSH, "zsh",
-               completion(build, "_mount.pycloud"))
-    names = re.findall(r"^(\w+)\[", text, re.MULTILINE)
-    assert sorted(names) == sorted(table)
-    assert set(re.findall(r"^(--?[\w-]+)\[", text, re.MULTILINE)) == letters
-    assert ":via:(proxy portforward)" in text
-    assert re.search(r"^cacert\[.*\]:cacert:_files$", text, re.MULTILINE)
+def test_zsh_completes_options(table, letters, shells):
+    begun = "mount.pycloud demo /mnt -o "
+    assert set(shells.zsh(begun)) == set(table)
+    assert shells.zsh(begun + "ro,via=") == ["proxy", "portforward"]
+    assert shells.zsh(begun + "ro,config=fi") == ["file"]
+    assert set(shells.zsh("mount.pycloud -")) == letters | {"-o"}
+    assert set(shells.zsh("mount.pycloud demo he")) == {"here"}

@@ -1,0 +1,31 @@
+/*
+ * option_shell.h - the tables of options, as the shells' completions have them.
+ *
+ * The build puts what is appended here before the text that uses it, which is
+ * in packaging/completion. Pure.
+ */
+#ifndef PYCLOUD_OPTION_SHELL_H
+#define PYCLOUD_OPTION_SHELL_H
+
+#include "option_table.h"
+
+#include <glib.h>
+
+enum option_shell {
+	SHELL_BASH,
+	SHELL_ZSH,
+	SHELL_FISH,
+	SHELLS,
+};
+
+/* What mount.pycloud takes behind -o: bash, zsh and fish have it as the array
+ * _pycloud_mount_options. */
+void option_shell_add_options(enum option_shell, GString *text);
+
+/* What a program takes besides: in bash and zsh the array `array`, in fish
+ * lines of `complete -c program`. */
+void option_shell_add_letters(enum option_shell, const char *program,
+	const char *array, const struct option_letter *, size_t count,
+	GString *text);
+
+#endif
