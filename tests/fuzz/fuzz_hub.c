@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define BASE "https://hub.example/jupyter"
+
 static void show(void *arg, const char *line)
 {
 	(void)arg;
@@ -22,7 +24,7 @@ static void check_server(struct hub_server *s)
 
 	if (s->url == NULL)
 		return;
-	url = route_hub_url("https://hub.example/jupyter", s->url);
+	url = route_hub_url(BASE, s->url);
 	if (*s->url != '\0' && !hub_is_url_path(s->url))
 		g_error("no path: %s", s->url);
 	if (!g_str_has_prefix(url, "https://hub.example") ||
@@ -59,8 +61,15 @@ void fuzz_hub(const uint8_t *bytes, size_t length)
 {
 	struct fuzz_input in = { bytes, length };
 	uint8_t what = fuzz_take_byte(&in);
-	const struct hub_params params = {
-		.base_url = "https://hub.example/jupyter",
+	struct credentials *none = credentials_new(NULL, NULL, NULL);
+	const struct token_keeper_params keeper = {
+		.credentials = none,
+		.place = { .base_url = BASE, .target = TOKEN_TARGET_HUB },
+		.server = BASE,
+		.login_name = "hub+" BASE,
+	};
+	struct hub_params params = {
+		.base_url = BASE,
 		.user = what % 8 < 4 ? "ann" : NULL,
 		.server = what % 16 < 8 ? "" : "big",
 	};
@@ -68,6 +77,7 @@ void fuzz_hub(const uint8_t *bytes, size_t length)
 	struct cancel cancel;
 	char *why = NULL;
 
+	params.keeper = token_keeper_new(&keeper);
 	cancel_init(&cancel, 0);
 	if (hub_new(&params, &hub, &why) < 0)
 		g_error("there is no hub: %s", why);
@@ -75,5 +85,7 @@ void fuzz_hub(const uint8_t *bytes, size_t length)
 	ask(hub, what, &cancel);
 	fuzz_http_end();
 	hub_unref(hub);
+	token_keeper_unref(params.keeper);
+	credentials_unref(none);
 	cancel_fini(&cancel);
 }
