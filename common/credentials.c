@@ -78,8 +78,9 @@ static int ask_file(struct search *s, struct secret **ret)
 		return -ENOENT;
 	rc = token_file_read(
 		s->credentials->file, TOKEN_FILE_OWN, ret, &s->why);
-	/* It was named: that it is not there is no small thing. */
-	return rc == -ENOENT ? -EPERM : rc;
+	/* It was named: that it is not there is no small thing. No server has
+	 * refused anything yet, which is what -EACCES would say. */
+	return rc == -ENOENT || rc == -EACCES ? -EPERM : rc;
 }
 
 static int ask_systemd(struct search *s, struct secret **ret)
@@ -94,7 +95,7 @@ static int ask_systemd(struct search *s, struct secret **ret)
 	rc = token_file_read(path, TOKEN_FILE_PLACED, ret, &s->why);
 	if (rc == -ENOENT)
 		g_clear_pointer(&s->why, g_free);
-	return rc;
+	return rc == -EACCES ? -EPERM : rc;
 }
 
 static int ask_environment(struct search *s, struct secret **ret)
@@ -165,19 +166,36 @@ static int ask_person(struct search *s, struct secret **ret)
 
 /* --- the order ------------------------------------------------------------ */
 
+/* `remedy`: what to do when the server refuses it; the server's name follows. */
 static const struct {
 	int (*ask)(struct search *, struct secret **ret);
 	const char *name;
+	const char *remedy;
 } sources[] = {
-	{ ask_given, "the URL" },
-	{ ask_file, "the file of the option credentials" },
-	{ ask_systemd, "systemd's credential " CREDENTIALS_SYSTEMD_NAME },
-	{ ask_environment, "PYCLOUD_TOKEN" },
-	{ ask_command, "token_command" },
-	{ ask_keyring, "the keyring" },
-	{ ask_runtime_file, "the server's runtime file" },
-	{ ask_person, "the terminal" },
+	{ ask_given, "the URL",
+		"leave it out of there and run: pycloud login" },
+	{ ask_file, "the file of the option credentials",
+		"to write another one there, run: pycloud login --file THAT-FILE" },
+	{ ask_systemd, "systemd's credential " CREDENTIALS_SYSTEMD_NAME,
+		"renew it, or leave it out and run: pycloud login" },
+	{ ask_environment, "PYCLOUD_TOKEN",
+		"set another one, or unset it and run: pycloud login" },
+	{ ask_command, "token_command",
+		"let it print another one, or leave it out and run: pycloud "
+		"login" },
+	{ ask_keyring, "the keyring", "run: pycloud login" },
+	{ ask_runtime_file, "the server's runtime file", "run: pycloud login" },
+	{ ask_person, "the terminal",
+		"if it is a password, run: pycloud login" },
 };
+
+const char *credentials_remedy(const char *source)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(sources); i++)
+		if (g_strcmp0(sources[i].name, source) == 0)
+			return sources[i].remedy;
+	return "run: pycloud login";
+}
 
 /* 0 and a candidate; what it is good for is another question. */
 static int ask(struct search *s, size_t source, struct secret **ret)

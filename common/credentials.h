@@ -54,6 +54,10 @@ struct credentials_found {
 	const char *source;    /* "the keyring": fit for a sentence */
 };
 
+/* What to do when the server refuses what this source has: fit for a sentence
+ * that goes on with the server's name. */
+const char *credentials_remedy(const char *source);
+
 /* 0. -ENOENT: no source has one; *ret_why is NULL or a clause (g_free) that
  * may explain it. -EACCES: none was accepted; the source of the last one is in
  * *ret, without it. -EINTR. Otherwise *ret_why is a sentence (g_free). */

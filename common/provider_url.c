@@ -101,8 +101,8 @@ static int url_open(struct workspace *base, const struct cancel *c,
 	}
 	if (rc < 0 && *ret_why == NULL)
 		*ret_why = g_strdup_printf("Looking for this server's token "
-					   "failed: %s.",
-			g_strerror(-rc));
+					   "failed: %s; run: pycloud login %s",
+			g_strerror(-rc), base->name);
 	if (rc < 0)
 		return rc;
 	rc = make_endpoint(w, ret_endpoint);

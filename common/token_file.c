@@ -88,6 +88,9 @@ int token_file_read(const char *path, enum token_file_kind kind,
 
 	if (rc == -ELOOP)
 		problem = "is a symbolic link; name the file itself";
+	else if (rc == -EACCES)
+		problem = "may not be read by the user that mounts; it must be "
+			  "that user's own, with mode 0600";
 	else if (rc < 0)
 		problem = g_strerror(-rc);
 	else

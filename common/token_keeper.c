@@ -90,9 +90,8 @@ void token_keeper_unref(struct token_keeper *k)
 
 static char *explain_refused(const struct token_keeper *k, const char *source)
 {
-	return g_strdup_printf("%s refuses the token that %s has; run: "
-			       "pycloud login %s",
-		k->server, source, k->login_name);
+	return g_strdup_printf("%s refuses the token that %s has; %s %s",
+		k->server, source, credentials_remedy(source), k->login_name);
 }
 
 static char *explain_none(const struct token_keeper *k, const char *hint)

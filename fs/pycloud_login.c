@@ -98,8 +98,9 @@ static int explain_refused(struct login *l)
 			p->server, p->server);
 	else
 		l->why = g_strdup_printf(
-			"%s refuses it; `jupyter server list` on the server's "
-			"computer shows the token",
+			"%s refuses it, as a token and as a password; "
+			"`jupyter server list` on the server's computer shows "
+			"the token, where it has one",
 			p->server);
 	return -EACCES;
 }
@@ -295,9 +296,9 @@ static int keep(struct login *l)
 	rc = keyring_store(&key, l->accepted, &l->cancel, &why);
 	if (rc < 0)
 		l->why = g_strdup_printf(
-			"%s accepts it, but it cannot be kept: %s; or keep it "
-			"in a file: pycloud login --file FILE %s, and mount "
-			"with -o credentials=FILE",
+			"%s accepts it, but the keyring cannot keep it (%s); "
+			"keep it in a file: pycloud login --file FILE %s, and "
+			"mount with -o credentials=FILE",
 			l->place.server, why != NULL ? why : g_strerror(-rc),
 			l->place.shown);
 	return rc;
@@ -341,7 +342,9 @@ static int logout(struct login *l)
 	int rc = keyring_forget(&key, &l->cancel, &count, &why);
 
 	if (rc < 0)
-		l->why = g_strdup_printf("cannot look into the keyring: %s",
+		l->why = g_strdup_printf(
+			"cannot look into the keyring: %s; what login --file "
+			"has kept goes with its file",
 			why != NULL ? why : g_strerror(-rc));
 	else if (count == 0)
 		(void)printf(

@@ -203,7 +203,7 @@ def test_without_a_keyring_login_says_what_to_do(
             result = run("login", "--token-stdin", server.url,
                          text=server.token)
             assert result.returncode == 1, env
-            assert "accepts it, but it cannot be kept" in result.stderr, env
+            assert "the keyring cannot keep it" in result.stderr, env
             assert "--file FILE" in result.stderr
             assert "none was found" in refusal(
                 mounter(server.url, env={**path, **env}))

@@ -335,3 +335,12 @@ def test_a_plain_users_uid_only_names_the_owner(machine, server):
     finally:
         done = ann.run("umount.pycloud", directory)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_token_of_roots_is_none_of_the_users(mounter, server, ann, scratch):
+    token = scratch / "token"
+    token.write_text(server.token + "\n")
+    token.chmod(0o600)
+    result = mounter(server.url, options=f"uid={ann.name},"
+                                         f"credentials={token}").attempt()
+    assert_says(result, FAILED, str(token), "that user's own", "0600")

@@ -231,7 +231,7 @@ static void without_one_the_server_is_offline(void **state)
 	/* It was searched for a moment ago, at the start. */
 	assert_int_equal(ask(&w, "GET", "api/contents/a", NULL), -ENETUNREACH);
 	expect_why(&w, "refuses the token that the file");
-	expect_why(&w, "run: pycloud login lab");
+	expect_why(&w, "run: pycloud login --file THAT-FILE lab");
 	tried = web_server_request_count(w.server);
 	set_file(&w, "n3w");
 	for (int i = 0; i < 10; i++)
