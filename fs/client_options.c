@@ -204,6 +204,12 @@ bool client_options_parse(
 		ret->command = commands[i].command;
 		if (ret->command == COMMAND_HELP)
 			ret->topic = argv[2]; /* NULL ends them */
+		if (ret->topic != NULL &&
+			command_table_find(ret->topic) == NULL) {
+			*ret_why = g_strdup_printf(
+				"there is no command %s", ret->topic);
+			return false;
+		}
 		return ret->command >= COMMAND_HELP ||
 		       take_all(&a, command_table_find(argv[1]), ret, ret_why);
 	}

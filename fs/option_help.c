@@ -69,9 +69,10 @@ void option_help(GString *text)
 		"the URL of\n"
 		"any Jupyter server; / is all workspaces of the cluster, as "
 		"one tree. The\n"
-		"token comes from $PYCLOUD_TOKEN, from the URL's ?token=, or "
-		"from the\n"
-		"desktop's keyring.\n");
+		"token comes from the URL's ?token=, from credentials= or "
+		"token_command=,\n"
+		"from $PYCLOUD_TOKEN, or from where `pycloud login` has kept "
+		"it.\n");
 	for (int section = 0; section < OPTION_SECTIONS; section++)
 		add_section(text, (enum option_section)section);
 	add_letters(text);

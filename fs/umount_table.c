@@ -15,11 +15,18 @@ static bool is_at(const struct mountinfo_entry *e, const char *directory)
 	return strcmp(e->point, directory) == 0;
 }
 
+/* A URL is the same with a slash at its end, and stands there without. */
 static bool is_from(const struct mountinfo_entry *e, const char *source)
 {
+	g_autofree char *short_source = g_strdup(source);
+	size_t length = strlen(source);
+
+	if (length > 1 && source[length - 1] == '/' &&
+		strstr(source, "://") != NULL)
+		short_source[length - 1] = '\0';
 	return e->is_ours &&
-	       (strcmp(e->source, source) == 0 ||
-		       g_strcmp0(mountinfo_workspace(e), source) == 0);
+	       (strcmp(e->source, short_source) == 0 ||
+		       g_strcmp0(mountinfo_workspace(e), short_source) == 0);
 }
 
 static bool is_below(const struct mountinfo_entry *e, const char *directory)

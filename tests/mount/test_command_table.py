@@ -241,3 +241,10 @@ def test_umount_completes_what_is_mounted(shells):
     for offered in shells.all("umount.pycloud "):
         assert {word.replace("\\", "") for word in offered} == \
             {"/mnt/two words", "/mnt/one"}
+
+
+def test_help_knows_no_other_command(build):
+    done = run(pathlib.Path(build, "fs", "pycloud"), "help", "nosuch",
+               check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "there is no command nosuch" in done.stderr

@@ -102,6 +102,24 @@ static void what_to_unmount_is_found(void **state)
 	assert_int_equal(by_source->len, 1);
 }
 
+/* As people copy it out of a browser. */
+static void the_slash_at_a_urls_end_does_not_matter(void **state)
+{
+	static const char line[] = "40 25 0:50 / /m rw - fuse.pycloud "
+				   "pycloud:http://127.0.0.1:8888 rw\n";
+	g_autoptr(GPtrArray) with =
+		umount_table_from(line, "http://127.0.0.1:8888/");
+	g_autoptr(GPtrArray) without =
+		umount_table_from(line, "http://127.0.0.1:8888");
+	g_autoptr(GPtrArray) other =
+		umount_table_from(line, "http://127.0.0.1:888/");
+
+	(void)state;
+	assert_int_equal(with->len, 1);
+	assert_int_equal(without->len, 1);
+	assert_int_equal(other->len, 0);
+}
+
 static void the_one_on_top_is_found(void **state)
 {
 	(void)state;
@@ -149,6 +167,7 @@ int main(void)
 		cmocka_unit_test(a_line_that_is_cut_is_none_or_what_it_says),
 		cmocka_unit_test(only_ours_are_workspaces),
 		cmocka_unit_test(what_to_unmount_is_found),
+		cmocka_unit_test(the_slash_at_a_urls_end_does_not_matter),
 		cmocka_unit_test(a_descriptor_knows_its_mount),
 		cmocka_unit_test(the_one_on_top_is_found),
 		cmocka_unit_test(the_real_table_is_read_again_and_again),
