@@ -78,8 +78,9 @@ static int ask_file(struct search *s, struct secret **ret)
 		return -ENOENT;
 	rc = token_file_read(
 		s->credentials->file, TOKEN_FILE_OWN, ret, &s->why);
-	/* It was named: that it is not there is no small thing. */
-	return rc == -ENOENT ? -EPERM : rc;
+	/* It was named: that it is not there is no small thing. And no server
+	 * has judged it yet. */
+	return rc == -ENOENT || rc == -EACCES ? -EPERM : rc;
 }
 
 static int ask_systemd(struct search *s, struct secret **ret)
@@ -94,7 +95,7 @@ static int ask_systemd(struct search *s, struct secret **ret)
 	rc = token_file_read(path, TOKEN_FILE_PLACED, ret, &s->why);
 	if (rc == -ENOENT)
 		g_clear_pointer(&s->why, g_free);
-	return rc;
+	return rc == -EACCES ? -EPERM : rc;
 }
 
 static int ask_environment(struct search *s, struct secret **ret)

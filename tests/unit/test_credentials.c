@@ -411,6 +411,39 @@ static void what_was_named_and_fails_is_not_passed_over(void **state)
 	credentials_unref(by_command);
 }
 
+static void expect_denied(const char *file, const char *said)
+{
+	struct credentials *c = credentials_new(NULL, file, "echo n3w");
+	struct credentials_found found;
+	g_autofree char *why = NULL;
+
+	assert_int_equal(
+		credentials_find(c, &wish, NULL, &found, &why), -EPERM);
+	assert_non_null(why);
+	assert_non_null(strstr(why, said));
+	credentials_unref(c);
+}
+
+/* Which is no server's refusal: the search does not go on, and says why. */
+static void what_may_not_be_read_says_so(void **state)
+{
+	bool is_root = geteuid() == 0;
+	g_autofree char *file = write_file("denied", "t0ken", 0);
+	g_autofree char *systemd =
+		write_file(CREDENTIALS_SYSTEMD_NAME, "t0ken", 0);
+
+	(void)state;
+	if (is_root) /* who may read everything */
+		assert_int_equal(seteuid(12345), 0);
+	(void)setenv("CREDENTIALS_DIRECTORY", folder, 1);
+	expect_denied(file, "denied: Permission denied");
+	expect_denied(NULL, CREDENTIALS_SYSTEMD_NAME ": Permission denied");
+	(void)unsetenv("CREDENTIALS_DIRECTORY");
+	if (is_root)
+		assert_int_equal(seteuid(0), 0);
+	(void)unlink(systemd);
+}
+
 /* "old" is refused; "broken" ends it. */
 static int accept_some(void *arg, struct secret *secret)
 {
@@ -499,6 +532,7 @@ int main(void)
 		cmocka_unit_test(a_keyring_that_hangs_can_be_interrupted),
 		cmocka_unit_test(the_order_is_the_manuals),
 		cmocka_unit_test(what_was_named_and_fails_is_not_passed_over),
+		cmocka_unit_test(what_may_not_be_read_says_so),
 		cmocka_unit_test(a_search_goes_on_behind_what_is_refused),
 	};
 
