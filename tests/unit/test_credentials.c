@@ -297,6 +297,27 @@ static int silent_bus(void)
 	return fd;
 }
 
+/* Another's bus, as after su, is none of ours; looking for it would start one.
+ */
+static void a_bus_is_a_socket_of_our_own(void **state)
+{
+	g_autofree char *path = write_file("bus", "", 0600);
+	int fd;
+
+	(void)state;
+	(void)setenv("XDG_RUNTIME_DIR", folder, 1);
+	assert_false(keyring_may_be_there());
+	fd = silent_bus();
+	assert_true(keyring_may_be_there());
+	if (geteuid() == 0) { /* only root gives files away */
+		assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+		assert_false(keyring_may_be_there());
+	}
+	(void)unlink(path);
+	(void)unsetenv("XDG_RUNTIME_DIR");
+	(void)close(fd);
+}
+
 static void a_keyring_that_hangs_is_left_behind(void **state)
 {
 	int fd = silent_bus();
@@ -528,6 +549,7 @@ int main(void)
 		cmocka_unit_test(a_runtime_file_is_for_its_own_server),
 		cmocka_unit_test(a_runtime_file_counts_while_its_process_lives),
 		cmocka_unit_test(without_a_bus_there_is_no_keyring),
+		cmocka_unit_test(a_bus_is_a_socket_of_our_own),
 		cmocka_unit_test(a_keyring_that_hangs_is_left_behind),
 		cmocka_unit_test(a_keyring_that_hangs_can_be_interrupted),
 		cmocka_unit_test(the_order_is_the_manuals),
