@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct job {
@@ -112,6 +113,15 @@ static bool is_plain_address(const char *addresses)
 	return true;
 }
 
+/* GLib uses no other, and would start a bus instead. */
+static bool is_our_socket(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_uid == geteuid();
+}
+
 bool keyring_may_be_there(void)
 {
 	const char *runtime = g_getenv("XDG_RUNTIME_DIR");
@@ -123,7 +133,7 @@ bool keyring_may_be_there(void)
 	if (runtime == NULL || *runtime != '/')
 		return false;
 	path = g_build_filename(runtime, "bus", NULL);
-	return access(path, F_OK) == 0;
+	return is_our_socket(path);
 }
 
 static int fail(struct job *j, int rc, const char *what, GError *error)

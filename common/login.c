@@ -182,6 +182,18 @@ int login_to_hub(const struct token_place *place, const char *user,
 	return rc;
 }
 
+/* It is shown, and goes to the keyring, which takes text alone. */
+static bool is_user_name(const char *name)
+{
+	if (*name == '\0' || strlen(name) > HUB_NAME_MAX ||
+		!g_utf8_validate(name, -1, NULL))
+		return false;
+	for (; *name != '\0'; name += g_utf8_skip[(unsigned char)*name])
+		if (g_unichar_iscntrl(g_utf8_get_char(name)))
+			return false;
+	return true;
+}
+
 int login_ask_user(const struct token_place *place, struct secret *token,
 	const struct cancel *cancel, char **ret_user)
 {
@@ -198,12 +210,14 @@ int login_ask_user(const struct token_place *place, struct secret *token,
 	if (rc == 0) {
 		g_autoptr(cJSON) root = json_parse(r.body->str, r.body->len);
 		const char *kind = json_string(root, "kind");
+		const char *name = json_string(root, "name");
 
-		*ret_user = g_strdup(json_string(root, "name"));
-		if (*ret_user == NULL || g_strcmp0(kind, "service") == 0) {
-			g_clear_pointer(ret_user, g_free);
+		if (name == NULL || g_strcmp0(kind, "service") == 0)
 			rc = -ENOENT;
-		}
+		else if (!is_user_name(name))
+			rc = -EPROTO;
+		else
+			*ret_user = g_strdup(name);
 	}
 	http_response_clear(&r);
 	return rc;

@@ -27,7 +27,8 @@ int login_to_hub(const struct token_place *, const char *user,
 	const struct secret *password, const struct cancel *,
 	struct secret **ret_token);
 
-/* Whose the token is; g_free. -ENOENT: nobody's, it is a service's. */
+/* Whose the token is; g_free. -ENOENT: nobody's, it is a service's. -EPROTO:
+ * what it says is no name. */
 int login_ask_user(const struct token_place *, struct secret *token,
 	const struct cancel *, char **ret_user);
 

@@ -72,6 +72,8 @@ static int ask_hidden(
 	hidden = before;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	hidden.c_lflag |= ICANON | ISIG;
+	/* It would end us, who put it back. */
+	hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
 		return -errno;
 	n = read_line(cancel, line);

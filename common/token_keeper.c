@@ -277,9 +277,9 @@ static void note_trial(struct token_keeper *k, const struct secret *token,
 }
 
 /* The server refused before it did anything. */
-static bool refuse(struct http_response *r)
+static bool refuse(struct http_response *r, int error)
 {
-	r->error = -EHOSTUNREACH;
+	r->error = error;
 	r->may_have_acted = false;
 	return true;
 }
@@ -295,14 +295,16 @@ bool token_keeper_judge(struct token_keeper *k, const struct secret *token,
 	if (!token_may_be_refused(r) || !is_doubtful(k, token, &is_old))
 		return false;
 	if (is_old)
-		return refuse(r);
+		return refuse(r, -EHOSTUNREACH);
 	mutex_lock(&k->lock);
 	tried = secret_ref(k->token);
 	mutex_unlock(&k->lock);
 	rc = try(k, tried, cancel, end_ms == 0 ? limit : MIN(end_ms, limit));
 	note_trial(k, tried, rc);
 	secret_unref(tried);
-	return rc == -EACCES && refuse(r);
+	/* Whom it was asked for does not wait for what the answer means. */
+	return (rc == -EACCES && refuse(r, -EHOSTUNREACH)) ||
+	       (rc == -EINTR && refuse(r, rc));
 }
 
 char *token_keeper_why(struct token_keeper *k)

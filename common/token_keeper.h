@@ -49,8 +49,8 @@ int token_keeper_start(
 int token_keeper_get(struct token_keeper *, const struct cancel *,
 	int64_t end_ms, struct secret **ret);
 
-/* How an exchange with `token` ended. True: the token was refused, and the
- * response is changed. */
+/* How an exchange with `token` ended. True: the token was refused, or nobody
+ * waits to know (-EINTR), and the response is changed. */
 bool token_keeper_judge(struct token_keeper *, const struct secret *token,
 	struct http_response *, const struct cancel *, int64_t end_ms);
 

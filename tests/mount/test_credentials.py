@@ -565,6 +565,20 @@ def test_ctrl_c_ends_login(server, keyring, pycloud):
     assert b"interrupted" in terminal.seen
 
 
+def test_a_quit_at_login_leaves_no_terminal_without_an_echo(server, pycloud):
+    """Ctrl-backslash is a character as any other, and no token."""
+    run = pycloud()
+    shell = Terminal(["/bin/sh", "-c", '"$@"; exec cat', "sh", run.program,
+                      "login", server.url], run.env)
+    shell.until(b"Token or password of ")
+    shell.type("\x1c\n")
+    shell.until(b"control characters")
+    shell.type("there\n")
+    shell.until(b"there\r\nthere")
+    shell.type("\x04")
+    assert shell.end() == 0
+
+
 def test_a_mount_at_a_terminal_asks_for_the_token(mounter, server):
     """Last of all, and where the server wants one."""
     mount = mounter(server.url)

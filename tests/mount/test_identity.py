@@ -11,6 +11,7 @@ import pytest
 
 from conftest import mount_server
 from harness import LIMIT, children, is_alive, is_mounted, wait_until
+from test_credentials import Terminal
 from test_umount import assert_says, umount
 
 USAGE = 1
@@ -270,6 +271,33 @@ def test_the_users_file_lets_others_in_where_fuse_conf_does(
     machine.fuse_conf.write_text("user_allow_other\n")
     mount.start()
     assert machine.bob.run("ls", mount.directory).returncode == 0
+
+
+# --- the user's programs -----------------------------------------------------
+
+PRINTS = """#!/bin/sh
+: > "$HOME/ran"
+test -t 0 && echo stdin >> "$HOME/ran"
+(: < /dev/tty) 2> /dev/null && echo tty >> "$HOME/ran"
+echo '%s'
+"""
+
+
+def test_the_users_programs_do_not_get_roots_terminal(mounter, server, ann):
+    """Where root types, and where they could type to root's shell."""
+    program = ann.home / "prints"
+    program.write_text(PRINTS % server.token)
+    program.chmod(0o755)
+    ann.config(f"[defaults]\ntoken_command={program}\n")
+    mount = mounter(server.url, options=f"uid={ann.name}")
+    mount.directory.mkdir()
+    # A shell of root's leads the terminal's session, as after a login.
+    terminal = Terminal(["/bin/sh", "-c", '"$@"; exit $?', "sh",
+                         *mount.command()], mount.env)
+    assert terminal.end() == 0, terminal.seen
+    assert is_mounted(mount.directory)
+    assert umount(mount).returncode == 0
+    assert (ann.home / "ran").read_text() == ""
 
 
 # --- who cannot be meant -----------------------------------------------------

@@ -297,6 +297,27 @@ static int silent_bus(void)
 	return fd;
 }
 
+/* Another's bus, as after su, is none of ours; looking for it would start one.
+ */
+static void a_bus_is_a_socket_of_our_own(void **state)
+{
+	g_autofree char *path = write_file("bus", "", 0600);
+	int fd;
+
+	(void)state;
+	(void)setenv("XDG_RUNTIME_DIR", folder, 1);
+	assert_false(keyring_may_be_there());
+	fd = silent_bus();
+	assert_true(keyring_may_be_there());
+	if (geteuid() == 0) { /* only root gives files away */
+		assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+		assert_false(keyring_may_be_there());
+	}
+	(void)unlink(path);
+	(void)unsetenv("XDG_RUNTIME_DIR");
+	(void)close(fd);
+}
+
 static void a_keyring_that_hangs_is_left_behind(void **state)
 {
 	int fd = silent_bus();
@@ -411,6 +432,39 @@ static void what_was_named_and_fails_is_not_passed_over(void **state)
 	credentials_unref(by_command);
 }
 
+static void expect_denied(const char *file, const char *said)
+{
+	struct credentials *c = credentials_new(NULL, file, "echo n3w");
+	struct credentials_found found;
+	g_autofree char *why = NULL;
+
+	assert_int_equal(
+		credentials_find(c, &wish, NULL, &found, &why), -EPERM);
+	assert_non_null(why);
+	assert_non_null(strstr(why, said));
+	credentials_unref(c);
+}
+
+/* Which is no server's refusal: the search does not go on, and says why. */
+static void what_may_not_be_read_says_so(void **state)
+{
+	bool is_root = geteuid() == 0;
+	g_autofree char *file = write_file("denied", "t0ken", 0);
+	g_autofree char *systemd =
+		write_file(CREDENTIALS_SYSTEMD_NAME, "t0ken", 0);
+
+	(void)state;
+	if (is_root) /* who may read everything */
+		assert_int_equal(seteuid(12345), 0);
+	(void)setenv("CREDENTIALS_DIRECTORY", folder, 1);
+	expect_denied(file, "denied: Permission denied");
+	expect_denied(NULL, CREDENTIALS_SYSTEMD_NAME ": Permission denied");
+	(void)unsetenv("CREDENTIALS_DIRECTORY");
+	if (is_root)
+		assert_int_equal(seteuid(0), 0);
+	(void)unlink(systemd);
+}
+
 /* "old" is refused; "broken" ends it. */
 static int accept_some(void *arg, struct secret *secret)
 {
@@ -495,10 +549,12 @@ int main(void)
 		cmocka_unit_test(a_runtime_file_is_for_its_own_server),
 		cmocka_unit_test(a_runtime_file_counts_while_its_process_lives),
 		cmocka_unit_test(without_a_bus_there_is_no_keyring),
+		cmocka_unit_test(a_bus_is_a_socket_of_our_own),
 		cmocka_unit_test(a_keyring_that_hangs_is_left_behind),
 		cmocka_unit_test(a_keyring_that_hangs_can_be_interrupted),
 		cmocka_unit_test(the_order_is_the_manuals),
 		cmocka_unit_test(what_was_named_and_fails_is_not_passed_over),
+		cmocka_unit_test(what_may_not_be_read_says_so),
 		cmocka_unit_test(a_search_goes_on_behind_what_is_refused),
 	};
 

@@ -211,6 +211,30 @@ static void a_token_says_whose_it_is(void **state)
 	web_server_stop(s);
 }
 
+/* Whoever answers must not write to the terminal, nor spoil the keyring. */
+static void what_is_no_name_is_not_taken(void **state)
+{
+	static const char *const texts[] = {
+		JSON("200 OK", "28", "{\"name\":\"a\\u001b]0;x\\u0007\"}"),
+		JSON("200 OK", "18", "{\"name\":\"a\\u009b\"}"),
+		JSON("200 OK", "12", "{\"name\":\"\xff\"}"),
+		JSON("200 OK", "11", "{\"name\":\"\"}"),
+	};
+	struct answers answers = { texts, G_N_ELEMENTS(texts) };
+	struct web_server *s = web_server_start(script, &answers);
+	const struct token_place place = place_of(s, TOKEN_TARGET_HUB);
+	struct secret *token = secret_new("t0ken", 5);
+	char *none = NULL;
+
+	(void)state;
+	for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++)
+		assert_int_equal(
+			login_ask_user(&place, token, NULL, &none), -EPROTO);
+	assert_null(none);
+	secret_unref(token);
+	web_server_stop(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +243,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_password_is_sent_once),
 		cmocka_unit_test(a_hubs_password_becomes_a_token),
 		cmocka_unit_test(a_token_says_whose_it_is),
+		cmocka_unit_test(what_is_no_name_is_not_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ struct world {
 	char good[32];	 /* guarded by lock */
 	unsigned trials; /* guarded by lock */
 	bool is_open;	 /* guarded by lock; wants no token */
+	bool is_mute;	 /* guarded by lock; does not answer trials */
 	struct web_server *server;
 	char *file;
 	struct token_keeper *keeper;
@@ -51,13 +52,18 @@ static bool is_known_locked(struct world *w, const char *request)
 static void answer(struct web_connection *c, struct world *w)
 {
 	const char *request = c->request->str;
+	bool is_trial = strstr(request, "/api/status") != NULL;
 	bool is_known;
+	bool is_mute;
 
 	mutex_lock(&w->lock);
 	is_known = is_known_locked(w, request);
-	if (strstr(request, "/api/status") != NULL)
+	is_mute = is_trial && w->is_mute;
+	if (is_trial)
 		w->trials++;
 	mutex_unlock(&w->lock);
+	if (is_mute)
+		return;
 	if (!is_known && strstr(request, "/files/") != NULL)
 		web_send(c, "HTTP/1.1 302 Found\r\nLocation: /login?next=x\r\n"
 			    "Content-Length: 0\r\n\r\n");
@@ -379,6 +385,34 @@ static void an_interrupt_reaches_who_searches_and_who_waits(void **state)
 	(void)rmdir(once);
 }
 
+/* The refusal that it is about is no answer to it. */
+static void an_interrupt_reaches_who_tries(void **state)
+{
+	struct interrupted one;
+	void *status = NULL;
+	pthread_t thread;
+	struct world w;
+
+	(void)state;
+	begin(&w, NULL, AT_ONCE);
+	set_good(&w, "n3w");
+	mutex_lock(&w.lock);
+	w.is_mute = true;
+	mutex_unlock(&w.lock);
+	one.world = &w;
+	cancel_init(&one.cancel, 0);
+	assert_int_equal(
+		pthread_create(&thread, NULL, ask_interrupted, &one), 0);
+	while (trials(&w) == 0)
+		(void)sched_yield();
+	cancel_fire(&one.cancel);
+	assert_int_equal(pthread_join(thread, &status), 0);
+	assert_int_equal(GPOINTER_TO_INT(status), -EINTR);
+	cancel_fini(&one.cancel);
+	expect_why(&w, NULL);
+	end(&w);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -406,6 +440,7 @@ int main(void)
 		cmocka_unit_test(threads_find_one_together),
 		cmocka_unit_test(
 			an_interrupt_reaches_who_searches_and_who_waits),
+		cmocka_unit_test(an_interrupt_reaches_who_tries),
 	};
 
 	(void)unsetenv("PYCLOUD_TOKEN");
