@@ -18,6 +18,7 @@
 #include "mountinfo.h"
 #include "options.h"
 #include "progress.h"
+#include "standard_files.h"
 #include "umount_ask.h"
 #include "umount_detach.h"
 #include "umount_options.h"
@@ -421,8 +422,10 @@ int main(int argc, char **argv)
 {
 	struct sigaction interrupt = { .sa_handler = on_interrupt };
 	struct umount_options c;
-	int code = parse(argc, argv, &c);
+	int code;
 
+	standard_files_fill();
+	code = parse(argc, argv, &c);
 	if (code >= 0)
 		return code;
 	(void)sigaction(SIGINT, &interrupt, NULL);
