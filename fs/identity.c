@@ -4,10 +4,12 @@
 #include "identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -149,12 +151,28 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
+/* Root's terminal would take what the user's programs type into it (tty_ioctl(2):
+ * TIOCSTI) for root's. Its Ctrl-C goes by the process group, and is still ours.
+ * Who leads the session would end it. */
+static void leave_terminal(void)
+{
+	int fd = getsid(0) == getpid()
+			 ? -1
+			 : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return;
+	(void)ioctl(fd, TIOCNOTTY);
+	(void)close(fd);
+}
+
 int identity_become(const struct identity *who)
 {
 	int rc = take_groups(who);
 
 	if (rc < 0)
 		return rc;
+	leave_terminal();
 	if (setresgid(who->gid, who->gid, who->gid) < 0 ||
 		setresuid(who->uid, who->uid, who->uid) < 0)
 		return -errno;
