@@ -164,7 +164,8 @@ static int detach_patiently(
 	int rc;
 
 	cancel_init(&limit, BUSY_MS);
-	while ((rc = umount_detach(e->point, is_lazy, ret_why)) == -EBUSY &&
+	while ((rc = umount_detach(e->point, e->id, is_lazy, ret_why)) ==
+			-EBUSY &&
 		!was_interrupted && cancel_check(&limit) == 0)
 		(void)usleep(LOOK_MS * 1000);
 	cancel_fini(&limit);
