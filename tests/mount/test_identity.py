@@ -305,6 +305,26 @@ def test_a_number_without_a_user(mounter, server, machine):
         shutil.rmtree(home, ignore_errors=True)
 
 
+def test_a_home_that_another_has_made_is_not_used(mounter, server, machine):
+    home = pathlib.Path("/var/tmp/pycloud-4545")
+    assert not home.exists()
+    config = home / ".config" / "pycloud" / "config"
+    kubeconfig = home / ".kube" / "config"
+    try:
+        for file, text in (config, "[defaults]\ntimeout=soon\n"), \
+                (kubeconfig, "nonsense"):
+            done = machine.bob.run("sh", "-c", f"mkdir -p {file.parent} && "
+                                   f"printf '{text}' > {file}")
+            assert done.returncode == 0, done.stderr
+        for spec in server.url, "kube:demo":
+            result = mounter(spec, options="uid=4545,gid=4646",
+                             env={"PYCLOUD_TOKEN": server.token}).attempt()
+            assert_says(result, FAILED)
+            assert "/var/tmp" not in result.stderr
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
 def test_the_users_programs_have_no_terminal_of_roots(mounter, server, ann):
     """Or they could type commands into it."""
     said = ann.home / "said"
