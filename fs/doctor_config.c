@@ -4,6 +4,7 @@
 #include "config_file.h"
 #include "doctor.h"
 #include "fs_limits.h"
+#include "option_list.h"
 
 #include <errno.h>
 #include <string.h>
@@ -59,9 +60,10 @@ static char *named_file(const struct doctor_probe *p)
 {
 	for (char **list = p->options->lists; list != NULL && *list != NULL;
 		list++) {
-		g_auto(GStrv) words = g_strsplit(*list, ",", -1);
+		g_autofree char *why = NULL;
+		g_auto(GStrv) words = option_list_split(*list, &why);
 
-		for (char **word = words; *word != NULL; word++)
+		for (char **word = words; word != NULL && *word != NULL; word++)
 			if (g_str_has_prefix(*word, "config="))
 				return g_strdup(*word + strlen("config="));
 	}

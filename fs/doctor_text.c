@@ -149,9 +149,9 @@ struct rule {
 };
 
 static const struct rule secret_rules[] = {
-	/* token=..., password=... in a query or an option */
-	{ "(?i)((?:token|password|passwd|secret|_xsrf|signature|code|key)=)"
-	  "[^\\s&\"',;]+",
+	/* token=..., password = ... in a query, an option or a file */
+	{ "(?i)((?:token|password|passwd|secret|_xsrf|signature|code|key)"
+	  "[ \\t]*=[ \\t]*)[^\\s&\"',;]+",
 		"\\1" BLOT, FALSE },
 	/* headers */
 	{ "(?im)\\b((?:proxy-)?authorization|(?:set-)?cookie):.*$",

@@ -4,16 +4,20 @@
 #include "identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define USERS_UMASK 022
 #define ROOT	    0
+#define SUBSTITUTE  "/var/tmp/pycloud-"
+#define NOWHERE	    "/nonexistent"
 
 /* --- who that is ---------------------------------------------------------- */
 
@@ -23,7 +27,7 @@ static char *home_of(uid_t uid, const struct passwd *pw)
 		g_file_test(pw->pw_dir, G_FILE_TEST_IS_DIR))
 		return g_strdup(pw->pw_dir);
 	/* As local_dirs.h has it. */
-	return g_strdup_printf("/var/tmp/pycloud-%u", (unsigned)uid);
+	return g_strdup_printf(SUBSTITUTE "%u", (unsigned)uid);
 }
 
 struct identity *identity_new(uid_t uid, const gid_t *gid, char **ret_why)
@@ -75,6 +79,19 @@ static bool is_of_a_session(const char *name)
 	return false;
 }
 
+/* What is below /var/tmp anybody may have made, with what the user's programs
+ * would read in it. */
+static bool has_home(const struct identity *who)
+{
+	struct stat st;
+
+	if (!g_str_has_prefix(who->home, SUBSTITUTE))
+		return true;
+	(void)mkdir(who->home, 0700);
+	return lstat(who->home, &st) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_uid == who->uid;
+}
+
 /* Where the user's session is, if there is one: its bus leads to the keyring. */
 static void adopt_session(const struct identity *who)
 {
@@ -94,7 +111,7 @@ static void adopt_environment(const struct identity *who)
 	for (char **name = names; *name != NULL; name++)
 		if (is_of_a_session(*name))
 			g_unsetenv(*name);
-	(void)g_setenv("HOME", who->home, TRUE);
+	(void)g_setenv("HOME", has_home(who) ? who->home : NOWHERE, TRUE);
 	if (who->name != NULL) {
 		(void)g_setenv("USER", who->name, TRUE);
 		(void)g_setenv("LOGNAME", who->name, TRUE);
@@ -149,12 +166,28 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
+/* Root's terminal would take what the user's programs type into it (tty_ioctl(2):
+ * TIOCSTI) for root's. Its Ctrl-C goes by the process group, and is still ours.
+ * Who leads the session would end it. */
+static void leave_terminal(void)
+{
+	int fd = getsid(0) == getpid()
+			 ? -1
+			 : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return;
+	(void)ioctl(fd, TIOCNOTTY);
+	(void)close(fd);
+}
+
 int identity_become(const struct identity *who)
 {
 	int rc = take_groups(who);
 
 	if (rc < 0)
 		return rc;
+	leave_terminal();
 	if (setresgid(who->gid, who->gid, who->gid) < 0 ||
 		setresuid(who->uid, who->uid, who->uid) < 0)
 		return -errno;

@@ -33,8 +33,8 @@ void identity_free(struct identity *);
 int identity_borrow(const struct identity *);
 int identity_give_back(void);
 
-/* No way back: all ids are the user's, no capability is left. -errno: the
- * process is not to go on. */
+/* No way back: all ids are the user's, no capability is left, and root's
+ * terminal is no longer the process's. -errno: the process is not to go on. */
 int identity_become(const struct identity *);
 
 #endif

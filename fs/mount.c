@@ -41,6 +41,7 @@
 #include "service_notify.h"
 #include "session.h"
 #include "stale_mount.h"
+#include "standard_files.h"
 #include "state.h"
 #include "status.h"
 #include "timefmt.h"
@@ -697,6 +698,7 @@ int main(int argc, char **argv)
 	char *why = NULL;
 	int code;
 
+	standard_files_fill();
 	secret_hide_environment();
 	if (!options_parse(argc, argv, &m.options, &why))
 		return usage_error(&m, why);

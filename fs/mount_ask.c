@@ -104,9 +104,13 @@ static _Noreturn void look_and_tell(
 	char head[HEAD_BYTES];
 	int passed = -1;
 
-	/* Who reads our output must not wait for this child. */
+	/* Who reads our output, or a pipe of ours, must not wait for this child,
+	 * which the kernel may keep. */
 	for (int i = 0; i <= STDERR_FILENO; i++)
 		(void)dup2(null, i);
+	if (fd > STDERR_FILENO + 1)
+		(void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+	(void)close_range((unsigned)fd + 1, ~0U, 0);
 	errno = 0;
 	seen = look(path, &passed);
 	(void)g_snprintf(head, sizeof(head), "%d\n", seen ? 0 : errno);

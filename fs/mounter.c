@@ -77,11 +77,32 @@ static int mount_at(const struct mounter_params *p, const struct request *r,
 		       : 0;
 }
 
-static uint64_t id_of(int directory_fd)
+/* Where it is now; g_free. */
+static char *path_of(int directory_fd)
 {
 	g_autofree char *link =
 		g_strdup_printf("/proc/self/fd/%d", directory_fd);
-	g_autofree char *path = g_file_read_link(link, NULL);
+
+	return g_file_read_link(link, NULL);
+}
+
+/* Not where a link has led that took the place of a directory above it since
+ * its name was found out: whom root mounts for may own some of them. */
+static int open_directory(const char *directory)
+{
+	int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	g_autofree char *path = fd < 0 ? NULL : path_of(fd);
+
+	if (fd >= 0 && g_strcmp0(path, directory) != 0) {
+		(void)close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static uint64_t id_of(int directory_fd)
+{
+	g_autofree char *path = path_of(directory_fd);
 
 	return path == NULL ? 0 : mountinfo_id(path);
 }
@@ -161,7 +182,7 @@ static void detach(uint64_t id)
 static void be_mounter(void *arg, int fd)
 {
 	const struct mounter_params *p = arg;
-	int directory_fd = open(p->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int directory_fd = open_directory(p->directory);
 	struct answer answer = { 0 };
 	struct request request;
 	int device = -1;

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 struct mounter_params {
-	const char *directory;
+	const char *directory; /* its real name: no link is in it */
 	uid_t uid;
 	gid_t gid;
 	bool may_let_others; /* the mount may have allow_other */

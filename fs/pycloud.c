@@ -12,24 +12,13 @@
 #include "client_status.h"
 #include "command_help.h"
 #include "command_table.h"
+#include "standard_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <unistd.h>
-
-/* Files that are opened must not become stdin, stdout or stderr. */
-static void fill_standard_files(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	} while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
-	if (fd > STDERR_FILENO)
-		(void)close(fd);
-}
 
 static bool is_watching(const struct client_options *o)
 {
@@ -94,7 +83,7 @@ int main(int argc, char **argv)
 	struct client_options options;
 
 	(void)setlocale(LC_ALL, "");
-	fill_standard_files();
+	standard_files_fill();
 	if (row != NULL && row->program != NULL)
 		return in_program(row->program, argv);
 	if (!client_options_parse(argc, argv, &options, &why))

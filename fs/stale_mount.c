@@ -39,26 +39,28 @@ static bool is_stale(const char *point)
 	return seen.error == ENOTCONN;
 }
 
-static bool is_ours(const char *point)
+/* 0: there is none of ours. */
+static uint64_t our_id(const char *point)
 {
 	g_autofree char *table = mountinfo_text();
 	struct mountinfo_entry *e =
 		table == NULL ? NULL : umount_table_at(table, point);
-	bool is_one = e != NULL && e->is_ours;
+	uint64_t id = e != NULL && e->is_ours ? e->id : 0;
 
 	mountinfo_entry_free(e);
-	return is_one;
+	return id;
 }
 
 void stale_mount_clear(const char *directory)
 {
 	g_autofree char *point = mountinfo_name(directory);
 
-	for (int i = 0; i < STACKED_MAX && is_ours(point) && is_stale(point);
-		i++) {
+	for (int i = 0; i < STACKED_MAX; i++) {
 		g_autofree char *why = NULL;
+		uint64_t id = our_id(point);
 
-		if (umount_detach(point, true, &why) < 0)
+		if (id == 0 || !is_stale(point) ||
+			umount_detach(point, id, true, &why) < 0)
 			return;
 		log_warning("a mount whose daemon had died was taken away "
 			    "from %s",

@@ -18,6 +18,7 @@
 #include "mountinfo.h"
 #include "options.h"
 #include "progress.h"
+#include "standard_files.h"
 #include "umount_ask.h"
 #include "umount_detach.h"
 #include "umount_options.h"
@@ -163,7 +164,8 @@ static int detach_patiently(
 	int rc;
 
 	cancel_init(&limit, BUSY_MS);
-	while ((rc = umount_detach(e->point, is_lazy, ret_why)) == -EBUSY &&
+	while ((rc = umount_detach(e->point, e->id, is_lazy, ret_why)) ==
+			-EBUSY &&
 		!was_interrupted && cancel_check(&limit) == 0)
 		(void)usleep(LOOK_MS * 1000);
 	cancel_fini(&limit);
@@ -421,8 +423,10 @@ int main(int argc, char **argv)
 {
 	struct sigaction interrupt = { .sa_handler = on_interrupt };
 	struct umount_options c;
-	int code = parse(argc, argv, &c);
+	int code;
 
+	standard_files_fill();
+	code = parse(argc, argv, &c);
 	if (code >= 0)
 		return code;
 	(void)sigaction(SIGINT, &interrupt, NULL);

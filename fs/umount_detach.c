@@ -4,8 +4,10 @@
 #include "umount_detach.h"
 
 #include "fusermount.h"
+#include "mountinfo.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -35,11 +37,44 @@ static int run_fusermount(const char *directory, bool is_lazy, char **ret_why)
 	return -EPERM;
 }
 
-int umount_detach(const char *directory, bool is_lazy, char **ret_why)
+static bool is_still_there(const char *path, uint64_t mount_id)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool is_there = fd >= 0 && mountinfo_id_of(fd) == mount_id;
+
+	/* While it is open the mount is busy. */
+	if (fd >= 0)
+		(void)close(fd);
+	return is_there;
+}
+
+/* From the directory that it is in: there nobody can put another thing in the
+ * place of a mount. */
+static int unmount(const char *directory, uint64_t mount_id, int flags)
+{
+	g_autofree char *parent = g_path_get_dirname(directory);
+	g_autofree char *name = g_path_get_basename(directory);
+	int fd = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	g_autofree char *path =
+		g_strdup_printf("/proc/self/fd/%d/%s", fd, name);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (!is_still_there(path, mount_id))
+		rc = -EINVAL;
+	else if (umount2(path, flags) < 0)
+		rc = -errno;
+	(void)close(fd);
+	return rc;
+}
+
+int umount_detach(
+	const char *directory, uint64_t mount_id, bool is_lazy, char **ret_why)
 {
 	int flags = UMOUNT_NOFOLLOW | (is_lazy ? MNT_DETACH : 0);
 
 	if (geteuid() != 0)
 		return run_fusermount(directory, is_lazy, ret_why);
-	return umount2(directory, flags) == 0 ? 0 : -errno;
+	return unmount(directory, mount_id, flags);
 }

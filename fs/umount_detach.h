@@ -6,9 +6,12 @@
 #define PYCLOUD_UMOUNT_DETACH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* 0 or -errno: -EBUSY it is in use, and not lazy; others with a sentence in
+/* The mount of that id (mountinfo.h), if it is still there: who may rename the
+ * directories above does not direct root to another. 0 or -errno: -EBUSY it is in use, and not lazy; others with a sentence in
  * *ret_why (g_free), or NULL. Waits for the local kernel only. */
-int umount_detach(const char *directory, bool is_lazy, char **ret_why);
+int umount_detach(
+	const char *directory, uint64_t mount_id, bool is_lazy, char **ret_why);
 
 #endif

@@ -160,6 +160,13 @@ def test_quiet_shows_only_what_is_not_well(doctor, environment):
     assert "ok " not in done.stdout
 
 
+def test_a_named_file_may_have_a_comma(doctor, scratch):
+    config = scratch / "a,b"
+    config.write_text("[defaults]\ntimeout=soon\n")
+    done = doctor("-o", f'ro,config="{config}"')
+    assert f"FAILED  configuration: {config}:2: " in done.stdout
+
+
 def test_wrong_usage(doctor):
     for arguments in (["a", "b"], ["--nonsense"], [""]):
         done = doctor(*arguments)

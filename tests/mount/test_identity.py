@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -330,6 +331,51 @@ def test_a_number_without_a_user(mounter, server, machine):
         mount.finish()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_home_that_another_has_made_is_not_used(mounter, server, machine):
+    home = pathlib.Path("/var/tmp/pycloud-4545")
+    assert not home.exists()
+    config = home / ".config" / "pycloud" / "config"
+    kubeconfig = home / ".kube" / "config"
+    try:
+        for file, text in (config, "[defaults]\ntimeout=soon\n"), \
+                (kubeconfig, "nonsense"):
+            done = machine.bob.run("sh", "-c", f"mkdir -p {file.parent} && "
+                                   f"printf '{text}' > {file}")
+            assert done.returncode == 0, done.stderr
+        for spec in server.url, "kube:demo":
+            result = mounter(spec, options="uid=4545,gid=4646",
+                             env={"PYCLOUD_TOKEN": server.token}).attempt()
+            assert_says(result, FAILED)
+            assert "/var/tmp" not in result.stderr
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_the_users_programs_have_no_terminal_of_roots(mounter, server, ann):
+    """Or they could type commands into it."""
+    said = ann.home / "said"
+    program = ann.home / "token"
+    program.write_text("#!/bin/sh\n"
+                       "(: < /dev/tty) 2> /dev/null && word=some\n"
+                       f"echo ${{word:-none}} > {said}\n"
+                       f"echo {server.token}\n")
+    program.chmod(0o755)
+    mount = mounter(server.url,
+                    options=f"uid={ann.name},token_command={program}")
+    mount.directory.mkdir()
+    before = set(children())
+    # script(1) gives what it runs a terminal.
+    done = subprocess.run(
+        ["script", "-qec", shlex.join(mount.command()), "/dev/null"],
+        env=mount.env, check=False, timeout=LIMIT, capture_output=True,
+        stdin=subprocess.DEVNULL, text=True)
+    assert done.returncode == 0, done.stdout
+    mount.pid, = [pid for pid in set(children()) - before
+                  if mount.comm(pid) == "mount.pycloud"]
+    assert said.read_text() == "none\n"
+    assert umount(mount).returncode == 0
 
 
 def test_root_that_cannot_become_the_user_says_so(mounter, server, machine):

@@ -259,6 +259,21 @@ def test_foreground_mount_ends_with_the_unmount(mounter, server):
     assert mount.wait_end() == 0
 
 
+def test_mount_without_standard_files(mounter, server):
+    mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token})
+    mount.directory.mkdir()
+    before = set(harness.children())
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *mount.command()],
+        env=mount.env, check=False, timeout=harness.LIMIT)
+    assert done.returncode == 0
+    mount.pid, = [pid for pid in set(harness.children()) - before
+                  if mount.comm(pid) == "mount.pycloud"]
+    (mount.directory / "a").write_text("written")
+    assert mount.unmount().returncode == 0
+    assert (server.root / "a").read_text() == "written"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_unmounts_and_loses_nothing(mounter, server, number):
     mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token})

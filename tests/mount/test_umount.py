@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import mount_server
-from harness import LIMIT, is_alive, is_mounted, wait_until
+from harness import LIMIT, descendants, is_alive, is_mounted, wait_until
 from mute import Mute
 
 USAGE = 1
@@ -325,3 +325,32 @@ def test_mount_8_and_umount_8_find_the_helpers(mounter, server):
         pytest.skip(f"no overlay here: {result.stderr}")
     assert (result.returncode, result.stdout) == (0, "text"), result.stderr
 
+
+def test_root_is_not_led_to_another_mount(mounter, server, scratch):
+    """By who renames a directory above it while root waits."""
+    if os.geteuid() != 0:
+        pytest.skip("only root could be led")
+    above, moved, other = (scratch / name
+                           for name in ("above", "moved", "other"))
+    for path in (above, other, other / "ws"):
+        path.mkdir()
+    mount = mount_server(mounter, server, name="above/ws")
+    subprocess.run(["mount", "-t", "tmpfs", "other", other / "ws"], check=True)
+    os.kill(mount.pid, signal.SIGSTOP)
+    try:
+        with subprocess.Popen(umount_command(mount, str(mount.directory)),
+                              env=mount.env, text=True,
+                              stderr=subprocess.PIPE) as waiting:
+            wait_until(lambda: descendants(waiting.pid), "the question")
+            above.rename(moved)
+            above.symlink_to(other)
+            assert waiting.wait(LIMIT) == FAILED
+            assert "cannot unmount" in waiting.stderr.read()
+        assert is_mounted(other / "ws")
+        assert is_mounted(moved / "ws")
+        above.unlink()
+        moved.rename(above)
+    finally:
+        os.kill(mount.pid, signal.SIGCONT)
+        subprocess.run(["umount", other / "ws"], check=False)
+    assert umount(mount).returncode == 0

@@ -113,6 +113,8 @@ static void secrets_are_known_by_what_stands_before_them(void **state)
 {
 	(void)state;
 	assert_blotted("http://h/?token=abc&x=1", "http://h/?token=****&x=1");
+	assert_blotted("token = abc\npassword\t=\tabc\nkey =\nabc",
+		"token = ****\npassword\t=\t****\nkey =\nabc");
 	assert_blotted("url=https://h,PASSWORD=ab,ro",
 		"url=https://h,PASSWORD=****,ro");
 	assert_blotted(

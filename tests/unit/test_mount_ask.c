@@ -14,6 +14,8 @@
 #define SOON_MS 100
 #define LATE_MS 30000
 
+static int parents_fd = -1;
+
 /* What the path says is to happen. */
 static char *look(const char *path, int *ret_fd)
 {
@@ -26,6 +28,8 @@ static char *look(const char *path, int *ret_fd)
 		return g_strnfill(2L * MOUNT_ASK_BYTES_MAX, 'x');
 	if (strcmp(path, "fd") == 0)
 		*ret_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	if (strcmp(path, "inherit") == 0)
+		return g_strdup(fcntl(parents_fd, F_GETFD) < 0 ? "no" : "yes");
 	if (strcmp(path, "dead") == 0) {
 		errno = ENOTCONN;
 		return NULL;
@@ -98,6 +102,26 @@ static void a_descriptor_comes_along(void **state)
 	g_free(seen[1].text);
 }
 
+/* Who reads a pipe of ours to its end does not wait for them. */
+static void children_keep_no_descriptor_of_ours(void **state)
+{
+	static const char *const paths[] = { "inherit", "inherit" };
+	struct mount_seen seen[G_N_ELEMENTS(paths)];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		/* Below and above those that a child has. */
+		parents_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, i * 100);
+		assert_true(parents_fd > STDERR_FILENO);
+		mount_ask_all(look, paths, G_N_ELEMENTS(paths), LATE_MS, seen);
+		assert_string_equal(seen[0].text, "no");
+		assert_string_equal(seen[1].text, "no");
+		g_free(seen[0].text);
+		g_free(seen[1].text);
+		(void)close(parents_fd);
+	}
+}
+
 static void what_is_seen_has_a_limit(void **state)
 {
 	static const char *const paths[] = { "much" };
@@ -135,6 +159,7 @@ int main(void)
 		cmocka_unit_test(one_that_hangs_keeps_nobody_and_is_ended),
 		cmocka_unit_test(many_that_hang_keep_us_once),
 		cmocka_unit_test(a_descriptor_comes_along),
+		cmocka_unit_test(children_keep_no_descriptor_of_ours),
 		cmocka_unit_test(what_is_seen_has_a_limit),
 		cmocka_unit_test(too_many_are_not_asked),
 	};
