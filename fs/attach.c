@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define FUSE_CONF "/etc/fuse.conf"
@@ -35,32 +34,10 @@ static bool may_users_let_others(void)
 	return false;
 }
 
-/* It is root's, and programs of the user's inherit it: they could read what is
- * typed there, and type themselves (TIOCSTI), to root's shell. Who leads the
- * session has no shell above, and would hang up on all of it. */
-static void leave_terminal(void)
-{
-	int tty = getsid(0) == getpid() ? -1
-					: open("/dev/tty", O_RDWR | O_CLOEXEC);
-	int null = isatty(STDIN_FILENO) == 1
-			   ? open("/dev/null", O_RDWR | O_CLOEXEC)
-			   : -1;
-
-	if (tty >= 0) {
-		(void)ioctl(tty, TIOCNOTTY);
-		(void)close(tty);
-	}
-	if (null >= 0) {
-		(void)dup2(null, STDIN_FILENO);
-		(void)close(null);
-	}
-}
-
 static int become(const struct identity *who, char **ret_why)
 {
 	int rc = identity_become(who);
 
-	leave_terminal();
 	if (rc < 0)
 		*ret_why = g_strdup_printf(
 			"cannot become the user %u: %s; mount where root may "

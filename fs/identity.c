@@ -166,19 +166,27 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 
-/* Root's terminal would take what the user's programs type into it (tty_ioctl(2):
- * TIOCSTI) for root's. Its Ctrl-C goes by the process group, and is still ours.
- * Who leads the session would end it. */
+/* It is root's, and programs of the user's inherit it: they could read what is
+ * typed there, and type themselves, to root's shell (tty_ioctl(2): TIOCSTI). Its
+ * Ctrl-C goes by the process group, and is still ours. Who leads the session has
+ * no shell above, and would hang up on all of it. */
 static void leave_terminal(void)
 {
-	int fd = getsid(0) == getpid()
-			 ? -1
-			 : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	int tty = getsid(0) == getpid()
+			  ? -1
+			  : open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	int null = isatty(STDIN_FILENO) == 1
+			   ? open("/dev/null", O_RDWR | O_CLOEXEC)
+			   : -1;
 
-	if (fd < 0)
-		return;
-	(void)ioctl(fd, TIOCNOTTY);
-	(void)close(fd);
+	if (tty >= 0) {
+		(void)ioctl(tty, TIOCNOTTY);
+		(void)close(tty);
+	}
+	if (null >= 0) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)close(null);
+	}
 }
 
 int identity_become(const struct identity *who)
