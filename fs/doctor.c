@@ -45,6 +45,10 @@ static const struct family families[] = {
 		"the file system that holds your home does not answer; is its "
 		"file server alive?",
 		false },
+	{ "memory", doctor_memory, DOCTOR_DISK_MS,
+		"the file system that holds your home does not answer; is its "
+		"file server alive?",
+		false },
 	{ "configuration", doctor_config, DOCTOR_QUICK_MS,
 		"the file system that holds your home does not answer; is its "
 		"file server alive?",

@@ -28,6 +28,7 @@ from hub import Hub
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fakes"))
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+KEPT = 64  # umount.pycloud's
 ALONE = r"""
 grep ' fuse.pycloud ' /proc/self/mounts | while read -r _ point _; do
     case $point in "$0"/*) ;; *) umount -l -i -c "$point" ;; esac
@@ -202,6 +203,53 @@ def test_files_of_a_dead_mount_wait_for_the_next(mounter, server, see):
     state, found, advice = see()["not uploaded"]
     assert state == "warn" and "1 file of an earlier mount" in found
     assert "mount that workspace again" in advice
+
+
+def umount(mount, *arguments):
+    """umount.pycloud of the same build; its exit code."""
+    return subprocess.run(
+        [mount.program.with_name("umount.pycloud"), *arguments,
+         mount.directory], env=mount.env, capture_output=True,
+        timeout=2 * LIMIT, check=False).returncode
+
+
+def test_daemon_that_uploads_without_a_mount_is_told(mounter, server, see):
+    """After umount -f it is in no mount table, and not everything is saved."""
+    mount = mount_server(mounter, server, options="writeback=3600")
+    (mount.path / "kept").write_bytes(b"x")
+    server.signal(signal.SIGSTOP)
+    try:
+        assert umount(mount, "-f") == KEPT
+        state, found, advice = see()["not uploaded"]
+    finally:
+        server.signal(signal.SIGCONT)
+    assert state == "warn" and "daemon whose mount is gone" in found
+    assert "1 file to upload (1 byte)" in found and "next mount" in advice
+    assert mount.wait_end() == 0
+    assert (server.root / "kept").read_bytes() == b"x"
+    seen = see()
+    assert "not uploaded" not in seen and seen["memory"][0] == "ok"
+
+
+def test_daemon_that_is_only_held_by_open_files_is_told(mounter, server, see):
+    """After umount -l nobody has begun to count what it has to upload."""
+    mount = mount_server(mounter, server, options="writeback=3600")
+    (mount.path / "kept").write_bytes(b"x")
+    with open(mount.path / "kept", "rb"):
+        assert umount(mount, "-l") == 0
+        state, found, _ = see()["not uploaded"]
+    assert state == "warn" and "daemon without a mount" in found
+    assert "1 file in" in found and "is not uploaded yet" in found
+    assert mount.wait_end() == 0
+
+
+def test_only_workspaces_are_counted(mounter, server, see, scratch):
+    """Not what servers of this computer have beside them."""
+    mount_server(mounter, server).finish()
+    for other in ("runs/one", "lib-0123456789abcdef", "forest"):
+        (scratch / "state/pycloud" / other).mkdir(parents=True)
+    state, found, _ = see()["memory"]
+    assert state == "ok" and found.startswith("1 workspace remembered")
 
 
 def test_keyring_that_hangs_keeps_nobody_waiting(see, scratch):
