@@ -10,6 +10,7 @@
 #include "fs_limits.h"
 #include "http_client.h"
 #include "hub_text.h"
+#include "mountinfo.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,12 +22,31 @@ static bool is_url(const char *word)
 	return strstr(word, "://") != NULL;
 }
 
-/* "/" alone means all workspaces, as for mount.pycloud. */
+/* By the mount table alone: what is mounted there may hang. */
+static bool is_mounted_here(const char *word)
+{
+	g_autofree char *text = mountinfo_text();
+	g_autofree char *name = mountinfo_name(word);
+	g_autoptr(GPtrArray) all = mountinfo_parse(text == NULL ? "" : text);
+
+	for (guint i = all->len; i-- > 0;) {
+		const struct mountinfo_entry *e = all->pdata[i];
+
+		if (strcmp(e->point, name) == 0)
+			return e->is_ours;
+	}
+	return false;
+}
+
+/* "/" alone means all workspaces, as for mount.pycloud. A colon is a prefix's:
+ * "local:m1" is a workspace, whatever is mounted on m1. */
 static bool is_directory(const char *word)
 {
 	if (is_url(word) || strcmp(word, "/") == 0)
 		return false;
-	return word[0] == '.' || word[0] == '~' || strchr(word, '/') != NULL;
+	if (word[0] == '.' || word[0] == '~' || strchr(word, '/') != NULL)
+		return true;
+	return strchr(word, ':') == NULL && is_mounted_here(word);
 }
 
 /* As mount.pycloud would be told it; g_free. The mount table has the bare name

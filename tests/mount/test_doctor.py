@@ -475,6 +475,19 @@ def test_directory_of_a_local_mount(mounter, see, scratch):
     assert seen["workspace"][0] == seen["token"][0] == "ok", seen
 
 
+def test_bare_name_of_a_mounted_directory(mounter, see, scratch, monkeypatch):
+    """Means the directory, as for pycloud status; with a prefix it does not."""
+    mount = mounter("local:demo", name="m1").start()
+    assert mount.path.name == "m1"
+    monkeypatch.chdir(scratch)
+    state, found, _ = see("m1")["workspace"]
+    assert state == "ok" and found.startswith("demo is one of this computer")
+    _, found, _ = see("local:m1")["workspace"]
+    assert "m1" in found and "demo" not in found
+    monkeypatch.chdir(scratch / "home")
+    assert "demo" not in see("m1")["workspace"][1]
+
+
 def test_name_that_is_none(see):
     state, found, _ = see("no name!")["workspace"]
     assert state == "failed" and "workspace's name" in found
