@@ -10,6 +10,7 @@
 #include "fs_limits.h"
 #include "http_client.h"
 #include "hub_text.h"
+#include "local_server.h"
 #include "mountinfo.h"
 
 #include <errno.h>
@@ -213,6 +214,42 @@ static bool has_token(const struct doctor_probe *p,
 	return is_there;
 }
 
+/* Opening it would make it, and nothing is made here. */
+static bool is_made(const struct workspace *w)
+{
+	g_autofree char *root = provider_local_root(w->name);
+
+	return root == NULL || g_file_test(root, G_FILE_TEST_EXISTS);
+}
+
+static void tell_not_made(
+	const struct doctor_probe *p, const struct workspace *w)
+{
+	g_auto(GStrv) programs = local_server_programs();
+
+	doctor_tell(p, DOCTOR_WARN, "workspace",
+		"is the name right? mount.pycloud makes a workspace of this "
+		"computer when it is mounted first",
+		"there is no workspace %s yet", w->name);
+	if (programs[0] == NULL)
+		doctor_tell(p, DOCTOR_FAILED, "server",
+			"install the Debian packages jupyter-server and "
+			"python3-ipykernel",
+			"no Jupyter server is installed on this computer");
+}
+
+static void ask_local(const struct doctor_probe *p, struct workspace *w)
+{
+	if (!is_made(w)) {
+		tell_not_made(p, w);
+		return;
+	}
+	doctor_tell(p, DOCTOR_OK, "workspace", NULL,
+		"%s is one of this computer, with a Jupyter server of its own",
+		w->name);
+	open_and_ask(p, w, true);
+}
+
 static void ask(const struct doctor_probe *p, const struct doctor_place *place,
 	struct workspace *w)
 {
@@ -226,11 +263,7 @@ static void ask(const struct doctor_probe *p, const struct doctor_place *place,
 		if (doctor_cluster(p, place, w->name))
 			open_and_ask(p, w, true);
 	} else {
-		doctor_tell(p, DOCTOR_OK, "workspace", NULL,
-			"%s is one of this computer, with a Jupyter server of "
-			"its own",
-			w->name);
-		open_and_ask(p, w, true);
+		ask_local(p, w);
 	}
 }
 

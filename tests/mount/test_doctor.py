@@ -439,10 +439,22 @@ def test_server_without_ranges_and_kernels(see, liar):
 
 # --- what a workspace is called ----------------------------------------------
 
-def test_workspace_of_this_computer(see):
+def test_workspace_of_this_computer(see, scratch):
+    (scratch / "data/pycloud/workspaces/demo").mkdir(parents=True)
     seen = see("local:demo")
     assert seen["workspace"][0] == "ok"
     assert seen["token"][0] == "ok" and seen["kernels"][0] == "ok"
+
+
+@pytest.mark.parametrize("name", ["nosuch", "local:nosuch", "pycloud:nosuch"])
+def test_workspace_that_is_not_there_is_not_made(see, scratch, name):
+    before = sorted(scratch.rglob("*"))
+    seen = see(name)
+    state, found, advice = seen["workspace"]
+    assert state == "warn" and "no workspace nosuch yet" in found
+    assert "mount.pycloud" in advice
+    assert "server" not in seen and "token" not in seen
+    assert sorted(scratch.rglob("*")) == before
 
 
 def test_name_in_the_users_file(see, server, environment):
