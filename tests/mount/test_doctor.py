@@ -343,6 +343,39 @@ def test_wrong_token_is_refused_and_not_shown(doctor, see, server):
     assert state == "failed" and "none was found" in found
 
 
+def test_login_is_what_to_do(see, server, scratch):
+    """Into a file, where there is no keyring or a file is used."""
+    url = server.url.rstrip("/")
+    advice = see(server.url)["token"][2]
+    assert f"run: pycloud login --file FILE {url}" in advice
+    assert "-o credentials=FILE" in advice
+    bus = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}
+    for token in ({}, {"PYCLOUD_TOKEN": WRONG}):
+        seen = see(server.url, **bus, **token)
+        assert f"run: pycloud login {url}" in seen["token"][2]
+        assert "pycloud login --file FILE URL" in seen["keyring"][2]
+    assert "pycloud login --file FILE URL" in see()["keyring"][2]
+    token = scratch / "token"
+    token.write_text(WRONG)
+    token.chmod(0o600)
+    advice = see("-o", f"credentials={token}", server.url)["token"][2]
+    assert f"run: pycloud login --file {token} {url}" in advice
+
+
+def test_token_of_a_file_or_a_command(see, server, scratch, environment):
+    """Of -o, and of pycloud.conf(5)."""
+    token = scratch / "token"
+    token.write_text(server.token)
+    token.chmod(0o600)
+    config = pathlib.Path(environment["HOME"], ".config/pycloud/config")
+    config.parent.mkdir(parents=True)
+    for option in (f"credentials={token}", f"token_command=cat {token}"):
+        config.write_text("")
+        assert see("-o", option, server.url)["token"][0] == "ok"
+        config.write_text(f"[defaults]\n{option}\n")
+        assert see(server.url)["token"][0] == "ok"
+
+
 def test_nobody_listens(see):
     seen = see(f"http://127.0.0.1:{free_port()}/")
     state, found, advice = seen["connection"]
@@ -466,6 +499,36 @@ def test_name_in_the_users_file(see, server, environment):
 
 
 @pytest.mark.direct("it asks for a server by its URL")
+def test_mount_with_a_token_that_we_have_not(mounter, server, see, scratch):
+    """It is well, whatever doctor itself could do there."""
+    token = scratch / "token"
+    token.write_text(server.token)
+    token.chmod(0o600)
+    mount = mounter(server.url, options=f"credentials={token}").start()
+    seen = see(mount.path)
+    assert seen["mount"][0] == "ok"
+    state, found, _ = seen["token"]
+    assert state == "skip" and "the mount is online" in found
+    assert "none was found" in found
+    state, found, _ = see(mount.path, PYCLOUD_TOKEN=WRONG)["token"]
+    assert state == "skip" and "refuses it" in found
+    seen = see("-o", f"credentials={token}", mount.path)
+    assert seen["token"][0] == seen["files"][0] == "ok"
+
+
+@pytest.mark.direct("it asks for a server by its URL")
+def test_mount_whose_credentials_cannot_be_read_now(mounter, server, see,
+                                                    scratch):
+    mount = mount_server(mounter, server)
+    assert mount.path.is_dir()
+    seen = see("-o", f"credentials={scratch}/none", mount.path)
+    assert seen["token"][0] == seen["workspace"][0] == "warn"
+    assert "none" in seen["token"][1]
+    seen = see("-o", f"credentials={scratch}/none", server.url)
+    assert seen["token"][0] == "failed"
+
+
+@pytest.mark.direct("it asks for a server by its URL")
 def test_directory_of_a_mount(mount, see, server, tmp_path):
     seen = see(mount.path, PYCLOUD_TOKEN=server.token)
     assert seen["token"][0] == "ok"
@@ -518,7 +581,28 @@ def test_hub(see):
         hub.start_server()
         seen = see(spec, PYCLOUD_TOKEN=hub.token)
         assert seen["hub server"][0] == seen["token"][0] == "ok"
-        assert see(spec, PYCLOUD_TOKEN=WRONG)["hub token"][0] == "failed"
+        state, found, advice = see(spec, PYCLOUD_TOKEN=WRONG)["hub token"]
+        assert state == "failed" and f"pycloud login hub+{hub.url}" in found
+        assert f"pycloud login --file FILE hub+{hub.url}" in advice
+    finally:
+        hub.stop()
+
+
+def test_mount_of_a_hub_with_a_token_that_we_have_not(mounter, see, scratch):
+    hub = Hub()
+    token = scratch / "token"
+    token.touch(mode=0o600)
+    try:
+        hub.start()
+        token.write_text(hub.token)
+        mount = mounter(f"hub+{hub.url}/user/ann",
+                        options=f"credentials={token}").start()
+        seen = see(mount.path)
+        assert seen["mount"][0] == "ok"
+        assert seen["hub token"][0] == "skip", seen["hub token"]
+        seen = see("-o", f"credentials={token}", mount.path)
+        assert seen["hub token"][0] == seen["token"][0] == "ok"
+        mount.finish()
     finally:
         hub.stop()
 
