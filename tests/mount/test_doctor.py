@@ -551,7 +551,7 @@ def test_directory_of_a_local_mount(mounter, see, scratch):
 
 
 def test_bare_name_of_a_mounted_directory(mounter, see, scratch, monkeypatch):
-    """Means the directory, as for pycloud status; with a prefix it does not."""
+    """Means the directory, as for pycloud status; not with a prefix."""
     mount = mounter("local:demo", name="m1").start()
     assert mount.path.name == "m1"
     monkeypatch.chdir(scratch)
