@@ -41,20 +41,27 @@ static char *data_home(void)
 			    : g_build_filename(path, ".local", "share", NULL);
 }
 
+char *provider_local_root(const char *name)
+{
+	g_autofree char *home = data_home();
+
+	return home == NULL ? NULL
+			    : g_build_filename(home, "pycloud", "workspaces",
+				      name, NULL);
+}
+
 /* Makes the workspace's directory on first use. */
 static int make_root(const char *name, char **ret_root, char **ret_why)
 {
-	g_autofree char *home = data_home();
-	g_autofree char *root = NULL;
+	g_autofree char *root = provider_local_root(name);
 	int rc;
 
-	if (home == NULL) {
+	if (root == NULL) {
 		*ret_why = g_strdup("There is no home directory to keep the "
 				    "workspace in; set HOME or "
 				    "XDG_DATA_HOME.");
 		return -ENOENT;
 	}
-	root = g_build_filename(home, "pycloud", "workspaces", name, NULL);
 	if (g_mkdir_with_parents(root, 0700) != 0) {
 		rc = -errno;
 		*ret_why = g_strdup_printf(

@@ -127,6 +127,9 @@ int provider_url_new(const char *url, const struct workspace_options *,
 	struct workspace **ret, char **ret_why);
 int provider_local_new(
 	const char *name, struct workspace **ret, char **ret_why);
+/* Where the files of one of this computer stand, or would; g_free. NULL: there
+ * is no home. */
+char *provider_local_root(const char *name);
 int provider_hub_new(const char *spec, const struct workspace_options *,
 	struct workspace **ret, char **ret_why);
 int provider_kube_new(const char *name, const struct workspace_options *,

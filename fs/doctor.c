@@ -45,12 +45,18 @@ static const struct family families[] = {
 		"the file system that holds your home does not answer; is its "
 		"file server alive?",
 		false },
+	{ "memory", doctor_memory, DOCTOR_DISK_MS,
+		"the file system that holds your home does not answer; is its "
+		"file server alive?",
+		false },
 	{ "configuration", doctor_config, DOCTOR_QUICK_MS,
 		"the file system that holds your home does not answer; is its "
 		"file server alive?",
 		false },
 	{ "keyring", doctor_keyring, DOCTOR_QUICK_MS,
-		"unlock the keyring, or give the token in PYCLOUD_TOKEN",
+		"unlock the keyring, or keep a server's token in a file (run: "
+		"pycloud login --file FILE URL; mount with -o "
+		"credentials=FILE) or in PYCLOUD_TOKEN",
 		false },
 	{ "mounts", doctor_mounts, DOCTOR_DISK_MS, NULL, false },
 };

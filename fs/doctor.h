@@ -56,6 +56,7 @@ int doctor_run(const struct doctor_options *);
 void doctor_versions(const struct doctor_probe *);
 void doctor_fuse(const struct doctor_probe *);
 void doctor_places(const struct doctor_probe *);
+void doctor_memory(const struct doctor_probe *);
 void doctor_config(const struct doctor_probe *);
 void doctor_keyring(const struct doctor_probe *);
 void doctor_mounts(const struct doctor_probe *);

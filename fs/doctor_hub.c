@@ -8,6 +8,7 @@
 #include "json.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The root of the hub's API says it to everybody. */
 static bool check_version(const struct doctor_probe *p,
@@ -56,12 +57,29 @@ static bool check_version(const struct doctor_probe *p,
 	return version != NULL;
 }
 
-static bool check_user(const struct doctor_probe *p, struct hub *hub)
+/* The sentence says to run pycloud login, which may need more said. */
+static void tell_token(const struct doctor_probe *p,
+	const struct doctor_place *place, const char *login_name,
+	const char *why)
+{
+	g_autofree char *advice = doctor_login_advice(place, login_name);
+
+	if (place->is_online)
+		doctor_tell_mount_has_it(p, "hub token", why);
+	else
+		doctor_tell(p, DOCTOR_FAILED, "hub token",
+			strstr(why, "pycloud login") != NULL ? advice : NULL,
+			"%s", why);
+}
+
+static bool check_user(const struct doctor_probe *p,
+	const struct doctor_place *place, const char *login_name,
+	struct hub *hub)
 {
 	g_autofree char *why = NULL;
 
 	if (hub_name_user(hub, p->cancel, &why) < 0) {
-		doctor_tell(p, DOCTOR_FAILED, "hub token", NULL, "%s", why);
+		tell_token(p, place, login_name, why);
 		return false;
 	}
 	doctor_conceal(p, hub_user(hub), "USER");
@@ -96,11 +114,10 @@ static bool check_server(const struct doctor_probe *p, struct hub *hub)
 	return is_ready;
 }
 
-static struct token_keeper *make_keeper(
-	const struct doctor_place *place, const struct hub_spec *spec)
+static struct token_keeper *make_keeper(const struct doctor_place *place,
+	const struct hub_spec *spec, const char *login_name)
 {
 	g_autofree char *api = g_strconcat(spec->base_url, "/hub/api", NULL);
-	g_autofree char *name = g_strconcat(HUB_SCHEME, spec->base_url, NULL);
 	struct credentials *c = credentials_new(spec->token,
 		place->options.credentials_file, place->options.token_command);
 	const struct token_keeper_params params = {
@@ -113,7 +130,7 @@ static struct token_keeper *make_keeper(
 		},
 		.server = spec->base_url,
 		.user = spec->user,
-		.login_name = name,
+		.login_name = login_name,
 	};
 	struct token_keeper *keeper = token_keeper_new(&params);
 
@@ -122,9 +139,10 @@ static struct token_keeper *make_keeper(
 }
 
 static bool check_hub(const struct doctor_probe *p,
-	const struct doctor_place *place, const struct hub_spec *spec)
+	const struct doctor_place *place, const struct hub_spec *spec,
+	const char *login_name)
 {
-	struct token_keeper *keeper = make_keeper(place, spec);
+	struct token_keeper *keeper = make_keeper(place, spec, login_name);
 	const struct hub_params params = {
 		.base_url = spec->base_url,
 		.user = spec->user,
@@ -138,17 +156,19 @@ static bool check_hub(const struct doctor_probe *p,
 	bool is_ready = false;
 
 	if (token_keeper_start(keeper, p->cancel, &why) < 0)
-		doctor_tell(p, DOCTOR_FAILED, "hub token", NULL, "%s", why);
+		tell_token(p, place, login_name, why);
 	else if (hub_new(&params, &hub, &why) < 0)
 		doctor_tell(p, DOCTOR_FAILED, "hub", NULL, "%s", why);
 	else
-		is_ready = check_user(p, hub) && check_server(p, hub);
+		is_ready = check_user(p, place, login_name, hub) &&
+			   check_server(p, hub);
 	hub_unref(hub);
 	token_keeper_unref(keeper);
 	return is_ready;
 }
 
-bool doctor_hub(const struct doctor_probe *p, const struct doctor_place *place)
+bool doctor_hub(const struct doctor_probe *p, const struct doctor_place *place,
+	char **ret_login_name)
 {
 	g_autofree char *why = NULL;
 	struct hub_spec spec = { 0 };
@@ -158,7 +178,9 @@ bool doctor_hub(const struct doctor_probe *p, const struct doctor_place *place)
 		doctor_tell(p, DOCTOR_FAILED, "hub", NULL, "%s", why);
 		return false;
 	}
-	is_ready = check_version(p, place, &spec) && check_hub(p, place, &spec);
+	*ret_login_name = g_strconcat(HUB_SCHEME, spec.base_url, NULL);
+	is_ready = check_version(p, place, &spec) &&
+		   check_hub(p, place, &spec, *ret_login_name);
 	hub_spec_clear(&spec);
 	return is_ready;
 }

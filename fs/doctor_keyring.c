@@ -16,7 +16,9 @@
 #define SECRETS	   "org.freedesktop.secrets"
 #define COLLECTION "/org/freedesktop/secrets/aliases/default"
 #define CALL_MS	   2000
-#define INSTEAD	   "give the token in PYCLOUD_TOKEN instead"
+#define INSTEAD                                                            \
+	"keep a server's token in a file (run: pycloud login --file FILE " \
+	"URL; mount with -o credentials=FILE) or in PYCLOUD_TOKEN"
 
 /* NULL: there is none; g_free. */
 static char *bus_address(void)
@@ -91,7 +93,8 @@ static void tell_lock(const struct doctor_probe *p, GDBusConnection *bus)
 			"it runs and is locked");
 	else
 		doctor_tell(p, DOCTOR_OK, "keyring", NULL,
-			"it runs and is unlocked");
+			"it runs and is unlocked; pycloud login URL keeps a "
+			"server's token there");
 }
 
 static void look_at(const struct doctor_probe *p, GDBusConnection *bus)

@@ -17,10 +17,6 @@
 #include <string.h>
 #include <time.h>
 
-#define LOGIN                                                           \
-	"set PYCLOUD_TOKEN to the server's token (jupyter server list " \
-	"shows it; of a hub: its page Token)"
-
 /* --- is it a Jupyter server ----------------------------------------------- */
 
 static const char *advice_for(const struct http_response *r)
@@ -44,16 +40,26 @@ static const char *advice_for(const struct http_response *r)
 	}
 }
 
+static const char *our_own(const struct doctor_login *login)
+{
+	return login->has_token ? "the server refuses it"
+				: "the server wants one, and none was found";
+}
+
 /* The address is cut where a secret might begin. */
-static void tell_redirect(
-	const struct doctor_probe *p, const struct http_response *r)
+static void tell_redirect(const struct doctor_probe *p,
+	const struct doctor_login *login, const struct http_response *r)
 {
 	const char *to = r->location != NULL ? r->location : "nowhere";
 	g_autofree char *shown = g_strndup(to, strcspn(to, "?#"));
 	int rc = http_errno(HTTP_OP_STAT, r, NULL);
 
+	if (rc == -EACCES && login->is_online) {
+		doctor_tell_mount_has_it(p, "token", our_own(login));
+		return;
+	}
 	doctor_tell(p, DOCTOR_FAILED, "server",
-		rc == -EACCES ? LOGIN
+		rc == -EACCES ? login->advice
 		: rc == -EHOSTUNREACH
 			? "the hub has stopped this server: start it on its "
 			  "page, or mount it as hub+https://..."
@@ -61,8 +67,8 @@ static void tell_redirect(
 		"it sends us to %s instead of answering", shown);
 }
 
-static void tell_no_server(
-	const struct doctor_probe *p, const struct http_response *r)
+static void tell_no_server(const struct doctor_probe *p,
+	const struct doctor_login *login, const struct http_response *r)
 {
 	if (r->error != 0)
 		doctor_tell(p, DOCTOR_FAILED, "server", advice_for(r),
@@ -71,7 +77,7 @@ static void tell_no_server(
 			r->detail != NULL ? r->detail : "",
 			r->detail != NULL ? ")" : "");
 	else if (r->status / 100 == 3)
-		tell_redirect(p, r);
+		tell_redirect(p, login, r);
 	else if (r->status / 100 == 5)
 		doctor_tell(p, DOCTOR_FAILED, "server",
 			"the server, or a proxy before it, is in trouble: look "
@@ -107,7 +113,8 @@ static void tell_clock(
 }
 
 /* False: there is no use in asking more. */
-static bool check_version(const struct doctor_probe *p, struct http_pool *pool)
+static bool check_version(const struct doctor_probe *p, struct http_pool *pool,
+	const struct doctor_login *login)
 {
 	struct http_response r;
 	g_autofree char *version = NULL;
@@ -127,7 +134,7 @@ static bool check_version(const struct doctor_probe *p, struct http_pool *pool)
 		doctor_tell(p, DOCTOR_OK, "server", NULL,
 			"it answers, and wants to know who asks");
 	else
-		tell_no_server(p, &r);
+		tell_no_server(p, login, &r);
 	if (is_there)
 		tell_clock(p, &r);
 	http_response_clear(&r);
@@ -151,8 +158,8 @@ static void tell_root(const struct doctor_probe *p, struct http_response *r)
 			"the workspace's folder can be read and written");
 }
 
-static bool check_token(
-	const struct doctor_probe *p, struct http_pool *pool, bool has_token)
+static bool check_token(const struct doctor_probe *p, struct http_pool *pool,
+	const struct doctor_login *login)
 {
 	struct http_response r;
 	int rc = doctor_get(p, pool, "api/contents?content=0", -1, &r);
@@ -161,12 +168,15 @@ static bool check_token(
 		rc = http_errno(HTTP_OP_STAT, &r, NULL);
 	if (rc == 0) {
 		doctor_tell(p, DOCTOR_OK, "token", NULL, "%s",
-			has_token ? "accepted" : "none is needed");
+			login->has_token ? "accepted" : "none is needed");
 		tell_root(p, &r);
+	} else if (rc == -EACCES && login->is_online) {
+		doctor_tell_mount_has_it(p, "token", our_own(login));
 	} else if (rc == -EACCES) {
-		doctor_tell(p, DOCTOR_FAILED, "token", LOGIN, "%s",
-			has_token ? "the server refuses it"
-				  : "the server wants one, and none was found");
+		doctor_tell(p, DOCTOR_FAILED, "token", login->advice, "%s",
+			login->has_token
+				? "the server refuses it"
+				: "the server wants one, and none was found");
 	} else {
 		doctor_tell(p, DOCTOR_FAILED, "files",
 			"look at the server's log; its contents API must be on",
@@ -272,8 +282,8 @@ static void check_hidden(const struct doctor_probe *p, struct remote *remote)
 			"the server does not say whether it takes them");
 }
 
-void doctor_server(
-	const struct doctor_probe *p, struct endpoint *endpoint, bool has_token)
+void doctor_server(const struct doctor_probe *p, struct endpoint *endpoint,
+	const struct doctor_login *login)
 {
 	const struct contents_limits limits = { .timeout_ms = DOCTOR_CALL_MS,
 		.stall_ms = DOCTOR_CALL_MS };
@@ -282,7 +292,7 @@ void doctor_server(
 
 	if (http_pool_new(endpoint, &pool) < 0)
 		return;
-	if (check_version(p, pool) && check_token(p, pool, has_token) &&
+	if (check_version(p, pool, login) && check_token(p, pool, login) &&
 		contents_new(pool, &limits, &remote) == 0) {
 		check_reading(p, pool, remote);
 		check_hidden(p, remote);

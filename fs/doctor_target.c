@@ -5,11 +5,15 @@
 
 #include "client.h"
 #include "client_ask.h"
+#include "client_status.h"
 #include "config_file.h"
 #include "credentials.h"
 #include "fs_limits.h"
 #include "http_client.h"
 #include "hub_text.h"
+#include "keyring.h"
+#include "local_server.h"
+#include "mountinfo.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,12 +25,31 @@ static bool is_url(const char *word)
 	return strstr(word, "://") != NULL;
 }
 
-/* "/" alone means all workspaces, as for mount.pycloud. */
+/* By the mount table alone: what is mounted there may hang. */
+static bool is_mounted_here(const char *word)
+{
+	g_autofree char *text = mountinfo_text();
+	g_autofree char *name = mountinfo_name(word);
+	g_autoptr(GPtrArray) all = mountinfo_parse(text == NULL ? "" : text);
+
+	for (guint i = all->len; i-- > 0;) {
+		const struct mountinfo_entry *e = all->pdata[i];
+
+		if (strcmp(e->point, name) == 0)
+			return e->is_ours;
+	}
+	return false;
+}
+
+/* "/" alone means all workspaces, as for mount.pycloud. A colon is a prefix's:
+ * "local:m1" is a workspace, whatever is mounted on m1. */
 static bool is_directory(const char *word)
 {
 	if (is_url(word) || strcmp(word, "/") == 0)
 		return false;
-	return word[0] == '.' || word[0] == '~' || strchr(word, '/') != NULL;
+	if (word[0] == '.' || word[0] == '~' || strchr(word, '/') != NULL)
+		return true;
+	return strchr(word, ':') == NULL && is_mounted_here(word);
 }
 
 /* As mount.pycloud would be told it; g_free. The mount table has the bare name
@@ -43,8 +66,16 @@ static char *spec_of(const struct client_asked *a)
 	return g_strconcat(is_local ? "local:" : "", a->name, NULL);
 }
 
+static bool is_online(const struct client_asked *a)
+{
+	enum client_health health = client_status_health(a);
+
+	return health == HEALTH_FINE || health == HEALTH_PENDING;
+}
+
 /* What is mounted there (g_free), or NULL. */
-static char *mounted_at(const char *directory, char **ret_why)
+static char *mounted_at(
+	const char *directory, bool *ret_is_online, char **ret_why)
 {
 	g_autofree char *root = client_ask_root(directory, ret_why);
 	GPtrArray *mounts;
@@ -53,8 +84,10 @@ static char *mounted_at(const char *directory, char **ret_why)
 	if (root == NULL)
 		return NULL;
 	mounts = client_ask_mounts(root);
-	if (mounts->len > 0)
+	if (mounts->len > 0) {
 		name = spec_of(mounts->pdata[0]);
+		*ret_is_online = is_online(mounts->pdata[0]);
+	}
 	g_ptr_array_unref(mounts);
 	if (name == NULL)
 		*ret_why = g_strdup_printf(
@@ -93,8 +126,9 @@ int doctor_place_resolve(
 
 	*ret = (struct doctor_place){ 0 };
 	options_init(&ret->options);
-	ret->spec =
-		is_directory(word) ? mounted_at(word, ret_why) : g_strdup(word);
+	ret->spec = is_directory(word)
+			    ? mounted_at(word, &ret->is_online, ret_why)
+			    : g_strdup(word);
 	if (ret->spec == NULL)
 		return -ENOENT;
 	if (!take_options(ret, p->options->lists, ret_why))
@@ -136,9 +170,43 @@ struct secret *doctor_token(const struct doctor_probe *p,
 	int rc = credentials_find(c, &wish, p->cancel, &found, &why);
 
 	if (rc < 0 && rc != -ENOENT && why != NULL)
-		doctor_tell(p, DOCTOR_FAILED, "token", NULL, "%s", why);
+		doctor_tell(p, doctor_failed(place), "token", NULL, "%s", why);
 	credentials_unref(c);
 	return found.secret;
+}
+
+/* Without a keyring a file is the place for it; the one that is used now, where
+ * one is. */
+char *doctor_login_advice(const struct doctor_place *place, const char *name)
+{
+	const char *file = place->options.credentials_file;
+	g_autofree char *login =
+		file != NULL ? g_strdup_printf("run: pycloud login --file %s "
+					       "%s",
+				       file, name)
+		: keyring_may_be_there()
+			? g_strdup_printf("run: pycloud login %s", name)
+			: g_strdup_printf("run: pycloud login --file FILE %s, "
+					  "and mount with -o credentials=FILE",
+				  name);
+
+	return g_strconcat(login, "; or " DOCTOR_SET_TOKEN, NULL);
+}
+
+enum doctor_state doctor_failed(const struct doctor_place *place)
+{
+	return place->is_online ? DOCTOR_WARN : DOCTOR_FAILED;
+}
+
+void doctor_tell_mount_has_it(
+	const struct doctor_probe *p, const char *what, const char *here)
+{
+	doctor_tell(p, DOCTOR_SKIPPED, what,
+		"to look further give doctor the mount's own: -o "
+		"credentials=FILE, or PYCLOUD_TOKEN",
+		"the mount is online, so it has one that is good; from here: "
+		"%s",
+		here);
 }
 
 int doctor_get(const struct doctor_probe *p, struct http_pool *pool,
@@ -165,17 +233,23 @@ int doctor_get(const struct doctor_probe *p, struct http_pool *pool,
 
 /* --- the family ----------------------------------------------------------- */
 
-static void open_and_ask(
-	const struct doctor_probe *p, struct workspace *w, bool has_token)
+/* `login` NULL: the token is the workspace's own. */
+static void open_and_ask(const struct doctor_probe *p,
+	const struct doctor_place *place, struct workspace *w,
+	const struct doctor_login *login)
 {
+	const struct doctor_login own = { .has_token = true,
+		.is_online = place->is_online,
+		.advice = DOCTOR_SET_TOKEN };
 	struct endpoint *endpoint = NULL;
 	g_autofree char *why = NULL;
 
 	if (workspace_open(w, p->cancel, &endpoint, &why) < 0) {
-		doctor_tell(p, DOCTOR_FAILED, "workspace", NULL, "%s", why);
+		doctor_tell(
+			p, doctor_failed(place), "workspace", NULL, "%s", why);
 		return;
 	}
-	doctor_server(p, endpoint, has_token);
+	doctor_server(p, endpoint, login != NULL ? login : &own);
 	endpoint_unref(endpoint);
 }
 
@@ -193,24 +267,77 @@ static bool has_token(const struct doctor_probe *p,
 	return is_there;
 }
 
+static void ask_with(const struct doctor_probe *p,
+	const struct doctor_place *place, struct workspace *w, const char *name,
+	bool has_token)
+{
+	g_autofree char *advice = doctor_login_advice(place, name);
+	const struct doctor_login login = { .has_token = has_token,
+		.is_online = place->is_online,
+		.advice = advice };
+
+	open_and_ask(p, place, w, &login);
+}
+
+static void ask_hub(const struct doctor_probe *p,
+	const struct doctor_place *place, struct workspace *w)
+{
+	g_autofree char *name = NULL;
+
+	if (doctor_hub(p, place, &name))
+		ask_with(p, place, w, name, true);
+}
+
+/* Opening it would make it, and nothing is made here. */
+static bool is_made(const struct workspace *w)
+{
+	g_autofree char *root = provider_local_root(w->name);
+
+	return root == NULL || g_file_test(root, G_FILE_TEST_EXISTS);
+}
+
+static void tell_not_made(
+	const struct doctor_probe *p, const struct workspace *w)
+{
+	g_auto(GStrv) programs = local_server_programs();
+
+	doctor_tell(p, DOCTOR_WARN, "workspace",
+		"is the name right? mount.pycloud makes a workspace of this "
+		"computer when it is mounted first",
+		"there is no workspace %s yet", w->name);
+	if (programs[0] == NULL)
+		doctor_tell(p, DOCTOR_FAILED, "server",
+			"install the Debian packages jupyter-server and "
+			"python3-ipykernel",
+			"no Jupyter server is installed on this computer");
+}
+
+static void ask_local(const struct doctor_probe *p,
+	const struct doctor_place *place, struct workspace *w)
+{
+	if (!is_made(w)) {
+		tell_not_made(p, w);
+		return;
+	}
+	doctor_tell(p, DOCTOR_OK, "workspace", NULL,
+		"%s is one of this computer, with a Jupyter server of its own",
+		w->name);
+	open_and_ask(p, place, w, NULL);
+}
+
 static void ask(const struct doctor_probe *p, const struct doctor_place *place,
 	struct workspace *w)
 {
 	if (hub_is_spec(place->spec)) {
-		if (doctor_hub(p, place))
-			open_and_ask(p, w, true);
+		ask_hub(p, place, w);
 	} else if (is_url(place->spec)) {
-		open_and_ask(p, w, has_token(p, place, w->name));
+		ask_with(p, place, w, w->name, has_token(p, place, w->name));
 	} else if (w->identity != NULL) {
 		/* Only a cluster's workspace is more than its name says. */
 		if (doctor_cluster(p, place, w->name))
-			open_and_ask(p, w, true);
+			open_and_ask(p, place, w, NULL);
 	} else {
-		doctor_tell(p, DOCTOR_OK, "workspace", NULL,
-			"%s is one of this computer, with a Jupyter server of "
-			"its own",
-			w->name);
-		open_and_ask(p, w, true);
+		ask_local(p, place, w);
 	}
 }
 

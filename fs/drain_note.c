@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NOTE_PREFIX "drain-"
 /* All lines are equally long, so that one write replaces the other. */
 #define NOTE_BYTES   40
 #define NOTE_FORMAT  "drain %c %10u %20" PRId64 "\n"
@@ -55,7 +54,7 @@ static void remove_left_behind(const char *directory)
 	while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
 		g_autofree char *path = g_build_filename(directory, name, NULL);
 
-		if (g_str_has_prefix(name, NOTE_PREFIX))
+		if (g_str_has_prefix(name, DRAIN_NOTE_PREFIX))
 			remove_if_left_behind(path);
 	}
 	if (dir != NULL)
@@ -67,11 +66,11 @@ static void remove_left_behind(const char *directory)
 static int make(struct drain_note *n, const char *directory)
 {
 	g_autofree char *temporary =
-		g_strdup_printf("%s/." NOTE_PREFIX "XXXXXX", directory);
+		g_strdup_printf("%s/." DRAIN_NOTE_PREFIX "XXXXXX", directory);
 	int rc = 0;
 
 	n->path = g_strdup_printf(
-		"%s/" NOTE_PREFIX "%ld", directory, (long)getpid());
+		"%s/" DRAIN_NOTE_PREFIX "%ld", directory, (long)getpid());
 	n->fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0600);
 	if (n->fd < 0)
 		return -errno;

@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How its name in the directory begins. */
+#define DRAIN_NOTE_PREFIX "drain-"
+
 struct drain_note {
 	int fd;	    /* -1: there is none */
 	char *path; /* NULL: it has no name (any more) */

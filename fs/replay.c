@@ -131,8 +131,8 @@ unsigned replay_spool(struct session *s)
 		count += replay_one(s, names->pdata[i]);
 	g_ptr_array_unref(names);
 	if (count > 0)
-		log_warning("%u files are not on the server yet; they are "
-			    "uploaded now, see .pycloud/pending",
-			count);
+		log_warning("not on the server yet, and uploaded now: %u "
+			    "file%s; see .pycloud/pending",
+			count, count == 1 ? "" : "s");
 	return count;
 }

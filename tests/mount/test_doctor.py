@@ -28,6 +28,7 @@ from hub import Hub
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "fakes"))
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
+KEPT = 64  # umount.pycloud's
 ALONE = r"""
 grep ' fuse.pycloud ' /proc/self/mounts | while read -r _ point _; do
     case $point in "$0"/*) ;; *) umount -l -i -c "$point" ;; esac
@@ -211,6 +212,53 @@ def test_files_of_a_dead_mount_wait_for_the_next(mounter, server, see):
     assert "mount that workspace again" in advice
 
 
+def umount(mount, *arguments):
+    """umount.pycloud of the same build; its exit code."""
+    return subprocess.run(
+        [mount.program.with_name("umount.pycloud"), *arguments,
+         mount.directory], env=mount.env, capture_output=True,
+        timeout=2 * LIMIT, check=False).returncode
+
+
+def test_daemon_that_uploads_without_a_mount_is_told(mounter, server, see):
+    """After umount -f it is in no mount table, and not everything is saved."""
+    mount = mount_server(mounter, server, options="writeback=3600")
+    (mount.path / "kept").write_bytes(b"x")
+    server.signal(signal.SIGSTOP)
+    try:
+        assert umount(mount, "-f") == KEPT
+        state, found, advice = see()["not uploaded"]
+    finally:
+        server.signal(signal.SIGCONT)
+    assert state == "warn" and "daemon whose mount is gone" in found
+    assert "1 file to upload (1 byte)" in found and "next mount" in advice
+    assert mount.wait_end() == 0
+    assert (server.root / "kept").read_bytes() == b"x"
+    seen = see()
+    assert "not uploaded" not in seen and seen["memory"][0] == "ok"
+
+
+def test_daemon_that_is_only_held_by_open_files_is_told(mounter, server, see):
+    """After umount -l nobody has begun to count what it has to upload."""
+    mount = mount_server(mounter, server, options="writeback=3600")
+    (mount.path / "kept").write_bytes(b"x")
+    with open(mount.path / "kept", "rb"):
+        assert umount(mount, "-l") == 0
+        state, found, _ = see()["not uploaded"]
+    assert state == "warn" and "daemon without a mount" in found
+    assert "1 file in" in found and "is not uploaded yet" in found
+    assert mount.wait_end() == 0
+
+
+def test_only_workspaces_are_counted(mounter, server, see, scratch):
+    """Not what servers of this computer have beside them."""
+    mount_server(mounter, server).finish()
+    for other in ("runs/one", "lib-0123456789abcdef", "forest"):
+        (scratch / "state/pycloud" / other).mkdir(parents=True)
+    state, found, _ = see()["memory"]
+    assert state == "ok" and found.startswith("1 workspace remembered")
+
+
 def test_keyring_that_hangs_keeps_nobody_waiting(see, scratch):
     with socket.socket(socket.AF_UNIX) as bus:
         bus.bind(str(scratch / "bus"))
@@ -300,6 +348,39 @@ def test_wrong_token_is_refused_and_not_shown(doctor, see, server):
     assert done.returncode == FAILED and WRONG not in done.stdout
     state, found, _ = see(server.url)["token"]
     assert state == "failed" and "none was found" in found
+
+
+def test_login_is_what_to_do(see, server, scratch):
+    """Into a file, where there is no keyring or a file is used."""
+    url = server.url.rstrip("/")
+    advice = see(server.url)["token"][2]
+    assert f"run: pycloud login --file FILE {url}" in advice
+    assert "-o credentials=FILE" in advice
+    bus = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent"}
+    for token in ({}, {"PYCLOUD_TOKEN": WRONG}):
+        seen = see(server.url, **bus, **token)
+        assert f"run: pycloud login {url}" in seen["token"][2]
+        assert "pycloud login --file FILE URL" in seen["keyring"][2]
+    assert "pycloud login --file FILE URL" in see()["keyring"][2]
+    token = scratch / "token"
+    token.write_text(WRONG)
+    token.chmod(0o600)
+    advice = see("-o", f"credentials={token}", server.url)["token"][2]
+    assert f"run: pycloud login --file {token} {url}" in advice
+
+
+def test_token_of_a_file_or_a_command(see, server, scratch, environment):
+    """Of -o, and of pycloud.conf(5)."""
+    token = scratch / "token"
+    token.write_text(server.token)
+    token.chmod(0o600)
+    config = pathlib.Path(environment["HOME"], ".config/pycloud/config")
+    config.parent.mkdir(parents=True)
+    for option in (f"credentials={token}", f"token_command=cat {token}"):
+        config.write_text("")
+        assert see("-o", option, server.url)["token"][0] == "ok"
+        config.write_text(f"[defaults]\n{option}\n")
+        assert see(server.url)["token"][0] == "ok"
 
 
 def test_nobody_listens(see):
@@ -398,10 +479,22 @@ def test_server_without_ranges_and_kernels(see, liar):
 
 # --- what a workspace is called ----------------------------------------------
 
-def test_workspace_of_this_computer(see):
+def test_workspace_of_this_computer(see, scratch):
+    (scratch / "data/pycloud/workspaces/demo").mkdir(parents=True)
     seen = see("local:demo")
     assert seen["workspace"][0] == "ok"
     assert seen["token"][0] == "ok" and seen["kernels"][0] == "ok"
+
+
+@pytest.mark.parametrize("name", ["nosuch", "local:nosuch", "pycloud:nosuch"])
+def test_workspace_that_is_not_there_is_not_made(see, scratch, name):
+    before = sorted(scratch.rglob("*"))
+    seen = see(name)
+    state, found, advice = seen["workspace"]
+    assert state == "warn" and "no workspace nosuch yet" in found
+    assert "mount.pycloud" in advice
+    assert "server" not in seen and "token" not in seen
+    assert sorted(scratch.rglob("*")) == before
 
 
 def test_name_in_the_users_file(see, server, environment):
@@ -410,6 +503,36 @@ def test_name_in_the_users_file(see, server, environment):
     config.write_text(f'[workspace "lab"]\nurl={server.url}\n')
     seen = see("lab", PYCLOUD_TOKEN=server.token)
     assert seen["configuration"][0] == seen["token"][0] == "ok"
+
+
+@pytest.mark.direct("it asks for a server by its URL")
+def test_mount_with_a_token_that_we_have_not(mounter, server, see, scratch):
+    """It is well, whatever doctor itself could do there."""
+    token = scratch / "token"
+    token.write_text(server.token)
+    token.chmod(0o600)
+    mount = mounter(server.url, options=f"credentials={token}").start()
+    seen = see(mount.path)
+    assert seen["mount"][0] == "ok"
+    state, found, _ = seen["token"]
+    assert state == "skip" and "the mount is online" in found
+    assert "none was found" in found
+    state, found, _ = see(mount.path, PYCLOUD_TOKEN=WRONG)["token"]
+    assert state == "skip" and "refuses it" in found
+    seen = see("-o", f"credentials={token}", mount.path)
+    assert seen["token"][0] == seen["files"][0] == "ok"
+
+
+@pytest.mark.direct("it asks for a server by its URL")
+def test_mount_whose_credentials_cannot_be_read_now(mounter, server, see,
+                                                    scratch):
+    mount = mount_server(mounter, server)
+    assert mount.path.is_dir()
+    seen = see("-o", f"credentials={scratch}/none", mount.path)
+    assert seen["token"][0] == seen["workspace"][0] == "warn"
+    assert "none" in seen["token"][1]
+    seen = see("-o", f"credentials={scratch}/none", server.url)
+    assert seen["token"][0] == "failed"
 
 
 @pytest.mark.direct("it asks for a server by its URL")
@@ -434,6 +557,19 @@ def test_directory_of_a_local_mount(mounter, see, scratch):
     assert seen["workspace"][0] == seen["token"][0] == "ok", seen
 
 
+def test_bare_name_of_a_mounted_directory(mounter, see, scratch, monkeypatch):
+    """Means the directory, as for pycloud status; not with a prefix."""
+    mount = mounter("local:demo", name="m1").start()
+    assert mount.path.name == "m1"
+    monkeypatch.chdir(scratch)
+    state, found, _ = see("m1")["workspace"]
+    assert state == "ok" and found.startswith("demo is one of this computer")
+    _, found, _ = see("local:m1")["workspace"]
+    assert "m1" in found and "demo" not in found
+    monkeypatch.chdir(scratch / "home")
+    assert "demo" not in see("m1")["workspace"][1]
+
+
 def test_name_that_is_none(see):
     state, found, _ = see("no name!")["workspace"]
     assert state == "failed" and "workspace's name" in found
@@ -452,7 +588,28 @@ def test_hub(see):
         hub.start_server()
         seen = see(spec, PYCLOUD_TOKEN=hub.token)
         assert seen["hub server"][0] == seen["token"][0] == "ok"
-        assert see(spec, PYCLOUD_TOKEN=WRONG)["hub token"][0] == "failed"
+        state, found, advice = see(spec, PYCLOUD_TOKEN=WRONG)["hub token"]
+        assert state == "failed" and f"pycloud login hub+{hub.url}" in found
+        assert f"pycloud login --file FILE hub+{hub.url}" in advice
+    finally:
+        hub.stop()
+
+
+def test_mount_of_a_hub_with_a_token_that_we_have_not(mounter, see, scratch):
+    hub = Hub()
+    token = scratch / "token"
+    token.touch(mode=0o600)
+    try:
+        hub.start()
+        token.write_text(hub.token)
+        mount = mounter(f"hub+{hub.url}/user/ann",
+                        options=f"credentials={token}").start()
+        seen = see(mount.path)
+        assert seen["mount"][0] == "ok"
+        assert seen["hub token"][0] == "skip", seen["hub token"]
+        seen = see("-o", f"credentials={token}", mount.path)
+        assert seen["hub token"][0] == seen["token"][0] == "ok"
+        mount.finish()
     finally:
         hub.stop()
 
