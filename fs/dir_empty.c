@@ -80,11 +80,8 @@ static void question_free(void *arg)
 static void question_run(void *arg, const struct cancel *cancel)
 {
 	struct question *q = arg;
-	GPtrArray *entries;
 
-	if (tree_list(q->session->tree, q->path, REVALIDATE_MS, cancel,
-		    &entries, NULL) == 0)
-		g_ptr_array_unref(entries);
+	tree_list_ahead(q->session->tree, q->path, cancel);
 	question_free(q);
 }
 

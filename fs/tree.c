@@ -101,8 +101,20 @@ static void land_locked(struct tree *t, const char *path, struct flight *f,
 }
 
 /* Brings a new listing into the cache, sharing one that is under way. */
-static int refresh_listing(
-	struct tree *t, const char *path, const struct cancel *cancel)
+static bool is_listed(struct tree *t, const char *path, int64_t max_age_ms)
+{
+	GPtrArray *entries =
+		attr_cache_listing(t->attrs, path, max_age_ms, NULL);
+
+	if (entries != NULL)
+		g_ptr_array_unref(entries);
+	return entries != NULL;
+}
+
+/* landed_age_ms: a listing of this age will do, if one has landed since the
+ * caller looked for it; 0: none will. */
+static int refresh_listing(struct tree *t, const char *path,
+	int64_t landed_age_ms, const struct cancel *cancel)
 {
 	struct flight *f;
 	int rc = 1;
@@ -114,6 +126,8 @@ static int refresh_listing(
 			break;
 		rc = share_flight_locked(t, f, cancel);
 	}
+	if (rc > 0 && landed_age_ms > 0 && is_listed(t, path, landed_age_ms))
+		rc = 0;
 	if (rc <= 0) {
 		mutex_unlock(&t->lock);
 		return rc;
@@ -253,7 +267,7 @@ int tree_stat(struct tree *t, const char *path, int64_t max_age_ms,
 	}
 	if (asks_alone(t, dir, name, max_age_ms))
 		return ask_for_one(t, path, dir, name, cancel, ret_entry);
-	rc = refresh_listing(t, dir, cancel);
+	rc = refresh_listing(t, dir, 0, cancel);
 	if (rc < 0)
 		return rc;
 	return answer_from_listing(t, path, dir, name, cancel, ret_entry);
@@ -273,7 +287,7 @@ int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
 			t->attrs, path, max_age_ms, ret_age_ms);
 		if (*ret_entries != NULL)
 			return 0;
-		rc = refresh_listing(t, path, cancel);
+		rc = refresh_listing(t, path, max_age_ms, cancel);
 		if (rc < 0)
 			return rc;
 		/* Just fetched is fresh, even when nothing is believed. */
@@ -281,6 +295,12 @@ int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
 			max_age_ms = REVALIDATE_MS;
 	}
 	return -EBUSY; /* the directory does not stand still */
+}
+
+void tree_list_ahead(
+	struct tree *t, const char *path, const struct cancel *cancel)
+{
+	(void)refresh_listing(t, path, REVALIDATE_MS, cancel);
 }
 
 /* --- without the server --------------------------------------------------- */

@@ -36,7 +36,11 @@ int tree_stat(struct tree *, const char *path, int64_t max_age_ms,
 int tree_list(struct tree *, const char *path, int64_t max_age_ms,
 	const struct cancel *, GPtrArray **ret_entries, int64_t *ret_age_ms);
 
-/* The same, or what is known when the server cannot be reached. *ret_age_ms is
+/* One request at most, for who will want to know the children soon. A belief
+ * that is dropped meanwhile is none to ask again for. */
+void tree_list_ahead(struct tree *, const char *path, const struct cancel *);
+
+/* As those before, or what is known when the server cannot be reached. *ret_age_ms is
  * then such that who believes things for max_age_ms believes this for a second
  * at most. Fails as above when nothing is known. */
 int tree_recall_stat(struct tree *, const char *path, int64_t max_age_ms,
