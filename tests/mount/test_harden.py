@@ -177,6 +177,8 @@ def test_plain_users_unmount_ends_all(plain_mount):
 @pytest.mark.plain
 def test_killed_plain_daemon_leaves_no_process(plain_mount):
     daemon, directory, _ = plain_mount
+    # Before, fusermount3 may still be there.
+    wait_until(lambda: locked(daemon), "the lock")
     helpers = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
     detacher, = helpers.read_text().split()
     daemon.kill()
