@@ -20,7 +20,8 @@ static bool is_host(const char *host)
 {
 	return *host != '\0' && is_printable(host) &&
 	       strpbrk(host, "/?#@\\[]<>\"^`{|}") == NULL &&
-	       (strchr(host, '%') == NULL || strchr(host, ':') != NULL);
+	       (strchr(host, '%') == NULL || strchr(host, ':') != NULL) &&
+	       strchr(host, '%') == strrchr(host, '%');
 }
 
 /* "HTTP://Host:8888/user/ann//" -> "http://host:8888/user/ann": one spelling,

@@ -457,8 +457,8 @@ static void what_may_not_be_read_says_so(void **state)
 	if (is_root) /* who may read everything */
 		assert_int_equal(seteuid(12345), 0);
 	(void)setenv("CREDENTIALS_DIRECTORY", folder, 1);
-	expect_denied(file, "denied: Permission denied");
-	expect_denied(NULL, CREDENTIALS_SYSTEMD_NAME ": Permission denied");
+	expect_denied(file, "denied: may not be read");
+	expect_denied(NULL, CREDENTIALS_SYSTEMD_NAME ": may not be read");
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
 	if (is_root)
 		assert_int_equal(seteuid(0), 0);
