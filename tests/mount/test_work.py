@@ -443,6 +443,7 @@ def test_1000_files_open_at_once(work_server, work):
         assert (work_server.root / f"d/f{number}").read_text() == wanted
 
 
+@pytest.mark.options("attr_timeout=120")
 def test_directory_of_10000_names(work_server, work_mount):
     (work_server.root / "big").mkdir()
     for number in range(10000):
