@@ -359,7 +359,8 @@ static int job_wait(
 	if (j->is_done)
 		rc = j->rc;
 	mutex_unlock(&j->lock);
-	return rc;
+	/* Whoever does not want to wait is told so, however fast it failed. */
+	return rc < 0 && cancel_check(cancel) == -EINTR ? -EINTR : rc;
 }
 
 /* The thread, and those that it starts, leave our signals to us. */
