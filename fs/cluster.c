@@ -4,65 +4,36 @@
 #include "cluster.h"
 
 #include "client.h"
+#include "client_cancel.h"
 #include "kube_pick.h"
 #include "secret.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* --- signals -------------------------------------------------------------- */
-
-static _Atomic(struct cancel *) signalled;
-
-static void on_signal(int number)
-{
-	struct cancel *cancel = atomic_load(&signalled);
-	int saved = errno;
-
-	(void)number;
-	if (cancel != NULL)
-		cancel_fire(cancel);
-	errno = saved;
-}
 
 /* The second one ends the program at once. Nothing is restarted: a question
  * that waits for its answer is over, too. */
 static void install_signals(struct cancel *cancel)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction fire = { .sa_handler = on_signal };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	fire.sa_flags = (int)SA_RESETHAND;
-	atomic_store(&signalled, cancel);
+	client_cancel_set(cancel);
 	for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
 		struct sigaction now;
 
 		/* Not what we were started to ignore (nohup). */
 		if (sigaction(numbers[i], NULL, &now) == 0 &&
 			now.sa_handler != SIG_IGN)
-			(void)sigaction(numbers[i], &fire, NULL);
+			client_cancel_hear(numbers[i], (int)SA_RESETHAND);
 	}
 	/* A connection that breaks is an error like others; so is a reader of
 	 * stdout that has gone. */
 	(void)sigaction(SIGPIPE, &ignore, NULL);
-}
-
-/* Credentials must not end up in a core file. */
-static void harden(void)
-{
-	const struct rlimit none = { 0, 0 };
-
-	secret_hide_environment();
-	(void)setrlimit(RLIMIT_CORE, &none);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	(void)prctl(PR_SET_DUMPABLE, 0);
-#endif
 }
 
 /* --- what is told --------------------------------------------------------- */
@@ -194,13 +165,13 @@ int cluster_run(const struct cluster_options *options)
 
 	if (why != NULL)
 		return client_error(CLIENT_USAGE, "%s", why);
-	harden();
+	secret_hide_environment();
 	cancel_init(&c.cancel, 0);
 	install_signals(&c.cancel);
 	status = run_command(&c);
 	progress_end(&c.progress);
 	kube_unref(c.kube);
-	atomic_store(&signalled, NULL);
+	client_cancel_set(NULL);
 	cancel_fini(&c.cancel);
 	return status;
 }

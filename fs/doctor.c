@@ -10,6 +10,7 @@
 #include "doctor.h"
 
 #include "client.h"
+#include "client_cancel.h"
 #include "doctor_report.h"
 #include "fs_limits.h"
 #include "json.h"
@@ -20,7 +21,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -359,30 +359,15 @@ static void examine(struct doctor *d, const struct family *f)
 
 /* --- all of it ------------------------------------------------------------ */
 
-static _Atomic(struct cancel *) signalled;
-
-static void on_signal(int number)
-{
-	struct cancel *cancel = atomic_load(&signalled);
-	int saved = errno;
-
-	(void)number;
-	if (cancel != NULL)
-		cancel_fire(cancel);
-	errno = saved;
-}
-
 /* The second one ends the program at once. */
 static void install_signals(struct cancel *cancel)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction fire = { .sa_handler = on_signal };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	fire.sa_flags = (int)SA_RESETHAND;
-	atomic_store(&signalled, cancel);
+	client_cancel_set(cancel);
 	for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
-		(void)sigaction(numbers[i], &fire, NULL);
+		client_cancel_hear(numbers[i], (int)SA_RESETHAND);
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
@@ -493,7 +478,7 @@ int doctor_run(const struct doctor_options *options)
 	status = cancel_check(&d.cancel) == 0
 			 ? conclude(&d)
 			 : client_error(DOCTOR_INTERRUPTED, "interrupted");
-	atomic_store(&signalled, NULL);
+	client_cancel_set(NULL);
 	cancel_fini(&d.cancel);
 	secret_unref(d.token);
 	g_ptr_array_unref(d.findings);

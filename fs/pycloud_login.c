@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "client.h"
+#include "client_cancel.h"
 #include "command_help.h"
 #include "harden.h"
 #include "keyring.h"
@@ -21,7 +22,6 @@
 #include <locale.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,28 +37,14 @@ struct login {
 
 /* --- signals -------------------------------------------------------------- */
 
-static _Atomic(struct cancel *) signalled;
-
-static void on_signal(int number)
-{
-	struct cancel *cancel = atomic_load(&signalled);
-	int saved = errno;
-
-	(void)number;
-	if (cancel != NULL)
-		cancel_fire(cancel);
-	errno = saved;
-}
-
 static void install_signals(struct cancel *cancel)
 {
-	struct sigaction fire = { .sa_handler = on_signal };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	atomic_store(&signalled, cancel);
-	(void)sigaction(SIGINT, &fire, NULL);
-	(void)sigaction(SIGTERM, &fire, NULL);
-	(void)sigaction(SIGHUP, &fire, NULL);
+	client_cancel_set(cancel);
+	client_cancel_hear(SIGINT, 0);
+	client_cancel_hear(SIGTERM, 0);
+	client_cancel_hear(SIGHUP, 0);
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
@@ -403,7 +389,7 @@ int main(int argc, char **argv)
 		status = command_print_help(argv[1]);
 	else
 		status = run(&l);
-	atomic_store(&signalled, NULL);
+	client_cancel_set(NULL);
 	secret_unref(l.typed);
 	secret_unref(l.accepted);
 	login_place_clear(&l.place);
