@@ -4,6 +4,7 @@
 #include "attach.h"
 
 #include "detacher.h"
+#include "fusermount.h"
 #include "harden.h"
 #include "identity.h"
 #include "mounter.h"
@@ -14,25 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FUSE_CONF "/etc/fuse.conf"
-
 /* --- before --------------------------------------------------------------- */
-
-/* Where root did not say so the user may have, in a file of the user's own: as
- * fusermount3 would decide. */
-static bool may_users_let_others(void)
-{
-	g_autofree char *text = NULL;
-	g_auto(GStrv) lines = NULL;
-
-	if (!g_file_get_contents(FUSE_CONF, &text, NULL, NULL))
-		return false;
-	lines = g_strsplit(text, "\n", -1);
-	for (char **line = lines; *line != NULL; line++)
-		if (strcmp(g_strstrip(*line), "user_allow_other") == 0)
-			return true;
-	return false;
-}
 
 static int become(const struct identity *who, char **ret_why)
 {
@@ -59,8 +42,10 @@ int attach_start(struct attach *a, const struct options *o, bool lets_root_in,
 	if (a->is_by_mounter) {
 		params.uid = o->identity->uid;
 		params.gid = o->identity->gid;
+		/* Where root did not say so the user may have, in a file of the
+		 * user's own: as fusermount3 would decide. */
 		params.may_let_others = lets_root_in || o->root_lets_others ||
-					may_users_let_others();
+					fusermount_lets_others();
 		rc = mounter_start(&a->aide, &params);
 	} else {
 		rc = detacher_start(&a->aide, o->directory);
@@ -91,13 +76,13 @@ static char *explain(const struct attach *a, int rc)
 			directory,
 			strstr(a->options->fuse_options->str, ",allow_") == NULL
 				? ""
-				: "does " FUSE_CONF " have the line "
+				: "does " FUSERMOUNT_CONF " have the line "
 				  "user_allow_other (so that others, and "
 				  "what mounts below it, are let in), ");
 	if (rc == -EPERM)
 		return g_strdup_printf(
 			"cannot mount on %s: the user's own options let others "
-			"in, for which " FUSE_CONF " needs the line "
+			"in, for which " FUSERMOUNT_CONF " needs the line "
 			"user_allow_other; or give allow_other with uid=",
 			directory);
 	return g_strdup_printf("root cannot mount on %s: %s; may it mount "

@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DEVICE	  "/dev/fuse"
-#define FUSE_CONF "/etc/fuse.conf"
+#define DEVICE "/dev/fuse"
 
 static void check_device(const struct doctor_probe *p)
 {
@@ -75,17 +74,6 @@ static void check_helper(const struct doctor_probe *p)
 			"%s is there and runs as root", path);
 }
 
-/* The word in a line of its own. */
-static bool allows_other(const char *text)
-{
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-
-	for (char **line = lines; *line != NULL; line++)
-		if (strcmp(g_strstrip(*line), "user_allow_other") == 0)
-			return true;
-	return false;
-}
-
 /* Asked for by the options, or by a file. A directory says nothing of that. */
 static bool wants_others(const struct doctor_probe *p)
 {
@@ -110,27 +98,25 @@ static bool wants_others(const struct doctor_probe *p)
 
 static void check_conf(const struct doctor_probe *p)
 {
-	g_autofree char *text = NULL;
-	bool is_allowed = g_file_get_contents(FUSE_CONF, &text, NULL, NULL) &&
-			  allows_other(text);
+	bool is_allowed = fusermount_lets_others();
 
 	if (geteuid() == 0)
 		doctor_tell(p, DOCTOR_OK, "user_allow_other", NULL,
-			"%s in " FUSE_CONF "; root does not need it",
+			"%s in " FUSERMOUNT_CONF "; root does not need it",
 			is_allowed ? "set" : "not set");
 	else if (is_allowed)
 		doctor_tell(p, DOCTOR_OK, "user_allow_other", NULL,
-			"set in " FUSE_CONF ": -o allow_other works");
+			"set in " FUSERMOUNT_CONF ": -o allow_other works");
 	else if (wants_others(p))
 		doctor_tell(p, DOCTOR_FAILED, "user_allow_other",
-			"have root add the line user_allow_other to " FUSE_CONF
+			"have root add the line user_allow_other to " FUSERMOUNT_CONF
 			", or leave out allow_other",
 			"not set, and the options ask for allow_other or "
 			"allow_root");
 	else
 		doctor_tell(p, DOCTOR_OK, "user_allow_other",
 			"for -o allow_other root adds the line "
-			"user_allow_other to " FUSE_CONF,
+			"user_allow_other to " FUSERMOUNT_CONF,
 			"not set: only you can enter your mounts");
 }
 
