@@ -3,8 +3,8 @@
 
 #include "mount_ask.h"
 
+#include "fd_pass.h"
 #include "fs_limits.h"
-
 #include "mountinfo.h"
 
 #include <errno.h>
@@ -67,27 +67,6 @@ int mount_ask_enter(const char *point)
 	return rc;
 }
 
-/* The first bytes of what is told, and a descriptor with them. */
-static bool send_head(int fd, char *head, int passed)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { head, strlen(head) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (passed >= 0) {
-		struct cmsghdr *c;
-
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &passed, sizeof(int));
-	}
-	return sendmsg(fd, &message, MSG_NOSIGNAL) > 0;
-}
-
 static void send_rest(int fd, const char *text)
 {
 	size_t left = MIN(strlen(text), MOUNT_ASK_BYTES_MAX);
@@ -114,7 +93,7 @@ static _Noreturn void look_and_tell(
 	errno = 0;
 	seen = look(path, &passed);
 	(void)g_snprintf(head, sizeof(head), "%d\n", seen ? 0 : errno);
-	if (send_head(fd, head, passed) && seen != NULL)
+	if (fd_pass_send(fd, head, strlen(head), passed) && seen != NULL)
 		send_rest(fd, seen);
 	_exit(0);
 }
@@ -142,33 +121,20 @@ static void question_begin(
 
 /* --- its parent ----------------------------------------------------------- */
 
-static void take_passed(struct question *q, struct msghdr *message)
-{
-	const struct cmsghdr *c = CMSG_FIRSTHDR(message);
-
-	if (c == NULL || c->cmsg_type != SCM_RIGHTS || q->passed >= 0)
-		return;
-	memcpy(&q->passed, CMSG_DATA(c), sizeof(int));
-}
-
 /* False: that was all. */
 static bool question_hear(struct question *q)
 {
-	char control[CMSG_SPACE(sizeof(int))];
 	char buffer[4096];
-	struct iovec iov = { buffer, sizeof(buffer) };
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(q->fd, &message, MSG_CMSG_CLOEXEC);
+	int passed;
+	ssize_t n = fd_pass_receive(q->fd, buffer, sizeof(buffer), &passed);
 
-	if (n > 0) {
+	if (n > 0)
 		g_string_append_len(q->answer, buffer, n);
-		take_passed(q, &message);
-	}
+	/* It comes with the first bytes. */
+	if (q->passed < 0)
+		q->passed = passed;
+	else if (passed >= 0)
+		(void)close(passed);
 	return n > 0 && q->answer->len <= MOUNT_ASK_BYTES_MAX + HEAD_BYTES;
 }
 

@@ -3,6 +3,7 @@
 
 #include "mounter.h"
 
+#include "fd_pass.h"
 #include "harden.h"
 #include "log.h"
 #include "mountinfo.h"
@@ -125,26 +126,6 @@ static int do_mount(const struct mounter_params *p, const struct request *r,
 	return rc;
 }
 
-static void send_answer(int fd, const struct answer *a, int device)
-{
-	char control[CMSG_SPACE(sizeof(int))] = "";
-	struct iovec iov = { (void *)(uintptr_t)a, sizeof(*a) };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (a->error == 0) {
-		struct cmsghdr *c;
-
-		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &device, sizeof(int));
-	}
-	(void)sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
 static bool hear(int fd, struct request *ret)
 {
 	ssize_t n;
@@ -191,7 +172,8 @@ static void be_mounter(void *arg, int fd)
 		return;
 	answer.error =
 		do_mount(p, &request, directory_fd, &device, &answer.mount_id);
-	send_answer(fd, &answer, device);
+	(void)fd_pass_send(
+		fd, &answer, sizeof(answer), answer.error == 0 ? device : -1);
 	/* The directory is not to be kept busy, nor the connection alive. */
 	if (directory_fd >= 0)
 		(void)close(directory_fd);
@@ -216,28 +198,11 @@ int mounter_start(struct aide *a, const struct mounter_params *p)
 
 static int receive(int fd, struct answer *ret, int *ret_device)
 {
-	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { ret, sizeof(*ret) };
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	const struct cmsghdr *c;
-	ssize_t n;
+	ssize_t n = fd_pass_receive(fd, ret, sizeof(*ret), ret_device);
 
-	do
-		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
 	if (n != (ssize_t)sizeof(*ret))
 		return -EIO;
-	c = CMSG_FIRSTHDR(&message);
-	if (ret->error == 0 && (c == NULL || c->cmsg_type != SCM_RIGHTS))
-		return -EIO;
-	if (ret->error == 0)
-		memcpy(ret_device, CMSG_DATA(c), sizeof(int));
-	return ret->error;
+	return ret->error == 0 && *ret_device < 0 ? -EIO : ret->error;
 }
 
 static void read_wish(const struct mounter_wish *wish, struct request *ret)
