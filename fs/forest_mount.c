@@ -165,15 +165,9 @@ static struct fuse_session *new_fuse_session(struct forest_mount *m)
 	g_autofree char *options = g_strdup_printf(
 		"fsname=pycloud:/,subtype=pycloud,nosuid,nodev%s",
 		m->options->fuse_options->str);
-	char program[] = "mount.pycloud";
-	char flag[] = "-o";
-	char *argv[] = { program, flag, options, NULL };
-	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-	struct fuse_session *fuse = fuse_session_new(
-		&args, &fuse_forest_ops, sizeof(fuse_forest_ops), m->adapter);
 
-	fuse_opt_free_args(&args);
-	return fuse;
+	return fuse_loop_session(
+		options, &fuse_forest_ops, sizeof(fuse_forest_ops), m->adapter);
 }
 
 /* It has nothing to upload, but ends after those below it. */

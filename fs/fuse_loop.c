@@ -5,6 +5,22 @@
 
 #include "fs_limits.h"
 
+#include <glib.h>
+
+struct fuse_session *fuse_loop_session(const char *options,
+	const struct fuse_lowlevel_ops *ops, size_t ops_size, void *arg)
+{
+	g_autofree char *copy = g_strdup(options);
+	char program[] = "mount.pycloud";
+	char flag[] = "-o";
+	char *argv[] = { program, flag, copy, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
+	struct fuse_session *fuse = fuse_session_new(&args, ops, ops_size, arg);
+
+	fuse_opt_free_args(&args); /* libfuse has made them its own */
+	return fuse;
+}
+
 int fuse_loop_run(struct fuse_session *fuse)
 {
 #ifdef HAVE_FUSE_312

@@ -437,15 +437,9 @@ static struct fuse_session *new_fuse_session(struct mount *m)
 		"fsname=pycloud:%s,subtype=pycloud,default_permissions,"
 		"nosuid,nodev%s",
 		name, m->options.fuse_options->str);
-	char program[] = "mount.pycloud";
-	char flag[] = "-o";
-	char *argv[] = { program, flag, options, NULL };
-	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
-	struct fuse_session *fuse = fuse_session_new(
-		&args, &fuse_ops, sizeof(fuse_ops), m->session);
 
-	fuse_opt_free_args(&args); /* libfuse has made them its own */
-	return fuse;
+	return fuse_loop_session(
+		options, &fuse_ops, sizeof(fuse_ops), m->session);
 }
 
 static void kernel_invalidate_attr(void *arg, uint64_t ino)
