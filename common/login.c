@@ -3,7 +3,6 @@
 
 #include "login.h"
 
-#include "endpoint.h"
 #include "http_client.h"
 #include "http_errno.h"
 #include "hub_text.h"
@@ -36,27 +35,16 @@ static int exchange(const struct token_place *place, struct secret *token,
 	struct http_call *call, const struct cancel *cancel,
 	struct http_response *r)
 {
-	const struct endpoint_params params = {
-		.base_url = place->base_url,
-		.token = token,
-		.ca_file = place->ca_file,
-		.is_insecure = place->is_insecure,
-	};
-	struct endpoint *endpoint;
 	struct http_pool *pool;
-	int rc = endpoint_new(&params, &endpoint);
+	int rc = token_place_pool(place, token, &pool);
 
 	if (rc < 0)
 		return rc;
-	rc = http_pool_new(endpoint, &pool);
-	if (rc == 0) {
-		call->tries_max = 1;
-		call->request.body_max = HTTP_BODY_MAX_DEFAULT;
-		call->request.timeout_ms = LOGIN_CALL_MS;
-		rc = http_client_call(pool, call, cancel, r);
-		http_pool_free(pool);
-	}
-	endpoint_unref(endpoint);
+	call->tries_max = 1;
+	call->request.body_max = HTTP_BODY_MAX_DEFAULT;
+	call->request.timeout_ms = LOGIN_CALL_MS;
+	rc = http_client_call(pool, call, cancel, r);
+	http_pool_free(pool);
 	return rc;
 }
 

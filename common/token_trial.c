@@ -34,8 +34,8 @@ static int ask(struct http_pool *pool, const struct token_place *place,
 	return rc;
 }
 
-int token_trial(const struct token_place *place, struct secret *token,
-	const struct cancel *cancel, int64_t end_ms)
+int token_place_pool(const struct token_place *place, struct secret *token,
+	struct http_pool **ret)
 {
 	const struct endpoint_params params = {
 		.base_url = place->base_url,
@@ -43,19 +43,27 @@ int token_trial(const struct token_place *place, struct secret *token,
 		.ca_file = place->ca_file,
 		.is_insecure = place->is_insecure,
 	};
-	int64_t left = CLAMP(end_ms - clock_now_ms(), 1, TOKEN_TRIAL_MS);
 	struct endpoint *endpoint;
-	struct http_pool *pool;
 	int rc = endpoint_new(&params, &endpoint);
 
 	if (rc < 0)
 		return rc;
-	rc = http_pool_new(endpoint, &pool);
-	if (rc == 0) {
-		rc = ask(pool, place, cancel, left);
-		http_pool_free(pool);
-	}
-	endpoint_unref(endpoint);
+	rc = http_pool_new(endpoint, ret);
+	endpoint_unref(endpoint); /* the pool has its own reference */
+	return rc;
+}
+
+int token_trial(const struct token_place *place, struct secret *token,
+	const struct cancel *cancel, int64_t end_ms)
+{
+	int64_t left = CLAMP(end_ms - clock_now_ms(), 1, TOKEN_TRIAL_MS);
+	struct http_pool *pool;
+	int rc = token_place_pool(place, token, &pool);
+
+	if (rc < 0)
+		return rc;
+	rc = ask(pool, place, cancel, left);
+	http_pool_free(pool);
 	return rc;
 }
 

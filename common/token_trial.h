@@ -13,12 +13,19 @@
 #include "http.h"
 #include "secret.h"
 
+struct http_pool;
+
 struct token_place {
 	const char *base_url;
 	const char *target; /* what only who is known may ask for */
 	const char *ca_file;
 	bool is_insecure;
 };
+
+/* Connections to the place with that token (NULL: none); http_pool_free. 0, or
+ * -errno: it is no URL. */
+int token_place_pool(const struct token_place *, struct secret *token,
+	struct http_pool **ret);
 
 #define TOKEN_TARGET_SERVER "api/status"
 #define TOKEN_TARGET_HUB    "user" /* below BASE/hub/api */
