@@ -134,6 +134,22 @@ int control_dirent(struct request *r, struct handle *h, uint64_t index,
 	return 1;
 }
 
+int control_open_read_only(
+	struct request *r, struct node *n, int flags, struct open_result *ret)
+{
+	struct session *s = r->session;
+
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return -EACCES;
+	node_table_ref(s->nodes, n);
+	*ret = (struct open_result){
+		.handle = handle_table_open(s->handles, n, flags),
+		.is_direct = true,
+		.is_seekable = true,
+	};
+	return 0;
+}
+
 void control_release(struct request *r, struct handle *h)
 {
 	(void)r;

@@ -49,6 +49,9 @@ GPtrArray *control_names(const struct control_name *);
 int control_dir_getattr(struct request *, struct node *, struct node_attr *ret);
 int control_dirent(struct request *, struct handle *, uint64_t index,
 	bool wants_node, struct node_dirent *ret);
+/* A handle that only reads, past the kernel's pages. 0 or -EACCES. */
+int control_open_read_only(
+	struct request *, struct node *, int flags, struct open_result *);
 /* Nothing to do: the table frees names and texts. */
 void control_release(struct request *, struct handle *);
 /* A handle that lists these; takes them. */

@@ -77,18 +77,11 @@ static int text_getattr(
 static int text_open(
 	struct request *r, struct node *n, int flags, struct open_result *ret)
 {
-	struct session *s = r->session;
+	int rc = control_open_read_only(r, n, flags, ret);
 
-	if ((flags & O_ACCMODE) != O_RDONLY)
-		return -EACCES;
-	node_table_ref(s->nodes, n);
-	*ret = (struct open_result){
-		.handle = handle_table_open(s->handles, n, flags),
-		.is_direct = true,
-		.is_seekable = true,
-	};
-	ret->handle->text = make_text(s, n->tag);
-	return 0;
+	if (rc == 0)
+		ret->handle->text = make_text(r->session, n->tag);
+	return rc;
 }
 
 static ssize_t text_read(struct request *r, struct handle *h, char *buffer,

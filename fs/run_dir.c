@@ -272,22 +272,6 @@ static int figure_getattr(
 	return size < 0 ? -ENOENT : 0;
 }
 
-static int figure_open(
-	struct request *r, struct node *n, int flags, struct open_result *ret)
-{
-	struct session *s = r->session;
-
-	if ((flags & O_ACCMODE) != O_RDONLY)
-		return -EACCES;
-	node_table_ref(s->nodes, n);
-	*ret = (struct open_result){
-		.handle = handle_table_open(s->handles, n, flags),
-		.is_direct = true,
-		.is_seekable = true,
-	};
-	return 0;
-}
-
 static ssize_t figure_read(struct request *r, struct handle *h, char *buffer,
 	size_t size, int64_t offset)
 {
@@ -355,7 +339,7 @@ static const struct node_ops figure_ops = {
 	.kind = "figure",
 	.type = S_IFREG,
 	.getattr = figure_getattr,
-	.open = figure_open,
+	.open = control_open_read_only,
 	.read = figure_read,
 	.release = control_release,
 };
