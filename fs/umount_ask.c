@@ -3,6 +3,7 @@
 
 #include "umount_ask.h"
 
+#include "client.h"
 #include "fs_limits.h"
 #include "limits.h"
 #include "mount_ask.h"
@@ -19,27 +20,6 @@
 #define ANSWER_SCAN   "%u %" SCNd64
 
 /* --- the child ------------------------------------------------------------ */
-
-/* 0 or -errno; a text file of the mount, which ends where it ends. */
-static int read_text(const char *path, GString *text)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char buffer[4096];
-	ssize_t n = 1;
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	while (n > 0 && text->len < CONTROL_TEXT_MAX) {
-		n = read(fd, buffer, sizeof(buffer));
-		if (n > 0)
-			g_string_append_len(text, buffer, n);
-	}
-	if (n < 0)
-		rc = -errno;
-	(void)close(fd);
-	return rc;
-}
 
 static int open_note(const char *status)
 {
@@ -78,21 +58,23 @@ static void count(const char *pending, struct umount_answer *a)
 
 static char *look(const char *point, int *ret_fd)
 {
-	g_autoptr(GString) text = g_string_new(NULL);
+	g_autofree char *status = NULL;
+	g_autofree char *pending = NULL;
 	struct umount_answer counted = { 0 };
 	int rc = mount_ask_enter(point);
 
-	if (rc == 0)
-		rc = read_text(".pycloud/status", text);
 	if (rc < 0) {
 		errno = -rc;
 		return NULL;
 	}
-	*ret_fd = open_note(text->str);
-	g_string_truncate(text, 0);
+	status = client_text_read(".pycloud/status");
+	if (status == NULL)
+		return NULL;
+	*ret_fd = open_note(status);
 	/* The list of all workspaces has none. */
-	if (read_text(".pycloud/pending", text) == 0)
-		count(text->str, &counted);
+	pending = client_text_read(".pycloud/pending");
+	if (pending != NULL)
+		count(pending, &counted);
 	return g_strdup_printf(ANSWER_FORMAT, counted.files, counted.bytes);
 }
 
