@@ -12,8 +12,9 @@ import pytest
 
 from conftest import mount_server
 from harness import LIMIT, children, is_alive, is_mounted, wait_until
+from mute import Hoarder
 from test_credentials import Terminal
-from test_umount import assert_says, umount
+from test_umount import KEPT, assert_says, umount
 
 USAGE = 1
 FAILED = 32
@@ -150,6 +151,21 @@ def test_root_unmounts_it_and_waits(mounter, server, ann):
     assert result.returncode == 0, result.stderr
     assert (server.root / "f").read_text() == "text\n"
     assert mount.wait_end(5) == 0
+
+
+def test_root_reads_nothing_that_the_user_serves(anns, ann):
+    """Where the daemon says its note is the user may mount what never answers,
+    and root would wait for it in the kernel."""
+    state, = (ann.home / ".local" / "state" / "pycloud").iterdir()
+    hoarder = Hoarder(state, ann.uid)
+    try:
+        result = umount(anns)
+        assert not hoarder.taken.is_set()
+        assert_says(result, KEPT, "cannot be waited for")
+        assert not is_mounted(anns.directory)
+    finally:
+        hoarder.end()
+    assert anns.wait_end() == 0
 
 
 def test_root_waits_for_one_that_only_root_can_reach(mounter, server, ann,
