@@ -103,6 +103,40 @@ def test_a_local_workspace_and_its_runs_are_the_users(mounter, ann):
     mount.finish()
 
 
+@pytest.mark.parametrize("way", ["ann/mnt", "by-root"])
+def test_a_link_of_the_users_leads_root_nowhere(mounter, server, ann, scratch,
+                                                way):
+    """Or the user's files would be where root's programs look for root's."""
+    roots = scratch / "roots"
+    roots.mkdir(mode=0o755)
+    (roots / "passwd").write_text("root\n")
+    link = ann.home / "mnt"
+    link.symlink_to(roots)
+    os.chown(link, ann.uid, ann.gid, follow_symlinks=False)
+    (scratch / "ann").symlink_to(ann.home)
+    (scratch / "by-root").symlink_to(link)
+    mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                    options=f"uid={ann.name},nonempty", name=way)
+    result = mount.attempt(make_directory=False)
+    assert_says(result, FAILED, f"{link} is a symbolic link", "root's")
+    assert (roots / "passwd").exists() and not is_mounted(roots)
+
+
+def test_a_link_of_roots_is_followed(mounter, server, ann, scratch):
+    (scratch / "mnt").mkdir()
+    (scratch / "home").mkdir(exist_ok=True)
+    (scratch / "by").symlink_to(scratch)
+    (scratch / "way").symlink_to("by/home/../mnt")
+    mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                    options=f"uid={ann.name}", name="way")
+    result = mount.attempt(make_directory=False)
+    assert result.returncode == 0, result.stderr
+    assert is_mounted(scratch / "mnt")
+    assert ann.run("ls", scratch / "mnt").returncode == 0
+    assert umount(mount, str(scratch / "mnt")).returncode == 0
+    assert not is_mounted(scratch / "mnt")
+
+
 def test_its_flags_are_roots(mounter, server, ann):
     mount = mount_server(mounter, server, options=f"uid={ann.uid},ro,noexec,"
                          "noatime,allow_other")
