@@ -690,6 +690,24 @@ def test_report_is_private_and_has_no_secret(doctor, mount, server, scratch,
     assert report.read_text() == text
 
 
+def test_report_has_no_token_of_a_token_command(doctor, server, scratch,
+                                                environment):
+    """Somebody writes the token itself there."""
+    config = pathlib.Path(environment["HOME"], ".config/pycloud/config")
+    config.parent.mkdir(parents=True)
+    config.write_text("[defaults]\ntoken_command=echo f1le-s3cret\n"
+                      "timeout=20\n")
+    report = scratch / "told.txt"
+    doctor("--bundle", report, "-o",
+           'token_command="sh -c \'echo g1ven-s3cret; op3n-s3cret\'",'
+           "attr_timeout=9", server.url)
+    text = report.read_text()
+    assert "s3cret" not in text
+    for word in ("token_command=echo ****", "-o token_command=sh ****",
+                 "timeout=20", "-o attr_timeout=9"):
+        assert word in text, text
+
+
 def test_token_is_not_in_the_command_line(command, environment, server):
     """Neither of this program nor of those that it starts."""
     with silent_server() as url:
