@@ -30,6 +30,7 @@
 #include "local_dirs.h"
 #include "log.h"
 #include "mountpoint.h"
+#include "names.h"
 #include "notifier.h"
 #include "option_list.h"
 #include "options.h"
@@ -338,6 +339,22 @@ static void describe_availability(const struct mount *m, GString *text)
 	g_free(state.why);
 }
 
+/* What `pycloud doctor` needs to go the same way. */
+static void describe_files(const struct options *o, GString *text)
+{
+	const char *const files[][2] = { { "cacert", o->ca_file },
+		{ "kubeconfig", o->kubeconfig } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path =
+			files[i][1] == NULL ? NULL : name_escape(files[i][1]);
+
+		if (path != NULL)
+			g_string_append_printf(
+				text, "%s: %s\n", files[i][0], path);
+	}
+}
+
 static void describe(void *arg, GString *text)
 {
 	const struct mount *m = arg;
@@ -359,6 +376,7 @@ static void describe(void *arg, GString *text)
 		stats.connects, stats.bytes_in, stats.bytes_out,
 		stats.latency_us);
 	workspace_describe(m->workspace, text);
+	describe_files(&m->options, text);
 	describe_availability(m, text);
 	if (m->state_note != NULL)
 		g_string_append_printf(text, "note: %s\n", m->state_note);
