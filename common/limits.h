@@ -95,6 +95,8 @@
 /* A kernel that died before it spoke leaves its WebSocket without an answer,
  * for as long as the server has patience with it. So often it is looked for. */
 #define HELPER_OPEN_MS 5000
+/* Runs, and files. */
+#define HELPER_USERS_MAX 4
 /* A helper that nobody needs is ended, kernel and all. */
 #define HELPER_IDLE_MS (10 * 60 * 1000)
 /* An answer that did not come is asked for again: messages get lost. */

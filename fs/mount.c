@@ -72,6 +72,7 @@ struct mount {
 	struct http_pool *pool;
 	char *server_version;
 	struct remote *remote;
+	struct helper *helper;
 	struct executor *executor;
 	struct session *session;
 	struct attach attach;
@@ -287,14 +288,18 @@ static void remember_kernel(void *arg, const char *id)
 static int make_executor(struct mount *m)
 {
 	g_autofree char *kernel_id = NULL;
-	struct run_remote_memory memory = { .arg = m };
+	struct helper_memory memory = { .arg = m };
+	int rc;
 
 	if (m->dirs.keeps_cache) {
 		(void)state_fact_get(m->state, KERNEL_FACT, &kernel_id);
 		memory.kernel_id = kernel_id;
 		memory.remember_kernel = remember_kernel;
 	}
-	return run_remote_new(m->pool, &memory, &m->executor);
+	rc = helper_new(m->pool, &memory, &m->helper);
+	if (rc == 0)
+		m->executor = run_remote_new(m->helper);
+	return rc;
 }
 
 static int greet_server(struct mount *m)
@@ -519,6 +524,7 @@ static void take_down(struct mount *m)
 		fuse_session_destroy(m->fuse);
 	executor_free(m->executor);
 	remote_free(m->remote);
+	helper_free(m->helper);
 	http_pool_free(m->pool);
 	endpoint_unref(m->endpoint);
 	state_close(m->state);
