@@ -20,7 +20,9 @@ static const struct {
 	{ "E2BIG", -E2BIG },
 	{ "EACCES", -EACCES },
 	{ "EAGAIN", -EAGAIN },
+	{ "EBUSY", -EBUSY },
 	{ "EDQUOT", -EDQUOT },
+	{ "EEXIST", -EEXIST },
 	{ "EFBIG", -EFBIG },
 	{ "EINVAL", -EINVAL },
 	{ "EIO", -EIO },
@@ -32,11 +34,13 @@ static const struct {
 	{ "ENOMEM", -ENOMEM },
 	{ "ENOSPC", -ENOSPC },
 	{ "ENOTDIR", -ENOTDIR },
+	{ "ENOTEMPTY", -ENOTEMPTY },
 	{ "ENOTSUP", -EOPNOTSUPP },
 	{ "EOPNOTSUPP", -EOPNOTSUPP },
 	{ "EPERM", -EPERM },
 	{ "EROFS", -EROFS },
 	{ "ESRCH", -ESRCH },
+	{ "ESTALE", -ESTALE },
 };
 
 int helper_errno(const char *name)

@@ -28,7 +28,7 @@ struct helper_handler {
 		const struct kernel_buffer *bytes);
 	/* A helper is there, which follows nothing for us yet. */
 	void (*reconnected)(void *arg);
-	/* Held in vain for now: another attempt has failed. */
+	/* Another attempt has failed. */
 	void (*unreachable)(void *arg, int error);
 	/* It is not there any more. */
 	void (*lost)(void *arg);

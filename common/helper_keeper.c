@@ -508,19 +508,15 @@ static void set_asleep(struct helper *h)
 static void fail(struct helper *h, int error) EXCLUDES(h->lock);
 static void fail(struct helper *h, int error)
 {
-	bool is_held;
-
 	h->attempts++;
 	mutex_lock(&h->lock);
 	h->failures++;
 	h->error = error;
 	if (h->state != HELPER_ENDING)
 		h->state = HELPER_ASLEEP;
-	is_held = h->holds > 0;
 	waitlist_wake(&h->waiters);
 	mutex_unlock(&h->lock);
-	if (is_held)
-		tell_unreachable(h, error);
+	tell_unreachable(h, error);
 }
 
 /* Waits for somebody's need; false: the end. After a failure, holders wait
