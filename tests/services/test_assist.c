@@ -119,13 +119,13 @@ static ssize_t text_source(void *arg, void *buffer, size_t size, int64_t offset)
 	return (ssize_t)MIN(size, left);
 }
 
-static struct remote_source source_of(char *text)
+static struct remote_source source_of(const char *text)
 {
-	return (struct remote_source){ text_source, text,
+	return (struct remote_source){ text_source, (void *)(uintptr_t)text,
 		(int64_t)strlen(text) };
 }
 
-static void put(struct world *w, const char *path, char *text)
+static void put(struct world *w, const char *path, const char *text)
 {
 	const struct remote_source source = source_of(text);
 	struct entry entry = { 0 };
@@ -219,9 +219,9 @@ static void tree_is_what_the_contents_api_shows(void **state)
 	make_directory(w, "tree");
 	make_directory(w, "tree/b");
 	make_directory(w, "tree/a b");
-	put(w, "tree/b/one", (char *)"1");
-	put(w, "tree/b/two.ipynb", (char *)"{}");
-	put(w, "tree/\xc3\xa4 #%?", (char *)"odd");
+	put(w, "tree/b/one", "1");
+	put(w, "tree/b/two.ipynb", "{}");
+	put(w, "tree/\xc3\xa4 #%?", "odd");
 	assert_int_equal(remote_list_tree(w->remote, "tree", "", 1000, &sink,
 				 NULL, &is_all),
 		0);
@@ -278,9 +278,9 @@ static void many_files_come_at_once(void **state)
 	g_autofree char *expected =
 		g_strdup_printf("0:one(3)\n1:%d\n2:(0)\n3:three(5)\n", -ENOENT);
 
-	put(w, "m1", (char *)"one");
-	put(w, "m2", (char *)"");
-	put(w, "m3", (char *)"three");
+	put(w, "m1", "one");
+	put(w, "m2", "");
+	put(w, "m3", "three");
 	assert_int_equal(
 		remote_read_many(w->remote, paths, 4, 1000, &sink, NULL), 0);
 	assert_string_equal(text->str, expected);
@@ -291,8 +291,8 @@ static void many_files_come_at_once(void **state)
 static void save_swaps_only_what_it_began_from(void **state)
 {
 	struct world *w = begin(*state);
-	const struct remote_source first = source_of((char *)"first");
-	const struct remote_source second = source_of((char *)"second");
+	const struct remote_source first = source_of("first");
+	const struct remote_source second = source_of("second");
 	struct remote_change change = { .condition = REMOTE_IF_ABSENT };
 	struct entry made = { 0 }, now = { 0 }, again = { 0 };
 
@@ -330,8 +330,8 @@ static void save_swaps_only_what_it_began_from(void **state)
 static void changed_bytes_alone_travel(void **state)
 {
 	struct world *w = begin(*state);
-	const struct remote_source old = source_of((char *)"0123456789");
-	const struct remote_source new = source_of((char *)"01AB4567CDE");
+	const struct remote_source old = source_of("0123456789");
+	const struct remote_source new = source_of("01AB4567CDE");
 	const struct remote_range ranges[] = { { 2, 2 }, { 8, 3 } };
 	struct remote_change change = { .condition = REMOTE_WHATEVER };
 	struct entry base = { 0 }, now = { 0 };
