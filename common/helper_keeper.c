@@ -69,14 +69,28 @@ static void tell_unreachable(struct helper *h, int error)
 	}
 }
 
-static void tell_life(struct helper *h, bool is_there)
+/* Who came since, too. */
+static void tell_reconnected(struct helper *h)
 {
 	for (unsigned i = 0; i < HELPER_USERS_MAX; i++) {
 		const struct helper_handler *u = call_user(h, i);
 
-		if (u != NULL && is_there && u->reconnected != NULL)
-			u->reconnected(u->arg);
-		if (u != NULL && !is_there && u->lost != NULL)
+		/* Both are changed by this thread alone. */
+		if (u != NULL && h->called->met != h->generation) {
+			h->called->met = h->generation;
+			if (u->reconnected != NULL)
+				u->reconnected(u->arg);
+		}
+		called_user(h);
+	}
+}
+
+static void tell_lost(struct helper *h)
+{
+	for (unsigned i = 0; i < HELPER_USERS_MAX; i++) {
+		const struct helper_handler *u = call_user(h, i);
+
+		if (u != NULL && u->lost != NULL)
 			u->lost(u->arg);
 		called_user(h);
 	}
@@ -454,10 +468,11 @@ static int receive_all(struct helper *h, struct kernel_channel *channel)
 	int rc = 0;
 
 	while (rc == 0 || rc == -ETIMEDOUT) {
-		int tick = tick_all(h);
+		int tick, silence = -1;
 		int left = idle_left_ms(h);
-		int silence = -1;
 
+		tell_reconnected(h);
+		tick = tick_all(h);
 		if (left == 0)
 			return 0;
 		rc = judge_silence(h, &silence);
@@ -550,10 +565,9 @@ static void serve(struct helper *h, struct kernel_channel *channel)
 	int rc;
 
 	set_ready(h, channel);
-	tell_life(h, true);
 	rc = receive_all(h, channel);
 	set_asleep(h);
-	tell_life(h, false);
+	tell_lost(h);
 	kernel_channel_free(channel);
 	if (rc == 0)
 		stop_kernel(h);

@@ -47,6 +47,7 @@ struct pending {
 
 struct helper_user {
 	struct helper_handler handler;
+	unsigned met; /* the keeper's own: the helper that it was told of */
 };
 
 struct helper {
