@@ -77,3 +77,205 @@ client came, with this one. The answers to prove, list_tree and stat say it too
 Not told: what is written through a mapping until it is unmapped and closed,
 and through another name that a file gets (link(2)) where nobody watches.
 """
+import contextlib
+import errno
+import os
+import queue
+import threading
+
+from helper_place import Place, components, microseconds, open_file, version
+from helper_save import Saves
+from helper_tree import Walk
+from helper_watch import Watches
+
+THREADS = 4
+NICE = 5
+READ_BYTES = 4 << 20
+# So many bytes of pieces wait for a thread; more are put by the one that
+# brings them, which keeps the client from sending.
+WAITING_BYTES = 8 << 20
+REAP_SECONDS = 30.0
+ENTRY_NAMES = ("kind", "size", "mtime_us", "ctime_us", "writable")
+
+
+class Files:
+    """`answer(verb, call, buffers, comm)` does a call and answers it, `send`
+    sends an event. Threads are started when they are needed."""
+
+    def __init__(self, root: str, answer, send) -> None:
+        self.place = Place(root)
+        self.watches = Watches(self.place, send)
+        self.saves = Saves(self.place)
+        self.answer = answer
+        self.calls = queue.Queue()
+        self.is_started = False
+        self.lock = threading.Lock()
+        self.waiting_bytes = 0  # guarded by lock
+
+    def open(self) -> None:
+        """A client has come, the one before is gone."""
+        self.watches.forget()
+        self.saves.uploads.forget()
+
+    def verb(self, name: str):
+        return getattr(self, "call_" + name, None)
+
+    # -- threads
+
+    def post(self, verb, call: dict, buffers: list, comm) -> None:
+        """Has a call done by another thread; only the kernel's own calls."""
+        if call["call"] == "piece":
+            self._post_piece(call, buffers)
+        else:
+            self._put(self._do, verb, call, buffers, comm)
+
+    def _post_piece(self, call: dict, buffers: list) -> None:
+        if len(buffers) != 1 or not isinstance(call.get("file"), str):
+            return
+        upload = self.saves.uploads.announce(call["file"])
+        size = len(buffers[0])
+        with self.lock:
+            is_inline = self.waiting_bytes + size > WAITING_BYTES
+            self.waiting_bytes += 0 if is_inline else size
+        if is_inline:
+            self.saves.uploads.put(upload, call, buffers[0])
+        else:
+            self._put(self._put_piece, upload, call, buffers[0])
+
+    def _put_piece(self, upload, call: dict, data: bytes) -> None:
+        self.saves.uploads.put(upload, call, data)
+        with self.lock:
+            self.waiting_bytes -= len(data)
+
+    def _put(self, *call) -> None:
+        if not self.is_started:
+            self.is_started = True
+            for _ in range(THREADS):
+                threading.Thread(target=self._work, name="pycloud-files",
+                                 daemon=True).start()
+        self.calls.put(call)
+
+    def _do(self, verb, call: dict, buffers: list, comm) -> None:
+        with self._order(call):
+            self.answer(verb, call, buffers, comm)
+
+    def _order(self, call: dict):
+        """What is told of a directory must come after its listing."""
+        if call["call"] == "list_tree" and call.get("watch"):
+            return self.watches.telling
+        return contextlib.nullcontext()
+
+    def _work(self) -> None:
+        try:  # on Linux, 0 is this thread alone
+            os.setpriority(os.PRIO_PROCESS, 0,
+                           os.getpriority(os.PRIO_PROCESS, 0) + NICE)
+        except OSError:
+            pass
+        has_uploads = False
+        while True:
+            try:
+                function, *args = self.calls.get(
+                    timeout=REAP_SECONDS if has_uploads else None)
+                function(*args)
+            except queue.Empty:
+                pass
+            except Exception:  # zmq's; the client will ask again
+                pass
+            function = args = None  # bytes are not kept while asleep
+            has_uploads = self.saves.uploads.reap()
+
+    # -- verbs
+
+    def _told(self, reply: dict) -> dict:
+        reply["told"] = self.watches.told
+        return reply
+
+    def call_prove(self, _call: dict) -> dict:
+        told = self._told({})
+        with self.place.open([], os.O_RDONLY) as fd:
+            tells = self.watches.can_tell(fd)
+        return dict(told, ctime_us=self.place.prove(), tells=tells,
+                    uid=os.geteuid())
+
+    def call_stat(self, call: dict) -> dict:
+        told = self._told({})
+        return dict(told, **named(self.place.entry(components(call["path"]))))
+
+    def call_list_tree(self, call: dict) -> tuple:
+        reply, buffers = Walk(self.place, self.watches, call).run()
+        return self._told(reply), buffers
+
+    def call_read(self, call: dict) -> tuple:
+        path = components(call["path"])
+        if not path:
+            raise OSError(errno.EISDIR, "the root")
+        offset = int(call["offset"])
+        length = min(int(call["length"]), READ_BYTES)
+        with self.place.open(path[:-1]) as directory:
+            st, data = read_file(directory, path[-1], offset, length)
+        size, mtime = version(st)
+        return {"size": size, "mtime_us": mtime}, [data]
+
+    def call_read_many(self, call: dict) -> tuple:
+        left = min(int(call["bytes_max"]), READ_BYTES)
+        files, pieces = [], []
+        for path in call["paths"]:
+            try:
+                st, data = self._read_whole(components(path), left)
+            except OSError as e:
+                name = errno.errorcode.get(e.errno, "EIO")
+                files.append([name, 0, 0, 0, 0])
+                continue
+            left -= len(data)
+            pieces.append(data)
+            files.append(["", *version(st), microseconds(st.st_ctime),
+                          len(data)])
+        return {"files": files}, [b"".join(pieces)]
+
+    def _read_whole(self, path: list, bytes_max: int) -> tuple:
+        if not path:
+            raise OSError(errno.EISDIR, "the root")
+        with self.place.open(path[:-1]) as directory:
+            return read_file(directory, path[-1], 0, None, bytes_max)
+
+    def call_save(self, call: dict, data=None) -> dict:
+        return named(self.saves.save(call, data))
+
+    def call_unwatch(self, call: dict) -> None:
+        self.watches.unwatch(call["dirs"])
+
+    def call_piece(self, _call: dict, _data: bytes) -> None:
+        """Is not called: post() knows where pieces go."""
+
+
+def named(entry: list) -> dict:
+    return dict(zip(ENTRY_NAMES, entry))
+
+
+def read_file(directory: int, name: bytes, offset: int, length,
+              bytes_max: int = READ_BYTES) -> tuple:
+    """(stat, bytes) of one version of a file; `length` None: all of it."""
+    fd = open_file(directory, name, os.O_RDONLY)
+    try:
+        st = os.fstat(fd)
+        if length is None:
+            length = st.st_size
+        if length > bytes_max:
+            raise OSError(errno.EFBIG, "does not fit")
+        data = read_all(fd, offset, min(length, max(0, st.st_size - offset)))
+        now = os.fstat(fd)
+        if version(now) != version(st) or now.st_ctime_ns != st.st_ctime_ns:
+            raise OSError(errno.EAGAIN, "written to meanwhile")
+        return st, data
+    finally:
+        os.close(fd)
+
+
+def read_all(fd: int, offset: int, length: int) -> bytes:
+    data = os.pread(fd, length, offset)
+    while len(data) < length:
+        more = os.pread(fd, length - len(data), offset + len(data))
+        if not more:
+            raise OSError(errno.EAGAIN, "has become shorter")
+        data += more
+    return data
