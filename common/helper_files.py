@@ -206,37 +206,28 @@ class Files:
         return self._told(reply), buffers
 
     def call_read(self, call: dict) -> tuple:
-        path = components(call["path"])
-        if not path:
-            raise OSError(errno.EISDIR, "the root")
-        offset = int(call["offset"])
         length = min(int(call["length"]), READ_BYTES)
-        with self.place.open(path[:-1]) as directory:
-            st, data = read_file(directory, path[-1], offset, length)
+        with Reader(self.place) as reader:
+            st, data = reader.read(call["path"], int(call["offset"]), length)
         size, mtime = version(st)
         return {"size": size, "mtime_us": mtime}, [data]
 
     def call_read_many(self, call: dict) -> tuple:
         left = min(int(call["bytes_max"]), READ_BYTES)
         files, pieces = [], []
-        for path in call["paths"]:
-            try:
-                st, data = self._read_whole(components(path), left)
-            except OSError as e:
-                name = errno.errorcode.get(e.errno, "EIO")
-                files.append([name, 0, 0, 0, 0])
-                continue
-            left -= len(data)
-            pieces.append(data)
-            files.append(["", *version(st), microseconds(st.st_ctime),
-                          len(data)])
+        with Reader(self.place) as reader:
+            for path in call["paths"]:
+                try:
+                    st, data = reader.read(path, 0, None, left)
+                except OSError as e:
+                    name = errno.errorcode.get(e.errno, "EIO")
+                    files.append([name, 0, 0, 0, 0])
+                    continue
+                left -= len(data)
+                pieces.append(data)
+                files.append(["", *version(st), microseconds(st.st_ctime),
+                              len(data)])
         return {"files": files}, [b"".join(pieces)]
-
-    def _read_whole(self, path: list, bytes_max: int) -> tuple:
-        if not path:
-            raise OSError(errno.EISDIR, "the root")
-        with self.place.open(path[:-1]) as directory:
-            return read_file(directory, path[-1], 0, None, bytes_max)
 
     def call_save(self, call: dict, data=None) -> dict:
         return named(self.saves.save(call, data))
@@ -252,19 +243,51 @@ def named(entry: list) -> dict:
     return dict(zip(ENTRY_NAMES, entry))
 
 
+class Reader:
+    """Reads files; those of one directory, one after the other, from the same
+    descriptor."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.parent = None
+        self.directory = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self.directory is not None:
+            os.close(self.directory.fd)
+
+    def read(self, path: str, offset: int, length,
+             bytes_max: int = READ_BYTES) -> tuple:
+        """(stat, bytes) of one version; `length` None: all of it."""
+        parent, _, name = path.rpartition("/")
+        components(path)
+        if not name:
+            raise OSError(errno.EISDIR, "the root")
+        if parent != self.parent or self.directory is None:
+            opened = self.place.open(components(parent))
+            self.__exit__()
+            self.parent, self.directory = parent, opened
+        return read_file(self.directory.fd, name.encode("utf-8"), offset,
+                         length, bytes_max)
+
+
 def read_file(directory: int, name: bytes, offset: int, length,
-              bytes_max: int = READ_BYTES) -> tuple:
-    """(stat, bytes) of one version of a file; `length` None: all of it."""
-    fd = open_file(directory, name, os.O_RDONLY)
+              bytes_max: int) -> tuple:
+    fd, st = open_file(directory, name, os.O_RDONLY)
     try:
-        st = os.fstat(fd)
         if length is None:
             length = st.st_size
         if length > bytes_max:
             raise OSError(errno.EFBIG, "does not fit")
+        if offset < 0 or length < 0:
+            raise OSError(errno.EINVAL, "no such bytes")
         data = read_all(fd, offset, min(length, max(0, st.st_size - offset)))
         now = os.fstat(fd)
-        if version(now) != version(st) or now.st_ctime_ns != st.st_ctime_ns:
+        if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (
+                st.st_size, st.st_mtime_ns, st.st_ctime_ns):
             raise OSError(errno.EAGAIN, "written to meanwhile")
         return st, data
     finally:

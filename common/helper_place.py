@@ -86,14 +86,14 @@ def open_in(directory: int, name: bytes, flags: int) -> int:
         raise
 
 
-def open_file(directory: int, name: bytes, flags: int) -> int:
-    """Opens what must be a regular file."""
+def open_file(directory: int, name: bytes, flags: int) -> tuple:
+    """Opens what must be a regular file: (descriptor, stat)."""
     fd = open_in(directory, name, flags)
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return fd
+    st = os.fstat(fd)
+    if stat.S_ISREG(st.st_mode):
+        return fd, st
     os.close(fd)
-    raise OSError(errno.EISDIR if stat.S_ISDIR(mode) else errno.ENOTSUP,
+    raise OSError(errno.EISDIR if stat.S_ISDIR(st.st_mode) else errno.ENOTSUP,
                   "not a regular file")
 
 

@@ -274,8 +274,7 @@ class Target:
 
     def open(self, flags: int, st) -> int:
         """The file that was looked at."""
-        fd = open_file(self.directory, self.name, flags)
-        now = os.fstat(fd)
+        fd, now = open_file(self.directory, self.name, flags)
         if (now.st_dev, now.st_ino) == (st.st_dev, st.st_ino):
             return fd
         os.close(fd)

@@ -7,6 +7,7 @@ import stat
 from helper_place import Place, components, entry, is_told_whole
 
 ANSWER_BYTES = 4 << 20
+to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def is_before(path: list, after: list) -> bool:
@@ -63,8 +64,7 @@ class Walk:
             dropped, entries, inside, is_whole = self._scan(fd, text)
         if is_watched:
             is_watched = self.watches.settle(text, is_whole, self.is_hidden)
-        piece = json.dumps([text, int(is_watched), dropped, entries],
-                           ensure_ascii=False, separators=(",", ":"))
+        piece = to_json([text, int(is_watched), dropped, entries])
         if not self._add(piece.encode("utf-8"), path):
             return True
         self.entries += len(entries)
