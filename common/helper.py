@@ -186,6 +186,8 @@ class Helper:
                          error=errno.errorcode.get(e.errno, "EIO"))
         except (KeyError, TypeError, ValueError):
             reply = {"error": "EINVAL"}
+        except Exception:  # no answer would be worse
+            reply = {"error": "EIO"}
         if call["call"] == "follow" and reply["error"]:
             reply.update(event="ended", run=call.get("run", ""))
         self._reply(call, reply, answers, comm)

@@ -262,8 +262,8 @@ class Reader:
     def read(self, path: str, offset: int, length,
              bytes_max: int = READ_BYTES) -> tuple:
         """(stat, bytes) of one version; `length` None: all of it."""
-        parent, _, name = path.rpartition("/")
         components(path)
+        parent, _, name = path.rpartition("/")
         if not name:
             raise OSError(errno.EISDIR, "the root")
         if parent != self.parent or self.directory is None:

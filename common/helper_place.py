@@ -12,10 +12,12 @@ import os
 import re
 import stat
 import struct
+import threading
 import time
 
 LISTED = (-62135596800, 253402300800)  # seconds that datetime knows
 LOOKS = 5
+TEMPORARIES_KEEP = 4096
 UTIME_OMIT = (1 << 30) - 2
 # Where the kernel hears of every change: nobody else has the disk. Of the
 # others (NFS, CIFS, FUSE, 9p, Ceph, Lustre, ...) some would do, and are not
@@ -59,6 +61,8 @@ class Refused(OSError):
 
 def components(path: str) -> list:
     """Of a workspace path; none of the root's."""
+    if not isinstance(path, str):
+        raise TypeError("a path is a text")
     if path == "":
         return []
     found = path.encode("utf-8").split(b"/")
@@ -151,12 +155,31 @@ def is_local(fd: int) -> bool:
 
 # --- the workspace ----------------------------------------------------------
 
+class Temporaries:
+    """Names of our own that no listing shows. They are remembered after they
+    are gone: what is told of them comes later."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.names = {}
+
+    def add(self, name: bytes) -> None:
+        with self.lock:
+            self.names[name] = True
+            if len(self.names) > TEMPORARIES_KEEP:
+                del self.names[next(iter(self.names))]
+
+    def __contains__(self, name: bytes) -> bool:
+        with self.lock:
+            return name in self.names
+
+
 class Place:
     """The workspace's root. Any thread may ask."""
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.temporaries = set()  # hidden names that no listing shows
+        self.temporaries = Temporaries()
 
     def open(self, path: list, flags: int = os.O_PATH) -> Descriptor:
         """The directory with these components."""
@@ -194,7 +217,7 @@ class Place:
         for line in lines:
             point = ESCAPED.sub(lambda m: bytes([int(m.group(1), 8)]),
                                 line.split()[4])
-            if point.startswith(root):
+            if point.startswith(root) and point != root:
                 found.add(point[len(root):].decode("utf-8", "replace"))
         return found
 

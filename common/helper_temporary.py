@@ -82,7 +82,7 @@ class Temporary:
             return os.open(self.name, os.O_CREAT | os.O_EXCL | os.O_RDWR
                            | os.O_CLOEXEC, 0o600, dir_fd=self.directory)
         except OSError as e:
-            self._forget_name()
+            self.name = None
             if e.errno in NOT_HERE:
                 return self._open_elsewhere()
             raise
@@ -97,10 +97,6 @@ class Temporary:
         self.name = b".~pycloud-" + uuid.uuid4().hex.encode("ascii")
         self.place.temporaries.add(self.name)
 
-    def _forget_name(self) -> None:
-        self.place.temporaries.discard(self.name)
-        self.name = None
-
     def close(self) -> None:
         os.close(self.fd)
         if self.name is not None:
@@ -112,7 +108,7 @@ class Temporary:
             os.unlink(self.name, dir_fd=self.directory)
         except OSError:
             pass
-        self._forget_name()
+        self.name = None
 
     # -- becoming a file
 
@@ -166,11 +162,11 @@ class Temporary:
             try:
                 self._link(self.directory, self.name)
             except OSError:
-                self._forget_name()
+                self.name = None
                 raise
         os.rename(self.name, name, src_dir_fd=self.directory,
                   dst_dir_fd=directory)
-        self._forget_name()
+        self.name = None
 
     def _link(self, directory: int, name: bytes) -> None:
         os.link("/proc/self/fd/%d" % self.fd, name, dst_dir_fd=directory)

@@ -85,7 +85,7 @@ class Watches:
         self.by_number = {}  # paths
         self.lost = []  # full ones of which nothing is told any more
         self.told = 0
-        # The teller's own: {directory: {names}}.
+        # The teller's own: {directory: {name: it went away}}.
         self.changed = {}
         self.mounts = set()
         self.ours, self.theirs = os.pipe()
@@ -315,7 +315,7 @@ class Watches:
         if not watch.is_full or name.startswith(b".") and (
                 not watch.is_hidden or name in self.place.temporaries):
             return
-        self.changed.setdefault(path, set()).add(text)
+        self._note(path, text, mask & (IN_DELETE | IN_MOVED_FROM))
         if mask & COMES_OR_GOES:
             self._note_itself_locked(path)
 
@@ -325,7 +325,11 @@ class Watches:
         watch = self.by_path.get(above) if path else None
         if watch is not None and watch.is_full and (
                 watch.is_hidden or not name.startswith(".")):
-            self.changed.setdefault(above, set()).add(name)
+            self._note(above, name, False)
+
+    def _note(self, path: str, name: str, went) -> None:
+        names = self.changed.setdefault(path, {})
+        names[name] = names.get(name, False) or bool(went)
 
     def _tell(self) -> int:
         """How many events it took."""
@@ -351,25 +355,29 @@ class Watches:
             self._tell_event({"event": "unwatched", "dirs": lost}, None)
         return bool(found) + bool(lost)
 
-    def _look(self, path: str, watch: Watch, names: set) -> list:
+    def _look(self, path: str, watch: Watch, names: dict) -> list:
         try:
             with self.place.open(split(path)) as fd:
                 if identity(fd) == watch.identity:
-                    return [[path, n] + self._look_at(fd, path, watch, n)
-                            for n in names]
+                    looked = [(n, self._look_at(fd, path, watch, n, went))
+                              for n, went in names.items()]
+                    return [[path, n] + e for n, e in looked if e]
         except OSError:
             pass
         with self.lock:
             self._lose_below_locked(path)
         return []
 
-    def _look_at(self, fd: int, path: str, watch: Watch, name: str) -> list:
+    def _look_at(self, fd: int, path: str, watch: Watch, name: str,
+                 went: bool):
         raw = name.encode("utf-8")
         nothing = [None, None, 0, 0, 0]
         try:
             st = os.lstat(raw, dir_fd=fd)
         except FileNotFoundError:
-            return nothing
+            # Either it will be heard that it went, or it never had this name:
+            # what is done to a file without one is heard as well.
+            return nothing if went else None
         except OSError:
             return ["?"] + nothing[1:]
         if not is_told_whole(st):
