@@ -123,7 +123,8 @@ def entry(directory: int, name, st, is_all: bool):
     is_directory = stat.S_ISDIR(st.st_mode)
     if stat.S_ISLNK(st.st_mode):
         try:
-            is_directory = stat.S_ISDIR(os.stat(name, dir_fd=directory).st_mode)
+            target = os.stat(name, dir_fd=directory)
+            is_directory = stat.S_ISDIR(target.st_mode)
         except FileNotFoundError:
             pass
         except OSError:

@@ -44,7 +44,7 @@ def little(root):
     return root
 
 
-# --- what it looks like -------------------------------------------------------
+# --- what it looks like ------------------------------------------------------
 
 def test_times_are_rounded_as_datetime_does():
     dice = random.Random(1)
@@ -143,7 +143,7 @@ def test_stat_is_the_entry_of_the_listing(client, little):
     assert client.call("stat", path="a/x.py/no")["error"] == "ENOTDIR"
 
 
-# --- the order of a tree ------------------------------------------------------
+# --- the order of a tree -----------------------------------------------------
 
 WALK = ["", "a", "a/b", "a-", "c", "c/d", "c/d/e"]
 
@@ -218,7 +218,7 @@ def test_links_to_directories_are_not_entered(client, little):
     assert paths(client) == WALK
 
 
-# --- bytes ----------------------------------------------------------------------
+# --- bytes -------------------------------------------------------------------
 
 def test_many_files_come_at_once(client, little):
     (little / "empty").write_text("")
@@ -301,7 +301,7 @@ def test_a_directory_that_becomes_a_link_leads_nowhere(client, little,
     assert read_many(client, "a/x.py")[0][0][0] == "ENOTSUP"
 
 
-# --- calls ------------------------------------------------------------------------
+# --- calls -------------------------------------------------------------------
 
 def test_the_root_is_proved_by_its_ctime(client, root):
     before = os.stat(root)

@@ -13,6 +13,7 @@ helper_files = importlib.import_module("helper_files")
 helper_place = importlib.import_module("helper_place")
 helper_save = importlib.import_module("helper_save")
 helper_temporary = importlib.import_module("helper_temporary")
+helper_upload = importlib.import_module("helper_upload")
 
 ENTRY = ("kind", "size", "mtime_us", "ctime_us", "writable")
 MIB = 1 << 20
@@ -59,7 +60,7 @@ def f(root):
     return root / "f"
 
 
-# --- conditions -------------------------------------------------------------------
+# --- conditions --------------------------------------------------------------
 
 def test_a_new_file_has_the_kernels_mode(client, root, kind):
     mask = os.umask(0o027)
@@ -181,7 +182,7 @@ def test_what_cannot_be_saved(client, root, f, path, more, name):
     assert f.read_bytes() == b"old" and only(root, "d", "f", "fifo")
 
 
-# --- like the old file --------------------------------------------------------------
+# --- like the old file -------------------------------------------------------
 
 def test_mode_and_attributes_are_kept(client, root, f, kind):
     f.chmod(0o751)
@@ -260,7 +261,7 @@ def test_where_there_are_no_links_a_new_file_still_is_whole(
     assert (root / "f").read_bytes() == b"new" and only(root, "f")
 
 
-# --- links ------------------------------------------------------------------------
+# --- links -------------------------------------------------------------------
 
 def test_a_link_inside_the_workspace_is_written_through(client, root, f):
     (root / "d").mkdir()
@@ -300,7 +301,7 @@ def test_ranges_mean_nothing_to_a_link(client, root, f):
     assert reply["error"] == "ENOTSUP"
 
 
-# --- ranges -----------------------------------------------------------------------
+# --- ranges ------------------------------------------------------------------
 
 @pytest.fixture(params=["buffer", "pieces"])
 def give(request, client):
@@ -357,7 +358,7 @@ def test_one_page_is_written_where_it_is(client, root, ranges, is_same):
     assert (os.stat(root / "f").st_ino == inode) == is_same
 
 
-# --- pieces -----------------------------------------------------------------------
+# --- pieces ------------------------------------------------------------------
 
 def test_a_file_comes_in_pieces(client, root, f, kind):
     data = os.urandom(3 * MIB + 17)
@@ -393,14 +394,14 @@ def test_pieces_are_kept_until_a_save_went_well(client, root, f, kind):
 def test_a_save_waits_for_its_pieces(client, root, monkeypatch):
     """They are put by other threads; one of them is slow."""
     entered, left = threading.Event(), threading.Event()
-    put = helper_save.Uploads.put
+    put = helper_upload.Uploads.put
 
     def slow(self, upload, call, data):
         if call["offset"] == 0:
             entered.set()
             left.wait()
         put(self, upload, call, data)
-    monkeypatch.setattr(helper_save.Uploads, "put", slow)
+    monkeypatch.setattr(helper_upload.Uploads, "put", slow)
     client.post("piece", b"abc", file="1", path="f", offset=0)
     client.post("piece", b"def", file="1", path="f", offset=3)
     entered.wait()
@@ -421,13 +422,13 @@ def test_what_went_wrong_with_a_piece_is_told_by_the_save(client, root):
 
 def test_a_flood_of_pieces_is_put_by_who_brings_it(client, root, monkeypatch):
     monkeypatch.setattr(helper_files, "WAITING_BYTES", 4)
-    put = helper_save.Uploads.put
+    put = helper_upload.Uploads.put
     done_by = set()
 
     def note(self, *args):
         done_by.add(threading.current_thread().name)
         put(self, *args)
-    monkeypatch.setattr(helper_save.Uploads, "put", note)
+    monkeypatch.setattr(helper_upload.Uploads, "put", note)
     client.post("piece", b"12345", file="1", path="f", offset=0)
     assert done_by == {threading.main_thread().name}
     client.post("piece", b"6789", file="1", path="f", offset=5)
@@ -452,7 +453,7 @@ def test_unfinished_saves_do_not_get_old(client, helper, root, monkeypatch,
     client.post("piece", b"abc", file="1", path="f", offset=0)
     assert save(client, "f", size=4, file="1")["error"] == "EAGAIN"
     assert helper.files.saves.uploads.reap()
-    monkeypatch.setattr(helper_save, "UPLOAD_SECONDS", 0.0)
+    monkeypatch.setattr(helper_upload, "UPLOAD_SECONDS", 0.0)
     assert not helper.files.saves.uploads.reap()
     assert only(root)
 

@@ -89,7 +89,7 @@ def little(root):
 ALL = {"": 1, "a": 1, "a/b": 1, "c": 1}
 
 
-# --- what is told -----------------------------------------------------------------
+# --- what is told ------------------------------------------------------------
 
 def test_a_change_is_told_with_its_entry(client, told, little):
     assert watched(client) == ALL
@@ -190,7 +190,7 @@ def test_answers_say_how_much_was_told(client, helper, told, little):
         assert client.call("prove")["told"] == told.number
 
 
-# --- order --------------------------------------------------------------------------
+# --- order -------------------------------------------------------------------
 
 def test_what_happens_after_a_listing_is_told_after_it(client, told, little,
                                                        monkeypatch):
@@ -217,7 +217,7 @@ def test_what_happens_after_a_listing_is_told_after_it(client, told, little,
     told.until("a", "x", now(client, "a/x"))
 
 
-# --- what is not watched ------------------------------------------------------------
+# --- what is not watched -----------------------------------------------------
 
 def test_what_changes_unheard_is_not_watched(client, told, little):
     (little / "a" / "link").symlink_to("x")
@@ -265,7 +265,7 @@ def test_where_nothing_is_told_nothing_is_watched(client, little, name,
     assert watched(client) == dict.fromkeys(ALL, 0)
 
 
-# --- losing -------------------------------------------------------------------------
+# --- losing ------------------------------------------------------------------
 
 @pytest.mark.parametrize("make", [
     lambda a: (a / "new").symlink_to("x"),
