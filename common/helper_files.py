@@ -51,7 +51,9 @@ binary buffer. What only reads may be repeated: it is done again.
                   a piece of a save of `path`. `file`: a name of the client's
                   choice, the same in each of its pieces and in the save. Kept
                   for two minutes after the last one; at most eight files, the
-                  oldest goes. What goes wrong is told by the save
+                  oldest goes. What goes wrong is told by the save. With an
+                  id it is answered when it was put, for who wants to have few
+                  on their way: they wait in the kernel's memory
     save      {path, size, condition, base, file, ranges, sync} [buf]
               -> {"kind", "size", "mtime_us", "ctime_us", "writable"}
                   condition "any", "version" (what is there must have the
@@ -105,7 +107,7 @@ NICE = 5
 READ_BYTES = 4 << 20
 # So many bytes of pieces wait for a thread; more are put by the one that
 # brings them, which keeps the client from sending.
-WAITING_BYTES = 8 << 20
+WAITING_BYTES = 4 << 20
 REAP_SECONDS = 30.0
 ENTRY_NAMES = ("kind", "size", "mtime_us", "ctime_us", "writable")
 
@@ -137,11 +139,11 @@ class Files:
     def post(self, verb, call: dict, buffers: list, comm) -> None:
         """Has a call done by another thread; only the kernel's own calls."""
         if call["call"] == "piece":
-            self._post_piece(call, buffers)
+            self._post_piece(call, buffers, comm)
         else:
             self._put(self._do, verb, call, buffers, comm)
 
-    def _post_piece(self, call: dict, buffers: list) -> None:
+    def _post_piece(self, call: dict, buffers: list, comm) -> None:
         if len(buffers) != 1 or not isinstance(call.get("file"), str):
             return
         upload = self.saves.uploads.announce(call["file"])
@@ -150,14 +152,22 @@ class Files:
             is_inline = self.waiting_bytes + size > WAITING_BYTES
             self.waiting_bytes += 0 if is_inline else size
         if is_inline:
-            self.saves.uploads.put(upload, call, buffers[0])
+            self._put_piece(upload, call, buffers, comm)
         else:
-            self._put(self._put_piece, upload, call, buffers[0])
+            self._put(self._put_waiting_piece, upload, call, buffers, comm)
 
-    def _put_piece(self, upload, call: dict, data: bytes) -> None:
-        self.saves.uploads.put(upload, call, data)
-        with self.lock:
-            self.waiting_bytes -= len(data)
+    def _put_waiting_piece(self, upload, call: dict, buffers: list,
+                           comm) -> None:
+        try:
+            self._put_piece(upload, call, buffers, comm)
+        finally:
+            with self.lock:
+                self.waiting_bytes -= len(buffers[0])
+
+    def _put_piece(self, upload, call: dict, buffers: list, comm) -> None:
+        def put(piece: dict, data: bytes) -> None:
+            self.saves.uploads.put(upload, piece, data)
+        self.answer(put, call, buffers, comm)
 
     def _put(self, *call) -> None:
         if not self.is_started:

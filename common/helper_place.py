@@ -179,7 +179,7 @@ class Place:
     """The workspace's root. Any thread may ask."""
 
     def __init__(self, root: str) -> None:
-        self.root = root
+        self.root = os.path.abspath(root)  # programs change directories
         self.temporaries = Temporaries()
 
     def open(self, path: list, flags: int = os.O_PATH) -> Descriptor:

@@ -413,6 +413,14 @@ def test_a_save_waits_for_its_pieces(client, root, monkeypatch):
     assert (root / "f").read_bytes() == b"abcdef"
 
 
+def test_a_piece_is_answered_if_wanted(client, root):
+    for offset, name in ((0, ""), (-1, "")):  # what is wrong: the save says
+        reply = client.call("piece", b"abc", file="1", path="f",
+                            offset=offset)
+        assert reply["error"] == name
+    assert save(client, "f", size=3, file="1")["error"] == "EINVAL"
+
+
 def test_what_went_wrong_with_a_piece_is_told_by_the_save(client, root):
     client.post("piece", b"abc", file="1", path="no/f", offset=0)
     assert save(client, "no/f", size=3, file="1")["error"] == "ENOENT"
