@@ -64,7 +64,8 @@ def test_times_that_datetime_refuses_are_the_epoch():
         assert helper_place.microseconds(seconds) == 0
 
 
-def furnish(root):
+@pytest.fixture
+def furnished(root):
     """One of everything that a directory can have in it."""
     (root / "plain.txt").write_text("text")
     os.utime(root / "plain.txt", ns=(0, 1234567890123456789))
@@ -82,6 +83,8 @@ def furnish(root):
     (root / "to-fifo").symlink_to("fifo")
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(os.path.relpath(root / "socket"))
+    yield root
+    (root / "locked").chmod(0o700)
 
 
 def contents_entries(root):
@@ -100,11 +103,11 @@ def contents_entries(root):
             for m in manager.get("")["content"]}
 
 
-def test_a_listing_is_the_contents_apis(client, root):
-    furnish(root)
+def test_a_listing_is_the_contents_apis(client, furnished):
     reply, listed = tree(client, hidden=False)
     assert reply["error"] == ""
-    assert {e[0]: e[1:] for e in listed[0][3]} == contents_entries(root)
+    assert {e[0]: e[1:] for e in listed[0][3]} == \
+        contents_entries(furnished)
 
 
 def test_a_listing_has_what_the_contents_api_hides(client, root):
