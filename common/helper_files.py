@@ -11,7 +11,8 @@ An entry is [kind, size, mtime_us, ctime_us, writable], and says what the
 contents API would: kind "f" or "d" is what a link leads to, all else is the
 link's own; size is null for a directory; the times are microseconds since the
 epoch, rounded as datetime.fromtimestamp rounds a float (0 for years that it
-does not know); writable is 0 or 1. A version is [size, mtime_us] of a file.
+does not know; what has a time for which a float is too short is not for us,
+nor is a directory that has it); writable is 0 or 1. A version is [size, mtime_us] of a file.
 
 From the client. All with an `id` but those marked with -; `buf` is the first
 binary buffer. What only reads may be repeated: it is done again.
@@ -97,7 +98,7 @@ import os
 import queue
 import threading
 
-from helper_place import Place, components, microseconds, open_file, version
+from helper_place import Place, components, open_file, times, version
 from helper_save import Saves
 from helper_tree import Walk
 from helper_watch import Watches
@@ -241,14 +242,14 @@ class Files:
             for path in call["paths"]:
                 try:
                     st, data = reader.read(path, 0, None, left)
+                    when = times(st)
                 except OSError as e:
                     name = errno.errorcode.get(e.errno, "EIO")
                     files.append([name, 0, 0, 0, 0])
                     continue
                 left -= len(data)
                 pieces.append(data)
-                files.append(["", *version(st), microseconds(st.st_ctime),
-                              len(data)])
+                files.append(["", st.st_size, *when, len(data)])
         return {"files": files}, [b"".join(pieces)]
 
     def call_save(self, call: dict, data=None) -> dict:

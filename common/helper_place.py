@@ -16,6 +16,8 @@ import threading
 import time
 
 LISTED = (-62135596800, 253402300800)  # seconds that datetime knows
+NUMBER_MAX = 1 << 53  # of those that JSON carries as they are
+PATH_BYTES_MAX = 4095
 LOOKS = 5
 TEMPORARIES_KEEP = 4096
 UTIME_OMIT = (1 << 30) - 2
@@ -112,6 +114,14 @@ def microseconds(seconds: float) -> int:
     return int(whole) * 1000000 + round(fraction * 1e6)
 
 
+def times(st) -> list:
+    """[mtime_us, ctime_us]; ENOTSUP when they cannot be said exactly."""
+    found = [microseconds(st.st_mtime), microseconds(st.st_ctime)]
+    if max(map(abs, found)) > NUMBER_MAX:
+        raise OSError(errno.ENOTSUP, "a time too far away")
+    return found
+
+
 def version(st) -> list:
     return [st.st_size, microseconds(st.st_mtime)]
 
@@ -135,8 +145,7 @@ def entry(directory: int, name, st, is_all: bool):
             name, os.R_OK | os.X_OK, dir_fd=directory):
         return None
     return ["d" if is_directory else "f",
-            None if is_directory else st.st_size,
-            microseconds(st.st_mtime), microseconds(st.st_ctime),
+            None if is_directory else st.st_size, *times(st),
             int(os.access(name, os.W_OK, dir_fd=directory))]
 
 

@@ -4,7 +4,8 @@ import json
 import os
 import stat
 
-from helper_place import Place, components, entry, is_told_whole
+from helper_place import (PATH_BYTES_MAX, Place, components, entry,
+                          is_told_whole)
 
 ANSWER_BYTES = 4 << 20
 to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -46,9 +47,8 @@ class Walk:
             except OSError:
                 if path == self.top:
                     raise
-        ahead = self.stack[-1] if self.stack else None
-        reply = {"all": ahead is None,
-                 "next": ahead and b"/".join(ahead).decode("utf-8")}
+        reply = {"all": not self.stack,
+                 "next": to_text(self.stack[-1]) if self.stack else None}
         return reply, [b"[" + b",".join(self.pieces) + b"]"]
 
     def _visit(self, path: list) -> bool:
@@ -58,7 +58,7 @@ class Walk:
             if self.after[:len(path)] == path:
                 self._pass(path)
             return False
-        text = b"/".join(path).decode("utf-8")
+        text = to_text(path)
         with self.place.open(path, os.O_RDONLY) as fd:
             is_watched = bool(self.watches) and self.watches.begin(text, fd)
             dropped, entries, inside, is_whole = self._scan(fd, text)
@@ -86,13 +86,15 @@ class Walk:
 
     def _push(self, path: list, inside: list) -> None:
         inside.sort(reverse=True)
-        self.stack.extend(path + [name] for name in inside)
+        room = PATH_BYTES_MAX - len(b"/".join(path)) - 1
+        self.stack.extend(path + [name] for name in inside
+                          if len(name) <= room)
 
     def _pass(self, path: list) -> None:
         """Through a directory that was listed before."""
         with self.place.open(path, os.O_RDONLY) as fd:
             if self.watches:
-                self.watches.begin(b"/".join(path).decode("utf-8"), fd)
+                self.watches.begin(to_text(path), fd)
             with os.scandir(fd) as scan:
                 inside = [os.fsencode(e.name) for e in scan
                           if e.is_dir(follow_symlinks=False)]
@@ -129,6 +131,10 @@ class Walk:
 
     def _is_shown(self, name: bytes) -> bool:
         return self.is_hidden and name not in self.place.temporaries
+
+
+def to_text(path: list) -> str:
+    return b"/".join(path).decode("utf-8")
 
 
 def is_utf8(name: bytes) -> bool:

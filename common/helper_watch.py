@@ -383,7 +383,10 @@ class Watches:
         if not is_told_whole(st):
             with self.lock:
                 self._demote_locked(path)
-        return entry(fd, raw, st, watch.is_hidden) or nothing
+        try:
+            return entry(fd, raw, st, watch.is_hidden) or nothing
+        except OSError:
+            return ["?"] + nothing[1:]
 
     def _tell_event(self, event: dict, buffers) -> None:
         with self.lock:

@@ -215,6 +215,33 @@ def test_what_cannot_be_a_tree(client, little, top, name):
     assert tree(client, top=top)[0]["error"] == name
 
 
+def test_times_too_far_away_are_not_for_us(client, little):
+    """JSON would round them, and the version would be another one."""
+    far = little / "a" / "x.py"
+    os.utime(far, (2**32, 2**32))
+    assert "a" in paths(client)
+    os.utime(far, (10**10, 10**10))
+    if os.stat(far).st_mtime < 10**10:
+        pytest.skip("this file system cannot have them")
+    assert paths(client) == [p for p in WALK
+                             if not p.startswith("a") or p == "a-"]
+    assert tree(client, top="a")[0]["error"] == "ENOTSUP"
+    assert client.call("stat", path="a/x.py")["error"] == "ENOTSUP"
+    assert read_many(client, "a/x.py")[0][0][0] == "ENOTSUP"
+
+
+def test_paths_too_long_are_left_out(client, root):
+    name = "d" * 250
+    fd = os.open(str(root), os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir(name, dir_fd=fd)
+        inner = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    os.close(fd)
+    assert [p.count("/") for p in paths(client)[1:]] == list(range(16))
+
+
 def test_links_to_directories_are_not_entered(client, little):
     (little / "out").symlink_to("/etc")
     (little / "up").symlink_to(".")
