@@ -11,8 +11,9 @@ An entry is [kind, size, mtime_us, ctime_us, writable], and says what the
 contents API would: kind "f" or "d" is what a link leads to, all else is the
 link's own; size is null for a directory; the times are microseconds since the
 epoch, rounded as datetime.fromtimestamp rounds a float (0 for years that it
-does not know; what has a time for which a float is too short is not for us,
-nor is a directory that has it); writable is 0 or 1. A version is [size, mtime_us] of a file.
+does not know; what has a time that JSON would round is not for us, nor is a
+directory that has it); writable is 0 or 1. A version is [size, mtime_us] of a
+file.
 
 From the client. All with an `id` but those marked with -; `buf` is the first
 binary buffer. What only reads may be repeated: it is done again.
