@@ -197,6 +197,11 @@ class Watches:
         for path in list(self.by_path):
             self._lose_locked(path)
 
+    def _lose_everything_locked(self) -> None:
+        self._lose_all_locked()
+        self.lost = ["*"]
+        self._ring()
+
     def unwatch(self, paths: list) -> None:
         """The client does not want to hear of them."""
         with self.lock:
@@ -236,8 +241,10 @@ class Watches:
                         self._look_at_mounts(mountinfo)
                     self._take_events()
                     sent = self._tell()
-            except Exception:  # zmq's: the client will see the gap
+            except Exception:  # zmq's; what was to be told is forgotten
                 sent = 1
+                with self.lock:
+                    self._lose_everything_locked()
             last = time.monotonic() + APART_SECONDS * (sent - 1)
 
     def _watch_mounts(self, poll) -> int:
@@ -281,8 +288,7 @@ class Watches:
 
     def _take_locked(self, number: int, mask: int, name: bytes) -> None:
         if mask & IN_Q_OVERFLOW:
-            self._lose_all_locked()
-            self.lost = ["*"]
+            self._lose_everything_locked()
         path = self.by_number.get(number)
         if path is None:
             return

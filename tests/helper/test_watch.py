@@ -340,11 +340,25 @@ def test_when_events_are_lost_everything_is(client, helper, told, little):
     watches = helper.files.watches
     with watches.lock:
         watches._take_locked(-1, helper_watch.IN_Q_OVERFLOW, b"")
-        watches._ring()
     told.until_lost("*")
     assert watched(client) == ALL
     (little / "a" / "x").write_text("told again")
     told.until("a", "x")
+
+
+def test_what_could_not_be_told_ends_everything(client, helper, told, little):
+    """And the gap in the numbers says so, too."""
+    watched(client)
+    send = helper.files.watches.send
+
+    def fail(data, _):
+        helper.files.watches.send = send
+        raise RuntimeError("the socket is closed")
+    helper.files.watches.send = fail
+    (little / "a" / "x").write_text("untold")
+    told.number = 1
+    told.until_lost("*")
+    assert watched(client) == ALL
 
 
 def test_watches_are_bounded_and_the_oldest_go(client, helper, told, little,
