@@ -139,6 +139,16 @@ GPtrArray *fake_tree_directories(struct fake_tree *t, const char *top)
 	return paths;
 }
 
+static bool is_in(const char *path, const char *dir)
+{
+	const char *name = path_basename(path);
+	size_t length = strlen(dir);
+
+	return length == 0 ? name == path
+			   : (size_t)(name - path) == length + 1 &&
+				     strncmp(path, dir, length) == 0;
+}
+
 GPtrArray *fake_tree_all_children(
 	struct fake_tree *t, const char *path, bool with_dot_names)
 {
@@ -148,10 +158,9 @@ GPtrArray *fake_tree_all_children(
 
 	g_hash_table_iter_init(&iter, t->things);
 	while (g_hash_table_iter_next(&iter, &key, NULL)) {
-		g_autofree char *parent = path_parent(key);
 		struct entry entry;
 
-		if (strcmp(parent, path) != 0 ||
+		if (!is_in(key, path) ||
 			(!with_dot_names && path_basename(key)[0] == '.'))
 			continue;
 		fake_tree_describe(t, key, &entry);
