@@ -97,12 +97,12 @@
 /* A walk's files in one request: what is in one, and how many there are under
  * way; and how far ahead of the walk the last of them is asked for, as many
  * times as it has read files, up to the second. */
-#define PREFETCH_BATCH_BYTES  ((int64_t)1 << 20)
-#define PREFETCH_BATCH_FILES  512
-#define PREFETCH_BATCHES      3
-#define PREFETCH_AHEAD_TIMES  16
-#define PREFETCH_AHEAD_FILES  1024
-#define PREFETCH_SPOILED_MAX  1024
+#define PREFETCH_BATCH_BYTES ((int64_t)1 << 20)
+#define PREFETCH_BATCH_FILES 512
+#define PREFETCH_BATCHES     3
+#define PREFETCH_AHEAD_TIMES 16
+#define PREFETCH_AHEAD_FILES 1024
+#define PREFETCH_SPOILED_MAX 1024
 
 /* How long the kernel may believe what is said of names that stay here. */
 #define LOCAL_ATTR_MS 1000
