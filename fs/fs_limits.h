@@ -88,6 +88,22 @@
 #define LATE_REMOVE_MS	     2000
 #define LATE_REMOVE_ATTEMPTS 3
 
+/* A walk's listings in one request: the entries of the first, which doubles,
+ * and of the largest; and how long such a request may stand still before those
+ * who wait for one of its listings ask for that themselves. */
+#define TREE_PIECE_ENTRIES     1000
+#define TREE_PIECE_ENTRIES_MAX 4000
+#define TREE_PIECE_PATIENCE_MS 200
+/* A walk's files in one request: what is in one, and how many there are under
+ * way; and how far ahead of the walk the last of them is asked for, as many
+ * times as it has read files, up to the second. */
+#define PREFETCH_BATCH_BYTES ((int64_t)1 << 20)
+#define PREFETCH_BATCH_FILES 512
+#define PREFETCH_BATCHES     3
+#define PREFETCH_AHEAD_TIMES 16
+#define PREFETCH_AHEAD_FILES 1024
+#define PREFETCH_SPOILED_MAX 1024
+
 /* How long the kernel may believe what is said of names that stay here. */
 #define LOCAL_ATTR_MS 1000
 

@@ -275,6 +275,100 @@ static int late_read(struct remote *r, const char *path, int64_t offset,
 					sink, cancel, ret);
 }
 
+/* --- many at once --------------------------------------------------------- */
+
+/* All that is as good as removed (a set of paths). */
+static void note_all_waiting(struct late_remote *l, GHashTable *set)
+{
+	GHashTableIter iter;
+	gpointer key;
+
+	mutex_lock(&l->lock);
+	g_hash_table_iter_init(&iter, l->removals);
+	while (g_hash_table_iter_next(&iter, &key, NULL))
+		g_hash_table_add(set, g_strdup(key));
+	mutex_unlock(&l->lock);
+}
+
+struct tree_filter {
+	struct late_remote *late;
+	const struct remote_tree_sink *sink;
+	GHashTable *gone; /* paths */
+};
+
+/* As of a listing: before and after. */
+static void filter_directory(void *arg, const char *path, GPtrArray *entries,
+	unsigned dropped, uint64_t watch)
+{
+	const struct tree_filter *f = arg;
+
+	note_all_waiting(f->late, f->gone);
+	for (guint i = entries->len; i > 0 && g_hash_table_size(f->gone) > 0;
+		i--) {
+		const struct entry *e = entries->pdata[i - 1];
+		g_autofree char *child = path_join(path, e->name);
+
+		if (g_hash_table_contains(f->gone, child))
+			g_ptr_array_remove_index(entries, i - 1);
+	}
+	f->sink->directory(f->sink->arg, path, entries, dropped, watch);
+}
+
+static int late_list_tree(struct remote *r, const char *top, const char *after,
+	unsigned entries_max, const struct remote_tree_sink *sink,
+	const struct cancel *cancel, bool *ret_is_all)
+{
+	struct late_remote *l = late_of(r);
+	struct tree_filter filter = { l, sink,
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
+	const struct remote_tree_sink own = { filter_directory, &filter };
+	int rc;
+
+	note_all_waiting(l, filter.gone);
+	rc = remote_list_tree(
+		l->inner, top, after, entries_max, &own, cancel, ret_is_all);
+	g_hash_table_destroy(filter.gone);
+	return rc;
+}
+
+struct many_filter {
+	struct late_remote *late;
+	const struct remote_many_sink *sink;
+	const char *const *paths;
+	GHashTable *gone; /* paths */
+};
+
+static void filter_file(void *arg, unsigned index, int rc,
+	const struct entry *version, const void *bytes, size_t length)
+{
+	const struct many_filter *f = arg;
+	const char *path = f->paths[index];
+
+	if (rc == 0 &&
+		(g_hash_table_contains(f->gone, path) || waits(f->late, path)))
+		rc = -ENOENT;
+	f->sink->file(f->sink->arg, index, rc, version, bytes, length);
+}
+
+static int late_read_many(struct remote *r, const char *const *paths,
+	unsigned n_paths, int64_t bytes_max,
+	const struct remote_many_sink *sink, const struct cancel *cancel)
+{
+	struct late_remote *l = late_of(r);
+	struct many_filter filter = { l, sink, paths,
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
+	const struct remote_many_sink own = { filter_file, &filter };
+	int rc;
+
+	note_all_waiting(l, filter.gone);
+	rc = remote_read_many(
+		l->inner, paths, n_paths, bytes_max, &own, cancel);
+	g_hash_table_destroy(filter.gone);
+	return rc;
+}
+
+/* --- changes -------------------------------------------------------------- */
+
 /* What is written again need not be removed. */
 static int call_off(
 	struct late_remote *l, const char *path, const struct cancel *cancel)
@@ -356,6 +450,8 @@ static const struct remote_ops late_ops = {
 	.remove = late_remove,
 	.capabilities = late_capabilities,
 	.probe_hidden = late_probe_hidden,
+	.list_tree = late_list_tree,
+	.read_many = late_read_many,
 	.free = late_free,
 };
 

@@ -7,10 +7,9 @@
 #include "availability.h"
 #include "fs_limits.h"
 #include "log.h"
-#include "mutex.h"
 #include "names.h"
 #include "remote.h"
-#include "waitlist.h"
+#include "tree_private.h"
 
 #include <errno.h>
 
@@ -19,16 +18,6 @@ struct flight {
 	unsigned waiters;
 	bool is_done;
 	int rc;
-};
-
-struct tree {
-	struct remote *remote;
-	struct attr_cache *attrs;
-
-	struct mutex lock;
-	/* guarded by lock */
-	GHashTable *flights; /* path -> struct flight * */
-	struct waitlist landed;
 };
 
 struct tree *tree_new(struct remote *remote, struct attr_cache *attrs)
@@ -40,6 +29,7 @@ struct tree *tree_new(struct remote *remote, struct attr_cache *attrs)
 	mutex_init(&t->lock);
 	t->flights =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	t->pieces = g_ptr_array_new();
 	return t;
 }
 
@@ -48,8 +38,20 @@ void tree_free(struct tree *t)
 	if (t == NULL)
 		return;
 	g_hash_table_destroy(t->flights);
+	g_ptr_array_unref(t->pieces);
 	mutex_fini(&t->lock);
 	g_free(t);
+}
+
+void tree_take_listing(struct tree *t, uint64_t ticket, const char *path,
+	GPtrArray *entries, unsigned dropped, uint64_t watch)
+{
+	(void)watch;
+	if (dropped > 0)
+		log_warning("%u names in '%s' cannot be shown: they are not "
+			    "UTF-8 or not names at all",
+			dropped, path);
+	attr_cache_put_listing(t->attrs, ticket, path, entries);
 }
 
 static int ask_for_listing(
@@ -62,11 +64,7 @@ static int ask_for_listing(
 
 	if (rc < 0)
 		return rc;
-	if (dropped > 0)
-		log_warning("%u names in '%s' cannot be shown: they are not "
-			    "UTF-8 or not names at all",
-			dropped, path);
-	attr_cache_put_listing(t->attrs, ticket, path, entries);
+	tree_take_listing(t, ticket, path, entries, dropped, 0);
 	g_ptr_array_unref(entries);
 	return 0;
 }
@@ -116,10 +114,18 @@ static bool is_listed(struct tree *t, const char *path, int64_t max_age_ms)
 static int refresh_listing(struct tree *t, const char *path,
 	int64_t landed_age_ms, const struct cancel *cancel)
 {
+	int64_t began_ms = clock_now_ms();
 	struct flight *f;
-	int rc = 1;
+	int rc;
 
 	mutex_lock(&t->lock);
+	rc = tree_piece_await_locked(t, path, cancel);
+	/* What came while we waited is as good as a flight that was shared. */
+	if (rc > 0)
+		landed_age_ms =
+			MAX(landed_age_ms, clock_now_ms() - began_ms + 1);
+	if (rc == 0)
+		rc = 1;
 	while (rc > 0) {
 		f = g_hash_table_lookup(t->flights, path);
 		if (f == NULL)

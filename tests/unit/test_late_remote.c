@@ -216,6 +216,55 @@ static void what_others_saved_meanwhile_stays(void **state)
 
 #define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* "d:1 b;": how many names a directory has, and which. */
+static void note_directory(void *arg, const char *path, GPtrArray *entries,
+	unsigned dropped, uint64_t watch)
+{
+	GString *text = arg;
+
+	assert_int_equal(dropped, 0);
+	assert_int_equal(watch, 0);
+	g_string_append_printf(text, "%s:%u", path, entries->len);
+	for (guint i = 0; i < entries->len; i++)
+		g_string_append_printf(text, " %s",
+			((const struct entry *)entries->pdata[i])->name);
+	g_string_append_c(text, ';');
+}
+
+static void note_file(void *arg, unsigned index, int rc,
+	const struct entry *version, const void *bytes, size_t length)
+{
+	GString *text = arg;
+
+	(void)version;
+	g_string_append_printf(text, "%u:%d:%.*s;", index, rc, (int)length,
+		rc == 0 ? (const char *)bytes : "");
+}
+
+static void what_waits_is_not_among_many(void **state)
+{
+	struct world *w = *state;
+	g_autoptr(GString) text = g_string_new(NULL);
+	const struct remote_tree_sink tree_sink = { note_directory, text };
+	const struct remote_many_sink many_sink = { note_file, text };
+	const char *const paths[] = { "d/a", "d/e/f" };
+	bool is_all = false;
+
+	fake_remote_set_capabilities(w->fake, REMOTE_CAN_TREE);
+	fake_remote_put(w->fake, "d/e/f", "new");
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	assert_int_equal(remove_late(w, "d/b"), 0);
+	assert_int_equal(remote_list_tree(w->remote, "d", "", 10, &tree_sink,
+				 NULL, &is_all),
+		0);
+	assert_true(is_all);
+	assert_int_equal(
+		remote_read_many(w->remote, paths, 2, 100, &many_sink, NULL),
+		0);
+	assert_string_equal(text->str, "d:1 e;d/e:1 f;0:-2:;1:0:new;");
+	assert_done(w, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +275,7 @@ int main(void)
 		with_world(a_failed_removal_is_tried_again_and_given_up),
 		with_world(what_needs_the_name_gone_removes_it_first),
 		with_world(what_others_saved_meanwhile_stays),
+		with_world(what_waits_is_not_among_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
