@@ -468,6 +468,8 @@ static void hear_directory(void *arg, const char *path, GPtrArray *entries,
 		l->root_rc = judge_root(a, 0, count_root(entries, dropped));
 	if (l->root_rc == 0)
 		l->sink->directory(l->sink->arg, path, entries, dropped, watch);
+	else
+		g_ptr_array_unref(entries);
 }
 
 static int availability_list_tree(struct remote *remote, const char *top,
@@ -601,6 +603,17 @@ static int availability_probe_hidden(
 	return leave(a, remote_probe_hidden(a->inner, cancel));
 }
 
+static void availability_listen(
+	struct remote *remote, const struct remote_listener *listener)
+{
+	remote_listen(availability_of(remote)->inner, listener);
+}
+
+static void availability_rely(struct remote *remote)
+{
+	remote_rely(availability_of(remote)->inner);
+}
+
 static const struct remote_ops availability_ops = {
 	.stat = availability_stat,
 	.list = availability_list,
@@ -611,6 +624,8 @@ static const struct remote_ops availability_ops = {
 	.remove = availability_remove,
 	.capabilities = availability_capabilities,
 	.probe_hidden = availability_probe_hidden,
+	.listen = availability_listen,
+	.rely = availability_rely,
 	.list_tree = availability_list_tree,
 	.read_many = availability_read_many,
 	.free = availability_free,

@@ -7,6 +7,9 @@
  * be big, and a name that a listing proves nothing about, is asked for alone.
  * Two threads that need the same listing share one request.
  *
+ * In a directory whose changes are told (attr_cache.h) nothing is asked for but
+ * what is doubted, and proofs: answers at most PROOF_MS old.
+ *
  * While the server cannot be reached, tree_recall_*() answer from what is known,
  * however old. They are for those who only look: what is about to be changed
  * on the server needs tree_stat() and tree_list(), which then fail.
@@ -43,8 +46,8 @@ int tree_list(struct tree *, const char *path, int64_t max_age_ms,
  * that is dropped meanwhile is none to ask again for. */
 void tree_list_ahead(struct tree *, const char *path, const struct cancel *);
 
-/* A listing has come, by whatever way: ticket of attr_cache_ticket(), drawn
- * before it was asked for; the others as remote.h has them. */
+/* A complete listing of remote_list_tree(), which was asked for with the
+ * ticket; takes the entries. */
 void tree_take_listing(struct tree *, uint64_t ticket, const char *path,
 	GPtrArray *entries, unsigned dropped, uint64_t watch);
 

@@ -57,21 +57,6 @@ static void set_path(char **path, const char *to)
 	*path = g_strdup(to);
 }
 
-/* As long as nobody knows whether the server takes dot names, they are not the
- * server's to us: a plain listing does not show them either, and they may come
- * to stand here. */
-static void drop_doubtful(struct tree *t, GPtrArray *entries)
-{
-	if ((remote_capabilities(t->remote) & REMOTE_CAN_HIDDEN) != 0)
-		return;
-	for (guint i = entries->len; i > 0; i--) {
-		const struct entry *e = entries->pdata[i - 1];
-
-		if (e->name[0] == '.')
-			g_ptr_array_remove_index_fast(entries, i - 1);
-	}
-}
-
 static void take_directory(void *arg, const char *path, GPtrArray *entries,
 	unsigned dropped, uint64_t watch)
 {
@@ -79,7 +64,6 @@ static void take_directory(void *arg, const char *path, GPtrArray *entries,
 	struct tree *t = piece->tree;
 
 	piece->entries += entries->len;
-	drop_doubtful(t, entries);
 	tree_take_listing(t, piece->ticket, path, entries, dropped, watch);
 	if (piece->middle == NULL && piece->entries >= piece->entries_max / 2)
 		piece->middle = g_strdup(path);

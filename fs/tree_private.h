@@ -9,6 +9,7 @@
 #include "waitlist.h"
 
 #include <glib.h>
+#include <stdatomic.h>
 
 struct attr_cache;
 struct remote;
@@ -18,6 +19,7 @@ struct tree {
 	struct remote *remote;
 	struct attr_cache *attrs;
 
+	atomic_int_fast64_t relied_ms; /* when the remote was last told */
 	struct mutex lock;
 	/* guarded by lock */
 	GHashTable *flights;	/* path -> struct flight * */

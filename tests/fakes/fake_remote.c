@@ -446,7 +446,6 @@ static unsigned give_directory(
 	mutex_unlock(&f->lock);
 	count = entries->len;
 	sink->directory(sink->arg, path, entries, 0, 0);
-	g_ptr_array_unref(entries);
 	return count;
 }
 

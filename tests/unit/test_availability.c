@@ -675,9 +675,9 @@ static void count_directory(void *arg, const char *path, GPtrArray *entries,
 	unsigned dropped, uint64_t watch)
 {
 	(void)path;
-	(void)entries;
 	(void)dropped;
 	(void)watch;
+	g_ptr_array_unref(entries);
 	++*(int *)arg;
 }
 
