@@ -446,6 +446,19 @@ static int availability_write(struct remote *remote, const char *path,
 		a, remote_write(a->inner, path, source, cancel, ret_entry));
 }
 
+static int availability_replace(struct remote *remote, const char *path,
+	const struct remote_change *change, const struct remote_source *source,
+	const struct cancel *cancel, struct entry *ret_entry)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter_transfer(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave_transfer(a, remote_replace(a->inner, path, change, source,
+					 cancel, ret_entry));
+}
+
 static int availability_mkdir(struct remote *remote, const char *path,
 	const struct cancel *cancel, struct entry *ret_entry)
 {
@@ -521,6 +534,7 @@ static const struct remote_ops availability_ops = {
 	.remove = availability_remove,
 	.capabilities = availability_capabilities,
 	.probe_hidden = availability_probe_hidden,
+	.replace = availability_replace,
 	.free = availability_free,
 };
 
