@@ -126,7 +126,8 @@ static void too_many_to_remember_are_all(void **state)
 static void change(GRand *rand, struct delta *d, char *now, int *size)
 {
 	int start = g_rand_int_range(rand, 0, MAP);
-	int end = MIN(MAP, start + g_rand_int_range(rand, 1, 40));
+	int length = g_rand_int_range(rand, 1, 40);
+	int end = MIN(MAP, start + length);
 
 	if (g_rand_int_range(rand, 0, 3) == 0 && start > MAP / 2) {
 		*size = MIN(*size, start);
