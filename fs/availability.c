@@ -538,6 +538,19 @@ static int availability_write(struct remote *remote, const char *path,
 		a, remote_write(a->inner, path, source, cancel, ret_entry));
 }
 
+static int availability_replace(struct remote *remote, const char *path,
+	const struct remote_change *change, const struct remote_source *source,
+	const struct cancel *cancel, struct entry *ret_entry)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter_transfer(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave_transfer(a, remote_replace(a->inner, path, change, source,
+					 cancel, ret_entry));
+}
+
 static int availability_mkdir(struct remote *remote, const char *path,
 	const struct cancel *cancel, struct entry *ret_entry)
 {
@@ -628,6 +641,7 @@ static const struct remote_ops availability_ops = {
 	.rely = availability_rely,
 	.list_tree = availability_list_tree,
 	.read_many = availability_read_many,
+	.replace = availability_replace,
 	.free = availability_free,
 };
 

@@ -60,6 +60,15 @@
  * and at most 160 KiB of text in the state. */
 #define EXTENTS_MAX 4096
 
+/* Of a file of at least this size only what changed is sent, where that can be
+ * done and is in so many ranges at most. */
+#define DELTA_FILE_MIN	 (((int64_t)256 << 10) + 1)
+#define DELTA_RANGES_MAX 63
+
+/* Answers that another version is there to a save before it is made in the plain
+ * way. */
+#define SWAP_ATTEMPTS 4
+
 /* A file up to this size comes whole, in one request. */
 #define SMALL_FILE_BYTES ((int64_t)4 << 20)
 /* Larger ones: what random reading fetches, and the windows of sequential

@@ -427,6 +427,88 @@ static int late_write(struct remote *r, const char *path,
 	return rc < 0 ? rc : remote_write(l->inner, path, source, cancel, ret);
 }
 
+/* A removal that waits at the path is held: nobody carries it out before
+ * end_hold(). False: none waits. */
+static bool hold(struct late_remote *l, const char *path,
+	const struct cancel *cancel, struct entry *ret_version, int *ret_rc)
+{
+	struct removal *m;
+
+	*ret_rc = 0;
+	mutex_lock(&l->lock);
+	while ((m = g_hash_table_lookup(l->removals, path)) != NULL &&
+		m->is_running && *ret_rc == 0)
+		*ret_rc = waitlist_wait(&l->changed, &l->lock, cancel, -1);
+	if (*ret_rc == 0 && m != NULL) {
+		m->is_running = true;
+		*ret_version = m->version;
+	}
+	mutex_unlock(&l->lock);
+	return m != NULL;
+}
+
+/* Held no more: it goes on waiting, or nothing is left to remove. */
+static void end_hold(struct late_remote *l, const char *path, bool goes_on)
+{
+	struct removal *m;
+
+	mutex_lock(&l->lock);
+	m = g_hash_table_lookup(l->removals, path);
+	if (goes_on) {
+		m->is_running = false;
+		m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
+	} else {
+		(void)g_hash_table_remove(l->removals, path);
+	}
+	waitlist_wake(&l->changed);
+	mutex_unlock(&l->lock);
+}
+
+/* Over what waits to be removed: to whoever asks, it is not there; over there
+ * it is, in the version that we know. One that others saved since is theirs
+ * and stays, as it would have when the removal came to it. */
+static int replace_held(struct late_remote *l, const char *path,
+	const struct entry *version, const struct remote_change *change,
+	const struct remote_source *source, const struct cancel *cancel,
+	struct entry *ret)
+{
+	struct remote_change over = { .condition = REMOTE_IF_VERSION,
+		.base = version };
+	int rc;
+
+	if (change->condition == REMOTE_WHATEVER)
+		over = *change;
+	rc = remote_replace(l->inner, path, &over, source, cancel, ret);
+	end_hold(l, path, rc != 0 && rc != -ESTALE);
+	if (rc == -ESTALE && remote_found_nothing(ret)) {
+		over.condition = REMOTE_IF_ABSENT;
+		rc = remote_replace(l->inner, path, &over, source, cancel, ret);
+	}
+	return rc;
+}
+
+static int late_replace(struct remote *r, const char *path,
+	const struct remote_change *change, const struct remote_source *source,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct late_remote *l = late_of(r);
+	struct entry version;
+	int rc;
+
+	if (!hold(l, path, cancel, &version, &rc))
+		return rc < 0 ? rc
+			      : remote_replace(l->inner, path, change, source,
+					cancel, ret);
+	if (rc < 0)
+		return rc;
+	if (change->condition != REMOTE_IF_VERSION)
+		return replace_held(
+			l, path, &version, change, source, cancel, ret);
+	end_hold(l, path, true);
+	*ret = (struct entry){ .type = (enum entry_type) - 1, .size = -1 };
+	return -ESTALE;
+}
+
 static int late_mkdir(struct remote *r, const char *path,
 	const struct cancel *cancel, struct entry *ret)
 {
@@ -550,6 +632,7 @@ static const struct remote_ops late_ops = {
 	.rely = late_rely,
 	.list_tree = late_list_tree,
 	.read_many = late_read_many,
+	.replace = late_replace,
 	.free = late_free,
 };
 

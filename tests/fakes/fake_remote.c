@@ -3,8 +3,7 @@
 
 #include "fake_remote.h"
 
-#include "fake_tree.h"
-#include "mutex.h"
+#include "fake_remote_private.h"
 #include "names.h"
 #include "waitlist.h"
 #include "walk.h"
@@ -14,41 +13,10 @@
 
 #define PIECE_BYTES 4096
 
-struct script {
-	unsigned calls;
-	unsigned ended;
-	unsigned fails_in; /* 1: the next call fails; 0: none does */
-	int error;
-	bool stalls;
-	bool is_stalled; /* somebody stands still */
-};
-
-struct fake {
-	struct remote remote;
-	struct mutex lock;
-	/* guarded by lock */
-	struct fake_tree *tree;
-	unsigned capabilities;
-	unsigned probed; /* REMOTE_CAN_HIDDEN, REMOTE_NO_HIDDEN or 0 */
-	struct script scripts[FAKE_OPS];
-	int error; /* of all calls; 0: none */
-	int64_t missing_bytes;
-	int torn_error; /* of the next write; 0: none */
-	int64_t torn_bytes;
-	GString *changes;
-	struct waitlist changed;
-};
-
-static struct fake *fake_of(struct remote *r)
-{
-	return (struct fake *)r;
-}
-
 /* --- the script ----------------------------------------------------------- */
 
-/* What every call begins with: counted, perhaps held, perhaps failed. */
-static int begin_locked(struct fake *f, enum fake_op op,
-	const struct cancel *cancel) REQUIRES(f->lock)
+int fake_begin_locked(
+	struct fake *f, enum fake_op op, const struct cancel *cancel)
 {
 	struct script *s = &f->scripts[op];
 	int rc = cancel_check(cancel);
@@ -165,7 +133,7 @@ static int fake_stat(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_STAT, cancel);
+	rc = fake_begin_locked(f, FAKE_STAT, cancel);
 	if (rc == 0 && *path != '\0' && fake_tree_find(f->tree, path) == NULL)
 		rc = -ENOENT;
 	if (rc == 0)
@@ -182,7 +150,7 @@ static int fake_list(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_LIST, cancel);
+	rc = fake_begin_locked(f, FAKE_LIST, cancel);
 	if (rc == 0 && !fake_tree_is_directory(f->tree, path))
 		rc = fake_tree_find(f->tree, path) == NULL ? -ENOENT : -ENOTDIR;
 	if (rc == 0) {
@@ -203,7 +171,7 @@ static int take_bytes(struct fake *f, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_READ, cancel);
+	rc = fake_begin_locked(f, FAKE_READ, cancel);
 	t = fake_tree_find(f->tree, path);
 	if (rc == 0 && t == NULL)
 		rc = -ENOENT;
@@ -241,6 +209,9 @@ static int fake_read(struct remote *r, const char *path, int64_t offset,
 	for (at = offset; rc == 0 && at < end; at += PIECE_BYTES)
 		rc = sink->write(sink->arg, p + at,
 			(size_t)MIN(PIECE_BYTES, end - at), at);
+	mutex_lock(&fake_of(r)->lock);
+	fake_of(r)->read_bytes += MAX(0, at - offset);
+	mutex_unlock(&fake_of(r)->lock);
 	if (rc == 0)
 		*ret = (struct remote_read_info){
 			.received = MAX(0, end - offset),
@@ -267,7 +238,7 @@ static int take_source(const struct remote_source *source, GString *bytes)
 	return 0;
 }
 
-static int check_place(struct fake *f, const char *path) REQUIRES(f->lock)
+int fake_check_place_locked(struct fake *f, const char *path)
 {
 	g_autofree char *parent = path_parent(path);
 
@@ -301,13 +272,13 @@ static int fake_write(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_WRITE, cancel);
+	rc = fake_begin_locked(f, FAKE_WRITE, cancel);
 	mutex_unlock(&f->lock);
 	if (rc == 0)
 		rc = take_source(source, bytes);
 	mutex_lock(&f->lock);
 	if (rc == 0)
-		rc = check_place(f, path);
+		rc = fake_check_place_locked(f, path);
 	if (rc == 0) {
 		t = fake_tree_put(f->tree, path, ENTRY_FILE);
 		g_string_free(t->bytes, TRUE);
@@ -330,7 +301,7 @@ static int fake_mkdir(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_MKDIR, cancel);
+	rc = fake_begin_locked(f, FAKE_MKDIR, cancel);
 	if (rc == 0 && !fake_tree_is_directory(f->tree, parent))
 		rc = -ENOENT;
 	if (rc == 0) {
@@ -350,7 +321,7 @@ static int fake_rename(struct remote *r, const char *from, const char *to,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_RENAME, cancel);
+	rc = fake_begin_locked(f, FAKE_RENAME, cancel);
 	if (rc == 0 && (fake_tree_find(f->tree, from) == NULL ||
 			       !fake_tree_is_directory(f->tree, parent)))
 		rc = -ENOENT;
@@ -372,7 +343,7 @@ static int fake_remove(
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_REMOVE, cancel);
+	rc = fake_begin_locked(f, FAKE_REMOVE, cancel);
 	if (rc == 0 && fake_tree_find(f->tree, path) == NULL)
 		rc = -ENOENT;
 	if (rc == 0) {
@@ -400,7 +371,7 @@ static int fake_probe(struct remote *r, const struct cancel *cancel)
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_PROBE, cancel);
+	rc = fake_begin_locked(f, FAKE_PROBE, cancel);
 	if (rc == 0 && f->probed == 0)
 		rc = -EOPNOTSUPP;
 	if (rc == 0)
@@ -417,7 +388,7 @@ static int begin_many(
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, op, cancel);
+	rc = fake_begin_locked(f, op, cancel);
 	if (rc == 0 && (f->capabilities & REMOTE_CAN_TREE) == 0)
 		rc = -EOPNOTSUPP;
 	mutex_unlock(&f->lock);
@@ -545,6 +516,7 @@ static const struct remote_ops fake_ops = {
 	.probe_hidden = fake_probe,
 	.list_tree = fake_list_tree,
 	.read_many = fake_read_many,
+	.replace = fake_replace,
 	.free = fake_free,
 };
 
@@ -618,6 +590,45 @@ void fake_remote_drop(struct remote *r, const char *path)
 	mutex_unlock(&f->lock);
 }
 
+void fake_remote_put_bytes(
+	struct remote *r, const char *path, const void *bytes, size_t size)
+{
+	struct fake *f = fake_of(r);
+	struct thing *t;
+
+	fake_remote_put(r, path, "");
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	g_string_append_len(t->bytes, bytes, (gssize)size);
+	mutex_unlock(&f->lock);
+}
+
+bool fake_remote_has_bytes(
+	struct remote *r, const char *path, const void *bytes, size_t size)
+{
+	struct fake *f = fake_of(r);
+	const struct thing *t;
+	bool has;
+
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	has = t != NULL && t->bytes->len == size &&
+	      memcmp(t->bytes->str, bytes, size) == 0;
+	mutex_unlock(&f->lock);
+	return has;
+}
+
+int64_t fake_remote_read_bytes(struct remote *r)
+{
+	struct fake *f = fake_of(r);
+	int64_t bytes;
+
+	mutex_lock(&f->lock);
+	bytes = f->read_bytes;
+	mutex_unlock(&f->lock);
+	return bytes;
+}
+
 bool fake_remote_has(struct remote *r, const char *path)
 {
 	struct fake *f = fake_of(r);
@@ -681,6 +692,7 @@ void fake_remote_reset(struct remote *r)
 	mutex_lock(&f->lock);
 	for (int op = 0; op < FAKE_OPS; op++)
 		f->scripts[op].calls = f->scripts[op].ended = 0;
+	f->read_bytes = 0;
 	g_string_truncate(f->changes, 0);
 	mutex_unlock(&f->lock);
 }

@@ -238,6 +238,7 @@ static void a_failure_that_the_probe_does_not_confirm_is_forgotten(void **state)
 static void a_confirmed_failure_fails_all_calls_at_once(void **state)
 {
 	const struct remote_source source = { 0 };
+	const struct remote_change change = { 0 };
 	const struct remote_sink sink = { 0 };
 	struct remote_read_info info;
 	struct world *w = *state;
@@ -254,6 +255,9 @@ static void a_confirmed_failure_fails_all_calls_at_once(void **state)
 		-EHOSTUNREACH);
 	assert_int_equal(
 		remote_write(w->remote, "a", &source, NULL, &e), -EHOSTUNREACH);
+	assert_int_equal(
+		remote_replace(w->remote, "a", &change, &source, NULL, &e),
+		-EHOSTUNREACH);
 	assert_int_equal(remote_mkdir(w->remote, "n", NULL, &e), -EHOSTUNREACH);
 	assert_int_equal(
 		remote_rename(w->remote, "a", "n", NULL, &e), -EHOSTUNREACH);

@@ -88,6 +88,17 @@ static int write_empty(struct world *w, const char *path)
 	return rc;
 }
 
+static int replace_empty(struct world *w, const char *path,
+	enum remote_condition condition, const struct entry *base,
+	struct entry *ret)
+{
+	const struct remote_source source = { .read = no_bytes };
+	const struct remote_change change = { .condition = condition,
+		.base = base };
+
+	return remote_replace(w->remote, path, &change, &source, NULL, ret);
+}
+
 static int sink_nothing(
 	void *arg, const void *bytes, size_t length, int64_t offset)
 {
@@ -215,6 +226,134 @@ static void what_others_saved_meanwhile_stays(void **state)
 	assert_int_equal(stat_of(w, "d/a"), 0);
 }
 
+/* --- replacing ------------------------------------------------------------ */
+
+static void allow_swap(struct world *w)
+{
+	fake_remote_set_capabilities(w->fake, REMOTE_CAN_SWAP);
+	assert_int_equal(remote_capabilities(w->remote), REMOTE_CAN_SWAP);
+}
+
+static void what_waits_is_replaced_as_absent(void **state)
+{
+	struct world *w = *state;
+	struct entry now = { 0 };
+
+	allow_swap(w);
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	assert_int_equal(
+		replace_empty(w, "d/a", REMOTE_IF_ABSENT, NULL, &now), 0);
+	assert_int_equal(now.size, 0);
+	entry_clear(&now);
+	assert_int_equal(stat_of(w, "d/a"), 0);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "replace d/a;");
+	assert_int_equal(remove_late(w, "d/b"), 0);
+	assert_int_equal(
+		replace_empty(w, "d/b", REMOTE_WHATEVER, NULL, &now), 0);
+	entry_clear(&now);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "replace d/a;replace d/b;");
+}
+
+static void what_does_not_wait_is_replaced_as_it_is(void **state)
+{
+	struct world *w = *state;
+	struct entry now = { 0 };
+
+	allow_swap(w);
+	assert_int_equal(
+		replace_empty(w, "d/a", REMOTE_IF_ABSENT, NULL, &now), -ESTALE);
+	assert_int_equal(now.size, 3);
+	entry_clear(&now);
+	assert_int_equal(
+		replace_empty(w, "d/c", REMOTE_IF_ABSENT, NULL, &now), 0);
+	entry_clear(&now);
+	assert_done(w, "replace d/c;");
+}
+
+static void no_version_is_where_a_removal_waits(void **state)
+{
+	struct world *w = *state;
+	struct entry base, now;
+
+	allow_swap(w);
+	assert_int_equal(remote_stat(w->fake, "d/a", NULL, &base), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	assert_int_equal(
+		replace_empty(w, "d/a", REMOTE_IF_VERSION, &base, &now),
+		-ESTALE);
+	assert_true(remote_found_nothing(&now));
+	entry_clear(&base);
+	assert_int_equal(fake_remote_calls(w->fake, FAKE_REPLACE), 0);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "remove d/a;");
+}
+
+static void a_removal_goes_on_when_nothing_was_replaced(void **state)
+{
+	struct world *w = *state;
+	struct entry now = { 0 };
+
+	allow_swap(w);
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	fake_remote_fail(w->fake, FAKE_REPLACE, 1, EOPNOTSUPP);
+	assert_int_equal(replace_empty(w, "d/a", REMOTE_IF_ABSENT, NULL, &now),
+		-EOPNOTSUPP);
+	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "remove d/a;");
+}
+
+static void a_replace_leaves_what_others_saved_meanwhile(void **state)
+{
+	struct world *w = *state;
+	struct entry now = { 0 };
+
+	allow_swap(w);
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	fake_remote_put(w->fake, "d/a", "theirs");
+	assert_int_equal(
+		replace_empty(w, "d/a", REMOTE_IF_ABSENT, NULL, &now), -ESTALE);
+	assert_int_equal(now.size, 6);
+	entry_clear(&now);
+	assert_int_equal(stat_of(w, "d/a"), 0);
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	fake_remote_drop(w->fake, "d/a");
+	assert_int_equal(
+		replace_empty(w, "d/a", REMOTE_IF_ABSENT, NULL, &now), 0);
+	entry_clear(&now);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	assert_done(w, "replace d/a;");
+}
+
+static void *replace_a(void *arg)
+{
+	struct entry now = { 0 };
+
+	assert_int_equal(
+		replace_empty(arg, "d/a", REMOTE_IF_ABSENT, NULL, &now), 0);
+	entry_clear(&now);
+	return NULL;
+}
+
+static void a_replace_never_races_with_a_removal(void **state)
+{
+	struct world *w = *state;
+	pthread_t thread;
+
+	allow_swap(w);
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	fake_remote_stall(w->fake, FAKE_REPLACE);
+	assert_int_equal(pthread_create(&thread, NULL, replace_a, w), 0);
+	fake_remote_await_stalled(w->fake, FAKE_REPLACE);
+	assert_int_equal(stat_of(w, "d/a"), -ENOENT);
+	fake_remote_release(w->fake, FAKE_REPLACE);
+	assert_int_equal(late_remote_settle(w->late, NULL), 0);
+	(void)pthread_join(thread, NULL);
+	assert_done(w, "replace d/a;");
+}
+
 #define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* "d:1 b;": how many names a directory has, and which. */
@@ -337,6 +476,12 @@ int main(void)
 		with_world(what_needs_the_name_gone_removes_it_first),
 		with_world(what_others_saved_meanwhile_stays),
 		with_world(what_waits_is_not_among_many),
+		with_world(what_waits_is_replaced_as_absent),
+		with_world(what_does_not_wait_is_replaced_as_it_is),
+		with_world(no_version_is_where_a_removal_waits),
+		with_world(a_removal_goes_on_when_nothing_was_replaced),
+		with_world(a_replace_leaves_what_others_saved_meanwhile),
+		with_world(a_replace_never_races_with_a_removal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
