@@ -114,7 +114,6 @@ static int ask_command(struct search *s, struct secret **ret)
 	const struct token_command_call call = {
 		.command = s->credentials->command,
 		.server = s->wish->server,
-		.end_ms = s->wish->end_ms,
 		.is_attended = s->wish->is_attended,
 	};
 
