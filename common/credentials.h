@@ -24,8 +24,6 @@
 
 #include <stdbool.h>
 
-#define CREDENTIALS_SYSTEMD_NAME "pycloud.token"
-
 struct credentials;
 
 /* Copies (takes a reference of `given`). Each may be NULL. */
