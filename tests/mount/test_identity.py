@@ -301,7 +301,7 @@ def test_the_users_programs_do_not_get_roots_terminal(mounter, server, ann):
     assert (ann.home / "ran").read_text() == ""
 
 
-# --- credentials ---------------------------------------------------------------
+# --- credentials -------------------------------------------------------------
 
 def systemds(scratch, token):
     """As LoadCredential= places it for a unit of root's."""

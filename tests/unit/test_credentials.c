@@ -451,8 +451,7 @@ static void what_may_not_be_read_says_so(void **state)
 {
 	bool is_root = geteuid() == 0;
 	g_autofree char *file = write_file("denied", "t0ken", 0);
-	g_autofree char *systemd =
-		write_file(TOKEN_SYSTEMD_NAME, "t0ken", 0);
+	g_autofree char *systemd = write_file(TOKEN_SYSTEMD_NAME, "t0ken", 0);
 
 	(void)state;
 	if (is_root) /* who may read everything */
