@@ -92,7 +92,7 @@ struct executor_ops {
 	/* Lets go of a run: no callback runs after this returned; a run that
 	 * is still going on goes on. Not from within a callback. */
 	void (*release)(struct executor_run *);
-	/* Ends the helper's kernel; runs must have been released. */
+	/* Runs must have been released. */
 	void (*free)(struct executor *);
 };
 

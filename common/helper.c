@@ -20,7 +20,9 @@ static const struct {
 	{ "E2BIG", -E2BIG },
 	{ "EACCES", -EACCES },
 	{ "EAGAIN", -EAGAIN },
+	{ "EBUSY", -EBUSY },
 	{ "EDQUOT", -EDQUOT },
+	{ "EEXIST", -EEXIST },
 	{ "EFBIG", -EFBIG },
 	{ "EINVAL", -EINVAL },
 	{ "EIO", -EIO },
@@ -32,11 +34,13 @@ static const struct {
 	{ "ENOMEM", -ENOMEM },
 	{ "ENOSPC", -ENOSPC },
 	{ "ENOTDIR", -ENOTDIR },
+	{ "ENOTEMPTY", -ENOTEMPTY },
 	{ "ENOTSUP", -EOPNOTSUPP },
 	{ "EOPNOTSUPP", -EOPNOTSUPP },
 	{ "EPERM", -EPERM },
 	{ "EROFS", -EROFS },
 	{ "ESRCH", -ESRCH },
+	{ "ESTALE", -ESTALE },
 };
 
 int helper_errno(const char *name)
@@ -92,22 +96,29 @@ static void cut_if_broken(struct helper *h, int rc)
 	cancel_fire(&h->rouse);
 }
 
-void helper_post(struct helper *h, cJSON *call)
+int helper_post_bytes(
+	struct helper *h, cJSON *call, const struct kernel_buffer *bytes)
 {
 	struct kernel_channel *channel;
-	int rc;
+	int rc = -EAGAIN;
 
 	mutex_lock(&h->lock);
 	channel = borrow_channel(h);
 	mutex_unlock(&h->lock);
 	if (channel != NULL) {
-		rc = send_call(channel, h->comm_id, call, NULL);
+		rc = send_call(channel, h->comm_id, call, bytes);
 		mutex_lock(&h->lock);
 		cut_if_broken(h, rc);
 		return_channel(h);
 		mutex_unlock(&h->lock);
 	}
 	cJSON_Delete(call);
+	return rc;
+}
+
+void helper_post(struct helper *h, cJSON *call)
+{
+	(void)helper_post_bytes(h, call, NULL);
 }
 
 void helper_rouse(struct helper *h)
@@ -157,22 +168,32 @@ static int await_change(
 		left > 0 && left < limit_ms ? left : limit_ms);
 }
 
+/* A call, and how it is carried out. */
+struct wish {
+	const cJSON *call;
+	const struct kernel_buffer *bytes;
+	const struct cancel *cancel;
+	int timeout_ms;
+	bool is_bound; /* to the helper that is there now */
+};
+
 /* Sends whenever that makes sense, until the reply is there. */
-static int exchange(struct helper *h, struct pending *p, const cJSON *call,
-	const struct kernel_buffer *bytes, const struct cancel *cancel)
+static int exchange(struct helper *h, struct pending *p, const struct wish *w)
 	REQUIRES(h->lock);
-static int exchange(struct helper *h, struct pending *p, const cJSON *call,
-	const struct kernel_buffer *bytes, const struct cancel *cancel)
+static int exchange(struct helper *h, struct pending *p, const struct wish *w)
 {
-	int64_t end = clock_now_ms() + KERNEL_START_TIMEOUT_MS;
+	int64_t end = clock_now_ms() + w->timeout_ms;
 	int64_t repeat = 0;
-	unsigned failures = h->failures, generation = 0;
+	unsigned failures = h->failures, generation = 0, first = h->generation;
 	int rc = 0;
 
 	while (p->reply == NULL && (rc == 0 || rc == -ETIMEDOUT)) {
 		struct kernel_channel *channel = NULL;
 		int64_t now = clock_now_ms();
 
+		if (w->is_bound &&
+			(h->state != HELPER_READY || h->generation != first))
+			return -EAGAIN;
 		if (h->failures != failures)
 			return h->error;
 		if (now >= end)
@@ -182,14 +203,14 @@ static int exchange(struct helper *h, struct pending *p, const cJSON *call,
 		if (channel == NULL) {
 			int64_t left = (repeat > now ? repeat : end) - now;
 
-			rc = await_change(h, cancel, left);
-			if (rc == -ETIMEDOUT && cancel_check(cancel) < 0)
+			rc = await_change(h, w->cancel, left);
+			if (rc == -ETIMEDOUT && cancel_check(w->cancel) < 0)
 				return rc;
 			continue;
 		}
 		generation = h->generation;
 		mutex_unlock(&h->lock);
-		rc = send_call(channel, h->comm_id, call, bytes);
+		rc = send_call(channel, h->comm_id, w->call, w->bytes);
 		mutex_lock(&h->lock);
 		repeat = clock_now_ms() + HELPER_REPEAT_MS;
 		cut_if_broken(h, rc);
@@ -200,27 +221,77 @@ static int exchange(struct helper *h, struct pending *p, const cJSON *call,
 	return p->reply != NULL ? 0 : rc;
 }
 
+/* Adds the call's id. */
+static int carry_out(
+	struct helper *h, struct pending *p, cJSON *call, const struct wish *w)
+{
+	int rc;
+
+	mutex_lock(&h->lock);
+	add_pending(h, p);
+	(void)cJSON_AddNumberToObject(call, "id", (double)p->id);
+	rc = exchange(h, p, w);
+	remove_pending(h, p);
+	mutex_unlock(&h->lock);
+	return rc == 0 ? helper_errno(json_string(p->reply, "error")) : rc;
+}
+
 int helper_call(struct helper *h, cJSON *call,
 	const struct kernel_buffer *bytes, const struct cancel *cancel,
 	bool *ret_is_doubtful)
 {
+	const struct wish w = { .call = call,
+		.bytes = bytes,
+		.cancel = cancel,
+		.timeout_ms = KERNEL_START_TIMEOUT_MS };
 	struct pending p = { 0 };
-	int rc;
-
-	mutex_lock(&h->lock);
-	add_pending(h, &p);
-	(void)cJSON_AddNumberToObject(call, "id", (double)p.id);
-	rc = exchange(h, &p, call, bytes, cancel);
-	remove_pending(h, &p);
-	mutex_unlock(&h->lock);
+	int rc = carry_out(h, &p, call, &w);
 
 	cJSON_Delete(call);
 	if (ret_is_doubtful != NULL)
 		*ret_is_doubtful = p.is_sent && p.reply == NULL;
-	if (rc == 0)
-		rc = helper_errno(json_string(p.reply, "error"));
 	cJSON_Delete(p.reply);
+	if (p.bytes != NULL)
+		g_bytes_unref(p.bytes);
 	return rc;
+}
+
+void helper_reply_clear(struct helper_reply *r)
+{
+	cJSON_Delete(r->data);
+	if (r->bytes != NULL)
+		g_bytes_unref(r->bytes);
+	*r = (struct helper_reply){ 0 };
+}
+
+int helper_ask(struct helper *h, cJSON *call, const struct kernel_buffer *bytes,
+	int timeout_ms, const struct cancel *cancel, struct helper_reply *ret)
+{
+	const struct wish w = { call, bytes, cancel, timeout_ms, true };
+	struct pending p = { 0 };
+	int rc = carry_out(h, &p, call, &w);
+
+	cJSON_Delete(call);
+	*ret = (struct helper_reply){ p.reply, p.bytes };
+	return rc;
+}
+
+void helper_wake(struct helper *h)
+{
+	mutex_lock(&h->lock);
+	h->is_woken = h->state == HELPER_ASLEEP;
+	waitlist_wake(&h->waiters);
+	mutex_unlock(&h->lock);
+}
+
+bool helper_is_ready(struct helper *h)
+{
+	bool is_ready;
+
+	mutex_lock(&h->lock);
+	is_ready = h->state == HELPER_READY;
+	mutex_unlock(&h->lock);
+	return is_ready;
 }
 
 void helper_hold(struct helper *h)
@@ -239,17 +310,50 @@ void helper_unhold(struct helper *h)
 	mutex_unlock(&h->lock);
 }
 
+/* --- users ---------------------------------------------------------------- */
+
+struct helper_user *helper_join(
+	struct helper *h, const struct helper_handler *handler)
+{
+	struct helper_user *user = g_new0(struct helper_user, 1);
+	unsigned i = 0;
+
+	user->handler = *handler;
+	mutex_lock(&h->lock);
+	while (h->users[i] != NULL && i < HELPER_USERS_MAX - 1)
+		i++;
+	g_assert(h->users[i] == NULL);
+	h->users[i] = user;
+	mutex_unlock(&h->lock);
+	helper_rouse(h);
+	return user;
+}
+
+void helper_leave(struct helper *h, struct helper_user *user)
+{
+	mutex_lock(&h->lock);
+	for (unsigned i = 0; i < HELPER_USERS_MAX; i++)
+		if (h->users[i] == user)
+			h->users[i] = NULL;
+	while (h->called == user)
+		(void)waitlist_wait(&h->waiters, &h->lock, NULL, -1);
+	mutex_unlock(&h->lock);
+	g_free(user);
+}
+
 /* --- life's ends --------------------------------------------------------- */
 
-int helper_new(struct http_pool *pool, const struct helper_handler *handler,
-	const char *kernel_id, struct helper **ret)
+int helper_new(struct http_pool *pool, const struct helper_memory *memory,
+	struct helper **ret)
 {
 	struct helper *h = g_new0(struct helper, 1);
 	int rc;
 
 	h->pool = pool;
-	h->handler = *handler;
-	h->kernel_id = g_strdup(kernel_id);
+	if (memory != NULL)
+		h->memory = *memory;
+	h->kernel_id = g_strdup(h->memory.kernel_id);
+	h->memory.kernel_id = NULL; /* the caller's */
 	h->next_id = 1;
 	mutex_init(&h->lock);
 	cancel_init(&h->closing, 0);

@@ -24,6 +24,98 @@
 #define HELPER_WAIT_MS	 250
 #define HELPER_STABLE_MS 10000
 
+/* --- users ---------------------------------------------------------- */
+
+/* The user whose functions are called until called_user(); NULL: none. */
+static const struct helper_handler *call_user(struct helper *h, unsigned i)
+	EXCLUDES(h->lock);
+static const struct helper_handler *call_user(struct helper *h, unsigned i)
+{
+	mutex_lock(&h->lock);
+	h->called = h->users[i];
+	mutex_unlock(&h->lock);
+	return h->called == NULL ? NULL : &h->called->handler;
+}
+
+static void called_user(struct helper *h) EXCLUDES(h->lock);
+static void called_user(struct helper *h)
+{
+	mutex_lock(&h->lock);
+	h->called = NULL;
+	waitlist_wake(&h->waiters);
+	mutex_unlock(&h->lock);
+}
+
+static void tell_event(struct helper *h, const char *event, const cJSON *data,
+	const struct kernel_buffer *bytes)
+{
+	for (unsigned i = 0; i < HELPER_USERS_MAX; i++) {
+		const struct helper_handler *u = call_user(h, i);
+
+		if (u != NULL)
+			u->event(u->arg, event, data, bytes);
+		called_user(h);
+	}
+}
+
+static void tell_unreachable(struct helper *h, int error)
+{
+	for (unsigned i = 0; i < HELPER_USERS_MAX; i++) {
+		const struct helper_handler *u = call_user(h, i);
+
+		if (u != NULL && u->unreachable != NULL)
+			u->unreachable(u->arg, error);
+		called_user(h);
+	}
+}
+
+/* Who came since, too. */
+static void tell_reconnected(struct helper *h)
+{
+	for (unsigned i = 0; i < HELPER_USERS_MAX; i++) {
+		const struct helper_handler *u = call_user(h, i);
+
+		/* Both are changed by this thread alone. */
+		if (u != NULL && h->called->met != h->generation) {
+			h->called->met = h->generation;
+			if (u->reconnected != NULL)
+				u->reconnected(u->arg);
+		}
+		called_user(h);
+	}
+}
+
+static void tell_lost(struct helper *h)
+{
+	for (unsigned i = 0; i < HELPER_USERS_MAX; i++) {
+		const struct helper_handler *u = call_user(h, i);
+
+		if (u != NULL && u->lost != NULL)
+			u->lost(u->arg);
+		called_user(h);
+	}
+}
+
+/* The shorter of two waits; -1 is endless. */
+static int shorter(int a, int b)
+{
+	return b < 0 || (a >= 0 && a < b) ? a : b;
+}
+
+static int tick_all(struct helper *h)
+{
+	int left = -1;
+
+	for (unsigned i = 0; i < HELPER_USERS_MAX; i++) {
+		const struct helper_handler *u = call_user(h, i);
+
+		if (u != NULL && u->tick != NULL)
+			left = shorter(left, u->tick(u->arg));
+		called_user(h);
+	}
+	return left;
+}
+
 /* --- making a helper ------------------------------------------------ */
 
 static cJSON *opening(void)
@@ -131,7 +223,8 @@ static void set_kernel(struct helper *h, char *id)
 {
 	g_free(h->kernel_id);
 	h->kernel_id = id;
-	h->handler.kernel(h->handler.arg, id);
+	if (h->memory.remember_kernel != NULL)
+		h->memory.remember_kernel(h->memory.arg, id);
 }
 
 static void stop_kernel(struct helper *h)
@@ -216,9 +309,10 @@ static int make_helper(struct helper *h, struct kernel_channel **ret)
 
 /* --- receiving ----------------------------------------------------- */
 
-static void settle_pending(struct helper *h, int64_t id, const cJSON *data)
-	EXCLUDES(h->lock);
-static void settle_pending(struct helper *h, int64_t id, const cJSON *data)
+static void settle_pending(struct helper *h, int64_t id, const cJSON *data,
+	const struct kernel_buffer *bytes) EXCLUDES(h->lock);
+static void settle_pending(struct helper *h, int64_t id, const cJSON *data,
+	const struct kernel_buffer *bytes)
 {
 	struct pending *p;
 
@@ -226,6 +320,9 @@ static void settle_pending(struct helper *h, int64_t id, const cJSON *data)
 	for (p = h->pendings; p != NULL; p = p->next)
 		if (p->id == id && p->reply == NULL) {
 			p->reply = cJSON_Duplicate(data, true);
+			if (bytes->length > 0)
+				p->bytes = g_bytes_new(
+					bytes->bytes, bytes->length);
 			h->callers--;
 			waitlist_wake(&h->waiters);
 		}
@@ -237,13 +334,14 @@ static void dispatch_comm(struct helper *h, const struct kernel_msg *msg)
 	static const struct kernel_buffer nothing = { 0 };
 	const cJSON *data = json_object(msg->content, "data");
 	const char *event = data == NULL ? NULL : json_string(data, "event");
+	const struct kernel_buffer *bytes =
+		msg->n_buffers > 0 ? &msg->buffers[0] : &nothing;
 	int64_t id;
 
 	if (event != NULL)
-		h->handler.event(h->handler.arg, event, data,
-			msg->n_buffers > 0 ? &msg->buffers[0] : &nothing);
+		tell_event(h, event, data, bytes);
 	else if (data != NULL && json_int64(data, "reply", &id))
-		settle_pending(h, id, data);
+		settle_pending(h, id, data, bytes);
 }
 
 static bool is_new_life(const struct kernel_msg *msg)
@@ -364,22 +462,17 @@ static int heed_rousing(struct helper *h)
 	return rc;
 }
 
-/* The shorter of two waits; -1 is endless. */
-static int shorter(int a, int b)
-{
-	return b < 0 || (a >= 0 && a < b) ? a : b;
-}
-
 /* Until the channel is lost (-errno) or nobody has needed it for long (0). */
 static int receive_all(struct helper *h, struct kernel_channel *channel)
 {
 	int rc = 0;
 
 	while (rc == 0 || rc == -ETIMEDOUT) {
-		int tick = h->handler.tick(h->handler.arg);
+		int tick, silence = -1;
 		int left = idle_left_ms(h);
-		int silence = -1;
 
+		tell_reconnected(h);
+		tick = tick_all(h);
 		if (left == 0)
 			return 0;
 		rc = judge_silence(h, &silence);
@@ -430,19 +523,15 @@ static void set_asleep(struct helper *h)
 static void fail(struct helper *h, int error) EXCLUDES(h->lock);
 static void fail(struct helper *h, int error)
 {
-	bool is_held;
-
 	h->attempts++;
 	mutex_lock(&h->lock);
 	h->failures++;
 	h->error = error;
 	if (h->state != HELPER_ENDING)
 		h->state = HELPER_ASLEEP;
-	is_held = h->holds > 0;
 	waitlist_wake(&h->waiters);
 	mutex_unlock(&h->lock);
-	if (is_held)
-		h->handler.unreachable(h->handler.arg, error);
+	tell_unreachable(h, error);
 }
 
 /* Waits for somebody's need; false: the end. After a failure, holders wait
@@ -458,11 +547,12 @@ static bool await_need(struct helper *h)
 	bool is_ending;
 
 	mutex_lock(&h->lock);
-	while (h->state != HELPER_ENDING && h->callers == 0 &&
+	while (h->state != HELPER_ENDING && h->callers == 0 && !h->is_woken &&
 		(h->holds == 0 || clock_now_ms() < end))
 		(void)waitlist_wait(&h->waiters, &h->lock, NULL,
 			h->holds == 0 ? -1 : MAX(end - clock_now_ms(), 0));
 	is_ending = h->state == HELPER_ENDING;
+	h->is_woken = false;
 	if (!is_ending)
 		h->state = HELPER_STARTING;
 	mutex_unlock(&h->lock);
@@ -475,9 +565,9 @@ static void serve(struct helper *h, struct kernel_channel *channel)
 	int rc;
 
 	set_ready(h, channel);
-	h->handler.reconnected(h->handler.arg);
 	rc = receive_all(h, channel);
 	set_asleep(h);
+	tell_lost(h);
 	kernel_channel_free(channel);
 	if (rc == 0)
 		stop_kernel(h);

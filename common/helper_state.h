@@ -41,12 +41,18 @@ struct pending {
 	struct pending *next;
 	int64_t id;
 	bool is_sent;
-	cJSON *reply; /* filled in by the keeper */
+	cJSON *reply; /* filled in by the keeper, as is the next */
+	GBytes *bytes;
+};
+
+struct helper_user {
+	struct helper_handler handler;
+	unsigned met; /* the keeper's own: the helper that it was told of */
 };
 
 struct helper {
 	struct http_pool *pool;
-	struct helper_handler handler;
+	struct helper_memory memory;
 	pthread_t keeper;
 	struct cancel closing; /* fired by helper_free() */
 
@@ -54,6 +60,9 @@ struct helper {
 	/* guarded by lock */
 	struct waitlist waiters;
 	enum helper_state state;
+	struct helper_user *users[HELPER_USERS_MAX]; /* NULL: none */
+	struct helper_user *called; /* one of whose functions runs */
+	bool is_woken;
 	unsigned callers; /* inside helper_call(), without an answer yet */
 	unsigned holds;
 	unsigned senders;

@@ -95,6 +95,8 @@
 /* A kernel that died before it spoke leaves its WebSocket without an answer,
  * for as long as the server has patience with it. So often it is looked for. */
 #define HELPER_OPEN_MS 5000
+/* Runs, and files. */
+#define HELPER_USERS_MAX 4
 /* A helper that nobody needs is ended, kernel and all. */
 #define HELPER_IDLE_MS (10 * 60 * 1000)
 /* An answer that did not come is asked for again: messages get lost. */
@@ -109,6 +111,28 @@
 #define HELPER_DEAF_MS 6000
 /* While a run goes on that cannot be followed: 250 ms, 500 ms, ... 16 s. */
 #define HELPER_WAIT_DOUBLINGS 6
+
+/* --- files by the helper -------------------------------------------------- */
+/* A tree or many files; what takes longer is done in the plain way. */
+#define ASSIST_CALL_MS 5000
+/* A save is written and brought to a disk; large ones get more for each MiB. */
+#define ASSIST_SAVE_MS	       10000
+#define ASSIST_SAVE_MS_PER_MIB 100
+/* A helper that was slow is left alone for so long. */
+#define ASSIST_PAUSE_MS 10000
+/* One that is not there is not started more often. */
+#define ASSIST_WAKE_MS 30000
+/* What is told is relied on for so long without a word; then it is asked. */
+#define ASSIST_TRUST_MS 5000
+/* In one answer, as helper_files.py has it. */
+#define ASSIST_BYTES_MAX (4 * MIB)
+/* Of a save: up to so much goes with it, more goes ahead in pieces, so much of
+ * it without a sign of life from there. */
+#define ASSIST_INLINE_BYTES (1 * MIB)
+#define ASSIST_PIECE_BYTES  (1 * MIB)
+#define ASSIST_WINDOW_BYTES (16 * MIB)
+/* Of the root, so often. */
+#define ASSIST_PROOFS 2
 
 /* --- runs ---------------------------------------------------------------- */
 /* Output on its way and not yet acknowledged: at 20 ms round trip, and with an

@@ -23,6 +23,8 @@
 #include "cancel.h"
 #include "entry.h"
 
+#include <errno.h>
+
 struct remote;
 
 enum remote_capability {
@@ -33,6 +35,10 @@ enum remote_capability {
 	REMOTE_CAN_MODE = 1 << 2,
 	REMOTE_CAN_TIMES = 1 << 3,
 	REMOTE_CAN_SYMLINK = 1 << 4,
+	/* These come and go: what could be done may fail with -EOPNOTSUPP a
+	 * moment later, and then the caller does it in the plain way. */
+	REMOTE_CAN_TREE = 1 << 6, /* list_tree(), read_many() */
+	REMOTE_CAN_SWAP = 1 << 7, /* replace() */
 };
 
 /* Where read bytes go: pwrite-like, 0 or -errno. */
@@ -55,6 +61,68 @@ struct remote_read_info {
 	int64_t received; /* bytes given to the sink */
 	int64_t total;	  /* the file's size as the answer said; -1 unknown */
 	time_t last_modified; /* whole seconds; 0 unknown */
+};
+
+/* --- beyond the plain ------------------------------------------------------ */
+
+/* Where whole listings go, on the thread that asked. Entries and errors as of
+ * list(); the array is the callee's. But these are complete: the names too that
+ * list() keeps to itself (names.h), except dot names where REMOTE_NO_HIDDEN
+ * holds. `watch`: of a listener (below) that hears of each change in this
+ * directory from before it was listed; 0: nobody does. */
+struct remote_tree_sink {
+	void (*directory)(void *arg, const char *path, GPtrArray *entries,
+		unsigned dropped, uint64_t watch);
+	void *arg;
+};
+
+/* Where whole files go, on the thread that asked. `index`: of the path. rc < 0:
+ * this one could not be had so, ask for it alone. Else its bytes, which are all
+ * of that version; its name is not set. */
+struct remote_many_sink {
+	void (*file)(void *arg, unsigned index, int rc,
+		const struct entry *version, const void *bytes, size_t length);
+	void *arg;
+};
+
+enum remote_condition {
+	REMOTE_WHATEVER,   /* replace what is there, or create */
+	REMOTE_IF_VERSION, /* only where it still is `base` */
+	REMOTE_IF_ABSENT,  /* only where nothing is */
+};
+
+struct remote_range {
+	int64_t start, length;
+};
+
+/* A save that is all or nothing, to whoever looks over there too. */
+struct remote_change {
+	enum remote_condition condition;
+	const struct entry *base; /* for REMOTE_IF_VERSION; name unused */
+	/* With REMOTE_IF_VERSION: only these bytes differ from those of `base`
+	 * (and the size, which is the source's). In order, apart. NULL: all. */
+	const struct remote_range *ranges;
+	unsigned n_ranges;
+};
+
+/* What of a name is told. */
+enum remote_told {
+	REMOTE_TOLD_ENTRY,  /* it is so now */
+	REMOTE_TOLD_ABSENT, /* it is gone */
+	REMOTE_TOLD_CHANGE, /* it may be anything: ask */
+};
+
+/* Hears of changes, on a thread of the remote's; must not call the remote, nor
+ * block for long. Our own changes are told, too, and late sometimes: a version
+ * that we have replaced meanwhile. A watch ends as a whole: with the next one,
+ * or with 0, after which nothing is told. */
+struct remote_listener {
+	void (*watch)(void *arg, uint64_t watch);
+	void (*changed)(void *arg, uint64_t watch, const char *directory,
+		const char *name, enum remote_told, const struct entry *);
+	/* Of this directory, and of none below it, nothing is told any more. */
+	void (*unwatched)(void *arg, uint64_t watch, const char *directory);
+	void *arg;
 };
 
 struct remote_ops {
@@ -86,6 +154,33 @@ struct remote_ops {
 	/* Finds out which of REMOTE_CAN_HIDDEN and REMOTE_NO_HIDDEN holds, and
 	 * changes nothing over there. -EOPNOTSUPP: there is no telling. */
 	int (*probe_hidden)(struct remote *, const struct cancel *);
+
+	/* The rest may be NULL: -EOPNOTSUPP. */
+
+	/* Listings of `top` and of the directories below it, in the order of a
+	 * walk (a directory, all below it, its next sibling, names bytewise),
+	 * without those that come before `after` ("" and `top`: all). Ends after
+	 * the directory with which there are entries_max entries; 0: after the
+	 * first. *ret_is_all: there are no more. A directory that cannot be
+	 * listed is left out. */
+	int (*list_tree)(struct remote *, const char *top, const char *after,
+		unsigned entries_max, const struct remote_tree_sink *,
+		const struct cancel *, bool *ret_is_all);
+	/* Each path's file, up to bytes_max together; what does not fit any
+	 * more is -EFBIG. The sink is called once for each, in order. */
+	int (*read_many)(struct remote *, const char *const *paths,
+		unsigned n_paths, int64_t bytes_max,
+		const struct remote_many_sink *, const struct cancel *);
+	/* -ESTALE: the condition does not hold, nothing is changed, and what is
+	 * there is in *ret_entry (type and size -1: nothing). As write(), else. */
+	int (*replace)(struct remote *, const char *path,
+		const struct remote_change *, const struct remote_source *,
+		const struct cancel *, struct entry *ret_entry);
+	/* One listener; NULL: none, and none is called after this returned. */
+	void (*listen)(struct remote *, const struct remote_listener *);
+	/* Somebody is answered from what was told: let the remote make sure, in
+	 * its own time, that it still would be. Never blocks. */
+	void (*rely)(struct remote *);
 	void (*free)(struct remote *);
 };
 
@@ -145,6 +240,48 @@ static inline unsigned remote_capabilities(struct remote *r)
 static inline int remote_probe_hidden(struct remote *r, const struct cancel *c)
 {
 	return r->ops->probe_hidden(r, c);
+}
+
+static inline int remote_list_tree(struct remote *r, const char *top,
+	const char *after, unsigned entries_max,
+	const struct remote_tree_sink *sink, const struct cancel *c,
+	bool *ret_is_all)
+{
+	return r->ops->list_tree == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->list_tree(r, top, after, entries_max, sink, c,
+				 ret_is_all);
+}
+
+static inline int remote_read_many(struct remote *r, const char *const *paths,
+	unsigned n_paths, int64_t bytes_max,
+	const struct remote_many_sink *sink, const struct cancel *c)
+{
+	return r->ops->read_many == NULL ? -EOPNOTSUPP
+					 : r->ops->read_many(r, paths, n_paths,
+						   bytes_max, sink, c);
+}
+
+static inline int remote_replace(struct remote *r, const char *path,
+	const struct remote_change *change, const struct remote_source *source,
+	const struct cancel *c, struct entry *ret)
+{
+	return r->ops->replace == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->replace(r, path, change, source, c, ret);
+}
+
+static inline void remote_listen(
+	struct remote *r, const struct remote_listener *listener)
+{
+	if (r->ops->listen != NULL)
+		r->ops->listen(r, listener);
+}
+
+static inline void remote_rely(struct remote *r)
+{
+	if (r->ops->rely != NULL)
+		r->ops->rely(r);
 }
 
 static inline void remote_free(struct remote *r)

@@ -16,7 +16,6 @@
 
 #include "run_remote.h"
 
-#include "helper.h"
 #include "log.h"
 #include "mutex.h"
 #include "run_follow.h"
@@ -28,7 +27,7 @@
 struct run_remote {
 	struct executor base;
 	struct helper *helper;
-	struct run_remote_memory memory;
+	struct helper_user *user;
 
 	struct mutex lock;
 	/* guarded by lock */
@@ -564,7 +563,7 @@ static void run_free(struct executor *base)
 {
 	struct run_remote *x = (struct run_remote *)base;
 
-	helper_free(x->helper);
+	helper_leave(x->helper, x->user);
 	g_hash_table_unref(x->runs);
 	g_hash_table_unref(x->abandoned);
 	mutex_fini(&x->lock);
@@ -580,41 +579,23 @@ static const struct executor_ops run_remote_ops = {
 	.free = run_free,
 };
 
-static void on_kernel(void *arg, const char *id)
-{
-	struct run_remote *x = arg;
-
-	if (x->memory.remember_kernel != NULL)
-		x->memory.remember_kernel(x->memory.arg, id);
-}
-
-int run_remote_new(struct http_pool *pool,
-	const struct run_remote_memory *memory, struct executor **ret)
+struct executor *run_remote_new(struct helper *helper)
 {
 	struct run_remote *x = g_new0(struct run_remote, 1);
 	const struct helper_handler handler = {
 		.event = on_event,
 		.reconnected = on_reconnected,
 		.unreachable = on_unreachable,
-		.kernel = on_kernel,
 		.tick = on_tick,
 		.arg = x,
 	};
-	int rc;
 
 	x->base.ops = &run_remote_ops;
 	x->runs = g_hash_table_new(g_str_hash, g_str_equal);
 	x->abandoned =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	mutex_init(&x->lock);
-	if (memory != NULL)
-		x->memory = *memory;
-	rc = helper_new(pool, &handler, x->memory.kernel_id, &x->helper);
-	x->memory.kernel_id = NULL; /* the caller's */
-	if (rc < 0) {
-		run_free(&x->base);
-		return rc;
-	}
-	*ret = &x->base;
-	return 0;
+	x->helper = helper;
+	x->user = helper_join(helper, &handler);
+	return &x->base;
 }

@@ -15,6 +15,7 @@
  */
 #include "config.h"
 
+#include "assist.h"
 #include "attach.h"
 #include "attendant.h"
 #include "availability.h"
@@ -72,6 +73,8 @@ struct mount {
 	struct endpoint *endpoint;
 	struct http_pool *pool;
 	char *server_version;
+	struct helper *helper;
+	struct remote *assist; /* inside the remote; NULL: off */
 	struct remote *remote;
 	struct executor *executor;
 	struct session *session;
@@ -246,7 +249,32 @@ static void on_availability(void *arg, bool is_online)
 		session_hurry(m->session);
 }
 
-/* What the session gets: the contents service, and whether it is there. */
+#define KERNEL_FACT "helper kernel"
+
+static void remember_kernel(void *arg, const char *id)
+{
+	const struct mount *m = arg;
+
+	(void)state_fact_set(m->state, KERNEL_FACT, id);
+}
+
+/* The kernel that an earlier mount left when it was killed is for the first
+ * mount of a workspace: a second one's is its own affair. */
+static int make_helper(struct mount *m)
+{
+	g_autofree char *kernel_id = NULL;
+	struct helper_memory memory = { .arg = m };
+
+	if (m->dirs.keeps_cache) {
+		(void)state_fact_get(m->state, KERNEL_FACT, &kernel_id);
+		memory.kernel_id = kernel_id;
+		memory.remember_kernel = remember_kernel;
+	}
+	return helper_new(m->pool, &memory, &m->helper);
+}
+
+/* What the session gets: the contents service, the helper's help with it, and
+ * whether the server is there. */
 static int make_remote(struct mount *m, const struct contents_limits *limits)
 {
 	const struct availability_params params = {
@@ -255,11 +283,17 @@ static int make_remote(struct mount *m, const struct contents_limits *limits)
 		.on_change = on_availability,
 		.on_change_arg = m,
 	};
-	struct remote *contents;
-	int rc = contents_new(m->pool, limits, &contents);
+	struct remote *inner;
+	int rc = contents_new(m->pool, limits, &inner);
 
+	if (rc == 0 && m->options.has_assist) {
+		rc = assist_new(inner, m->helper, &m->assist);
+		if (rc < 0)
+			remote_free(inner);
+		inner = m->assist;
+	}
 	if (rc == 0)
-		m->remote = availability_new(contents, &params);
+		m->remote = availability_new(inner, &params);
 	return rc;
 }
 
@@ -274,30 +308,6 @@ static int start_attendant(struct mount *m)
 
 /* Who is there, and may we? The first listing answers the second question,
  * and the first `ls` for free. */
-#define KERNEL_FACT "helper kernel"
-
-static void remember_kernel(void *arg, const char *id)
-{
-	const struct mount *m = arg;
-
-	(void)state_fact_set(m->state, KERNEL_FACT, id);
-}
-
-/* The kernel that an earlier mount left when it was killed is for the first
- * mount of a workspace: a second one's is its own affair. */
-static int make_executor(struct mount *m)
-{
-	g_autofree char *kernel_id = NULL;
-	struct run_remote_memory memory = { .arg = m };
-
-	if (m->dirs.keeps_cache) {
-		(void)state_fact_get(m->state, KERNEL_FACT, &kernel_id);
-		memory.kernel_id = kernel_id;
-		memory.remember_kernel = remember_kernel;
-	}
-	return run_remote_new(m->pool, &memory, &m->executor);
-}
-
 static int greet_server(struct mount *m)
 {
 	const struct contents_limits limits = {
@@ -310,9 +320,11 @@ static int greet_server(struct mount *m)
 		rc = contents_probe(m->pool, limits.timeout_ms, &m->cancel,
 			&m->server_version);
 	if (rc == 0)
+		rc = make_helper(m);
+	if (rc == 0)
 		rc = make_remote(m, &limits);
 	if (rc == 0)
-		rc = make_executor(m);
+		m->executor = run_remote_new(m->helper);
 	if (rc < 0)
 		m->why = explain(m, rc);
 	return rc;
@@ -360,6 +372,10 @@ static void describe(void *arg, GString *text)
 		stats.latency_us);
 	workspace_describe(m->workspace, text);
 	describe_availability(m, text);
+	if (m->assist != NULL)
+		assist_describe(m->assist, text);
+	else
+		g_string_append(text, "assist: off\n");
 	if (m->state_note != NULL)
 		g_string_append_printf(text, "note: %s\n", m->state_note);
 	drain_note_describe(&m->note, text);
@@ -488,6 +504,8 @@ static int mount_session(struct mount *m)
 	m->session->notifier = m->notifier;
 	run_table_set_ending(m->session->runs, is_ending, m->fuse);
 	(void)run_table_resume(m->session->runs);
+	if (m->assist != NULL)
+		assist_start(m->assist);
 	atomic_store(&m->attended, m->session);
 	return 0;
 }
@@ -520,6 +538,7 @@ static void take_down(struct mount *m)
 		fuse_session_destroy(m->fuse);
 	executor_free(m->executor);
 	remote_free(m->remote);
+	helper_free(m->helper);
 	http_pool_free(m->pool);
 	endpoint_unref(m->endpoint);
 	state_close(m->state);

@@ -63,6 +63,7 @@ struct options {
 	bool is_read_only;
 	int64_t cache_bytes;
 	bool has_prefetch;
+	bool has_assist;
 	int64_t writeback_ms; /* 0: close waits for the upload */
 	unsigned runs_keep;
 	int64_t run_output_max;

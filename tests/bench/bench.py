@@ -1,7 +1,8 @@
 """How long people's work takes on pycloud, beside sshfs, in one table.
 
-Both mount the same directory of this computer, one through a Jupyter server,
-one through an sshd, each by way of a relay (relay.c) that adds the round trip.
+Both mount the same directory of this computer, one through a Jupyter server
+(without the helper, and with it: assist=on), one through an sshd, each by way
+of a relay (relay.c) that adds the round trip.
 Each number is the median of some fresh mounts; pycloud's and sshfs's take
 turns, so that what else this computer does falls on both.  The ratio is what
 to look at.
@@ -123,6 +124,8 @@ class World:
             self.sshd.start()
             for place in (places.Pycloud(self.options.build, self.server,
                                          self.options.options),
+                          places.Assisted(self.options.build, self.server,
+                                          self.options.options),
                           places.Sshfs(self.options.build, self.server,
                                        self.sshd)):
                 self.places.append(place)
@@ -178,9 +181,9 @@ class Results:
                  in self.samples.get((rtt, place, row), ()) if key in sample]
         return statistics.median(taken) if taken else None
 
-    def ratio(self, rtt, row):
+    def ratio(self, rtt, row, place="pycloud"):
         """pycloud's time as a multiple of sshfs's."""
-        ours = self.median(rtt, "pycloud", row)
+        ours = self.median(rtt, place, row)
         theirs = self.median(rtt, "sshfs", row)
         return ours / theirs if ours is not None and theirs else None
 
@@ -229,29 +232,36 @@ def in_seconds(value):
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def is_late(results, rtt, row):
+def is_late(results, rtt, row, place):
     """True where a goal is missed."""
-    for value, goal in ((results.ratio(rtt, row), works.ROWS[row].goal(rtt)),
-                        (results.median(rtt, "pycloud", row),
+    for value, goal in ((results.ratio(rtt, row, place),
+                         works.ROWS[row].goal(rtt, place)),
+                        (results.median(rtt, place, row),
                          works.ROWS[row].seconds)):
         if None not in (value, goal) and value > goal:
             return True
     return False
 
 
-def cells(results, rtt, row):
-    """pycloud (requests), sshfs, ratio; ! where a goal is missed."""
-    if (rtt, "pycloud", row) in results.failures:
+def cells_of(results, rtt, row, place):
+    """Seconds (requests), ratio to sshfs; ! where a goal is missed."""
+    if (rtt, place, row) in results.failures:
         ours = "FAILED"
     else:
-        ours = in_seconds(results.median(rtt, "pycloud", row))
-    theirs = in_seconds(results.median(rtt, "sshfs", row))
-    requests = results.median(rtt, "pycloud", row, "requests")
+        ours = in_seconds(results.median(rtt, place, row))
+    requests = results.median(rtt, place, row, "requests")
     count = "" if requests is None else f"({requests:.0f})"
-    ratio = results.ratio(rtt, row)
-    shown = "-" if ratio is None else f"{ratio:.2f}"
-    late = "!" if is_late(results, rtt, row) else " "
-    return f"{ours:>9} {count:>7} {theirs:>7} {shown:>6}{late}"
+    ratio = results.ratio(rtt, row, place)
+    shown = "-" if ratio is None else f"{ratio:.3f}"
+    late = "!" if is_late(results, rtt, row, place) else " "
+    return f"{ours:>6} {count:>6} {shown:>6}{late}"
+
+
+def cells(results, rtt, row):
+    """Without the helper, with it, and sshfs."""
+    theirs = in_seconds(results.median(rtt, "sshfs", row))
+    return (f"{cells_of(results, rtt, row, 'pycloud')}"
+            f"{cells_of(results, rtt, row, 'assist')}{theirs:>6} ")
 
 
 def about(options):
@@ -267,7 +277,8 @@ def about(options):
 
 def table(options, results, rows):
     """The table as text."""
-    head = f"{'pycloud s':>9} {'(req.)':>7} {'sshfs s':>7} {'ratio':>6} "
+    head = (f"{'pyc. s':>6} {'(req.)':>6} {'ratio':>6} "
+            f"{'ass. s':>6} {'(req.)':>6} {'ratio':>6} {'sshfs':>5} ")
     lines = [about(options), ""]
     lines += [f"{text:{WIDTH}}" + " |".join(columns).rstrip()
               for text, columns in [
@@ -293,7 +304,9 @@ def as_json(options, results, rows):
                   "goal": works.ROWS[row].goal(rtt),
                   "goal_seconds": works.ROWS[row].seconds,
                   "ratio": results.ratio(rtt, row),
+                  "assist_ratio": results.ratio(rtt, row, "assist"),
                   "pycloud": results.samples.get((rtt, "pycloud", row)),
+                  "assist": results.samples.get((rtt, "assist", row)),
                   "sshfs": results.samples.get((rtt, "sshfs", row))}
                  for row in rows for rtt in options.rtt],
         "failures": [{"row": row, "place": place, "rtt_ms": rtt, "why": why}

@@ -133,7 +133,11 @@ class Pycloud:
         self.mounted = harness.Mount(
             self.build, self.scratch, self.relay.url, options=self.options,
             env={"PYCLOUD_TOKEN": self.server.token}).start()
+        self.settle()
         return self.mounted.path
+
+    def settle(self):
+        """What is to be there before the work begins."""
 
     def counts(self):
         """What this mount has cost so far."""
@@ -159,6 +163,21 @@ class Pycloud:
     def run(self, script):
         """The command that, in the mount, runs a script of the root."""
         return ["sh", "-c", f"echo {script} > .run; cat .run"]
+
+
+class Assisted(Pycloud):
+    """The same with the helper, which is there when the work begins: a mount
+    starts it, and it takes as long as a kernel takes."""
+
+    name = "assist"
+
+    def __init__(self, build, server, options=""):
+        super().__init__(build, server,
+                         ",".join(x for x in (options, "assist=on") if x))
+
+    def settle(self):
+        harness.wait_until(
+            lambda: self.mounted.status().get("assist") == "on", "the helper")
 
 
 class Sshfs:

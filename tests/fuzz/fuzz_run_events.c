@@ -15,9 +15,9 @@
 
 /* In place of helper.c (--wrap): calls succeed, what is posted is looked at. */
 struct helper;
-int __wrap_helper_new(struct http_pool *, const struct helper_handler *,
-	const char *kernel_id, struct helper **ret);
-void __wrap_helper_free(struct helper *);
+struct helper_user *__wrap_helper_join(
+	struct helper *, const struct helper_handler *);
+void __wrap_helper_leave(struct helper *, struct helper_user *);
 void __wrap_helper_hold(struct helper *);
 void __wrap_helper_unhold(struct helper *);
 int __wrap_helper_call(struct helper *, cJSON *call,
@@ -29,20 +29,19 @@ void __wrap_helper_rouse(struct helper *);
 static struct helper_handler handler;
 static int holds;
 
-int __wrap_helper_new(struct http_pool *pool, const struct helper_handler *h,
-	const char *kernel_id, struct helper **ret)
+struct helper_user *__wrap_helper_join(
+	struct helper *helper, const struct helper_handler *h)
 {
-	(void)pool;
-	(void)kernel_id;
+	(void)helper;
 	handler = *h;
 	holds = 0;
-	*ret = (struct helper *)(void *)&handler;
-	return 0;
+	return (struct helper_user *)(void *)&handler;
 }
 
-void __wrap_helper_free(struct helper *h)
+void __wrap_helper_leave(struct helper *h, struct helper_user *user)
 {
 	(void)h;
+	(void)user;
 	if (holds != 0)
 		g_error("the helper is held %d times at its end", holds);
 }
@@ -178,12 +177,11 @@ void fuzz_run_events(const uint8_t *bytes, size_t length)
 	const struct run_events events = { take_record, take_skip, take_reach,
 		take_end, &seen };
 	const struct run_place place = { .id = RUN };
-	struct executor *x = NULL;
+	struct executor *x;
 	struct executor_run *run = NULL;
-	const struct run_remote_memory memory = { 0 };
 
-	if (run_remote_new(NULL, &memory, &x) < 0 ||
-		executor_attach(x, &place, &events, &run) < 0)
+	x = run_remote_new(NULL);
+	if (executor_attach(x, &place, &events, &run) < 0)
 		g_error("there is no run");
 	while (in.left > 0) {
 		g_autofree char *line = fuzz_take_line(&in);

@@ -28,6 +28,7 @@ import time
 import urllib.error
 import urllib.request
 
+from assist import ASSIST
 from way import WAY
 
 PR_SET_PDEATHSIG = 1
@@ -188,6 +189,7 @@ class Server:
         self.port = free_port()
         self.user = None
         self.process = None
+        self.attendant = None
         for path in (self.root, self.home):
             path.mkdir()
             if unprivileged and os.geteuid() == 0:
@@ -218,6 +220,8 @@ class Server:
                 env={"HOME": str(self.home), "PATH": SYSTEM_PATH,
                      "LANG": "C.UTF-8"}, **identity)
         wait_until(self.answers, f"{self.generation} at {self.url}")
+        if self.attendant is None:
+            self.attendant = ASSIST.attend(self)
         return self
 
     def answers(self):
@@ -254,6 +258,8 @@ class Server:
 
     def stop(self):
         """End it politely, and remove its files."""
+        if self.attendant is not None:
+            self.attendant.stop()
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
@@ -292,7 +298,7 @@ class Mount:
 
     def __init__(self, build, scratch, spec, options="", env=None, name="mnt",
                  arguments=()):
-        spec, options, env = WAY.lead(spec, options, env)
+        spec, options, env = WAY.lead(spec, ASSIST.add(options), env)
         self.program = pathlib.Path(build) / "fs" / "mount.pycloud"
         self.scratch = scratch
         self.spec = spec

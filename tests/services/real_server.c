@@ -37,7 +37,8 @@ int connect_server(void **state)
 	assert_int_equal(endpoint_new(&params, &f->endpoint), 0);
 	secret_unref(secret);
 	assert_int_equal(http_pool_new(f->endpoint, &f->pool), 0);
-	assert_int_equal(run_remote_new(f->pool, NULL, &f->executor), 0);
+	assert_int_equal(helper_new(f->pool, NULL, &f->helper), 0);
+	f->executor = run_remote_new(f->helper);
 	*state = f;
 	return 0;
 }
@@ -47,6 +48,7 @@ int leave_server(void **state)
 	struct fixture *f = *state;
 
 	executor_free(f->executor);
+	helper_free(f->helper);
 	http_pool_free(f->pool);
 	endpoint_unref(f->endpoint);
 	g_free(f);

@@ -17,6 +17,7 @@
 struct fixture {
 	struct endpoint *endpoint;
 	struct http_pool *pool;
+	struct helper *helper;
 	struct executor *executor;
 };
 

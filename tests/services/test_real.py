@@ -89,6 +89,12 @@ def run_remote(generation):
 
 
 @pytest.fixture(scope="module")
+def assist(generation):
+    """test_assist beside a usual server."""
+    return run("test_assist", generation)
+
+
+@pytest.fixture(scope="module")
 def no_python(generation):
     """test_no_python beside a server without Python kernels."""
     return run("test_no_python", generation, NO_PYTHON)
@@ -101,6 +107,15 @@ def test_run_remote(run_remote, name):
 
 def test_run_remote_ends_well(run_remote):
     run_remote.expect_end()
+
+
+@pytest.mark.parametrize("name", names_in("test_assist"))
+def test_assist(assist, name):
+    assist.expect(name)
+
+
+def test_assist_ends_well(assist):
+    assist.expect_end()
 
 
 @pytest.mark.parametrize("name", names_in("test_no_python"))

@@ -18,6 +18,7 @@ struct world {
 	struct kernel_server *server;
 	struct http_pool *pool;
 	struct helper *helper;
+	struct helper_user *user;
 
 	struct mutex lock;
 	/* guarded by lock */
@@ -61,12 +62,6 @@ static void on_unreachable(void *arg, int error)
 	(void)error;
 }
 
-static void on_kernel(void *arg, const char *id)
-{
-	(void)arg;
-	(void)id;
-}
-
 static int on_tick(void *arg)
 {
 	struct world *w = arg;
@@ -91,7 +86,6 @@ static struct world *begin(bool has_python)
 		.event = on_event,
 		.reconnected = on_reconnected,
 		.unreachable = on_unreachable,
-		.kernel = on_kernel,
 		.tick = on_tick,
 		.arg = w,
 	};
@@ -99,12 +93,14 @@ static struct world *begin(bool has_python)
 	w->server = kernel_server_start(has_python);
 	mutex_init(&w->lock);
 	w->pool = http_bench_pool(kernel_server_url(w->server), NULL, NULL);
-	assert_int_equal(helper_new(w->pool, &handler, NULL, &w->helper), 0);
+	assert_int_equal(helper_new(w->pool, NULL, &w->helper), 0);
+	w->user = helper_join(w->helper, &handler);
 	return w;
 }
 
 static void end(struct world *w)
 {
+	helper_leave(w->helper, w->user);
 	helper_free(w->helper);
 	assert_int_equal(kernel_server_alive(w->server), 0);
 	http_pool_free(w->pool);

@@ -13,6 +13,7 @@
 struct world {
 	struct kernel_server *server;
 	struct http_pool *pool;
+	struct helper *helper;
 	struct executor *executor;
 };
 
@@ -74,13 +75,15 @@ static struct world *begin(void)
 
 	w->server = kernel_server_start(true);
 	w->pool = http_bench_pool(kernel_server_url(w->server), NULL, NULL);
-	assert_int_equal(run_remote_new(w->pool, NULL, &w->executor), 0);
+	assert_int_equal(helper_new(w->pool, NULL, &w->helper), 0);
+	w->executor = run_remote_new(w->helper);
 	return w;
 }
 
 static void end(struct world *w)
 {
 	executor_free(w->executor);
+	helper_free(w->helper);
 	assert_int_equal(kernel_server_alive(w->server), 0);
 	http_pool_free(w->pool);
 	kernel_server_stop(w->server);

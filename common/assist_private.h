@@ -1,0 +1,76 @@
+/*
+ * assist_private.h - what assist.c (its life) and assist_files.c (what it does)
+ * share; for nobody else.
+ */
+#ifndef PYCLOUD_ASSIST_PRIVATE_H
+#define PYCLOUD_ASSIST_PRIVATE_H
+
+#include "assist.h"
+
+#include "mutex.h"
+#include "waitlist.h"
+
+enum assist_state {
+	ASSIST_ASLEEP,
+	ASSIST_UNPROVEN,
+	ASSIST_LIVE,
+	ASSIST_REFUSED,
+};
+
+struct assist {
+	struct remote base;
+	struct remote *inner;
+	struct helper *helper;
+	struct helper_user *user;
+	struct cancel closing;
+	pthread_t prover;
+
+	struct mutex lock;
+	/* guarded by lock */
+	struct waitlist changed;
+	enum assist_state state;
+	unsigned life; /* of the helper: how many there were */
+	bool is_closing;
+	const char *why;   /* REFUSED; a clause */
+	int64_t paused_ms; /* it is not used before; 0: it is */
+	int64_t woken_ms;  /* the last try; 0: none */
+	bool tells;	   /* watching can work there */
+	uint64_t next_watch;
+	uint64_t watch;	  /* 0: nothing is told */
+	int64_t told;	  /* the last message that told something */
+	int64_t heard_ms; /* the last time that the count was right */
+	bool is_asked;	  /* whether it still is: the prover is to ask */
+	bool has_listener;
+	bool is_telling; /* a function of it runs */
+	struct remote_listener listener;
+};
+
+static inline struct assist *assist_of(struct remote *r)
+{
+	return (struct assist *)r; /* its first member */
+}
+
+/* May it be asked now? Starts the helper where there is none. */
+bool assist_is_usable(struct assist *);
+/* The verb's answer, as helper_ask(); any failure of the helper is -EOPNOTSUPP,
+ * and none of its own errors is. */
+int assist_ask(struct assist *, cJSON *call, const struct kernel_buffer *,
+	int timeout_ms, const struct cancel *, struct helper_reply *ret);
+/* It did not answer in time, or not as agreed: it is left alone for a while. */
+void assist_pause(struct assist *, const char *why);
+/* The watch that holds now, before something is listed; and whether an answer
+ * says of the messages sent before it what we know of them. */
+uint64_t assist_watch(struct assist *);
+void assist_check_told(struct assist *, const cJSON *answer);
+
+int assist_list_tree(struct remote *, const char *top, const char *after,
+	unsigned entries_max, const struct remote_tree_sink *,
+	const struct cancel *, bool *ret_is_all);
+int assist_read_many(struct remote *, const char *const *paths,
+	unsigned n_paths, int64_t bytes_max, const struct remote_many_sink *,
+	const struct cancel *);
+int assist_replace(struct remote *, const char *path,
+	const struct remote_change *, const struct remote_source *,
+	const struct cancel *, struct entry *ret_entry);
+
+#endif
