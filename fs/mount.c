@@ -46,6 +46,7 @@
 #include "state.h"
 #include "status.h"
 #include "timefmt.h"
+#include "token_systemd.h"
 #include "transfer.h"
 #include "tree.h"
 #include "watch.h"
@@ -702,6 +703,9 @@ static int be_daemon(struct mount *m)
 	bool is_forest = forest_mount_is_meant(m->options.spec);
 	g_autofree char *why = NULL;
 
+	/* Of root's things, the one that is meant for the mount. */
+	if (m->options.identity != NULL)
+		token_systemd_hold();
 	if (attach_start(&m->attach, &m->options, is_forest, &why) < 0) {
 		(void)daemonise_failed(&m->daemonise, MOUNT_SYSTEM, why);
 		attach_end(&m->attach, NULL);
