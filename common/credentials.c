@@ -8,6 +8,7 @@
 #include "terminal.h"
 #include "token_command.h"
 #include "token_file.h"
+#include "token_systemd.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -85,16 +86,8 @@ static int ask_file(struct search *s, struct secret **ret)
 
 static int ask_systemd(struct search *s, struct secret **ret)
 {
-	const char *folder = g_getenv("CREDENTIALS_DIRECTORY");
-	g_autofree char *path = NULL;
-	int rc;
+	int rc = token_systemd_find(ret, &s->why);
 
-	if (folder == NULL || *folder != '/')
-		return -ENOENT;
-	path = g_build_filename(folder, CREDENTIALS_SYSTEMD_NAME, NULL);
-	rc = token_file_read(path, TOKEN_FILE_PLACED, ret, &s->why);
-	if (rc == -ENOENT)
-		g_clear_pointer(&s->why, g_free);
 	return rc == -EACCES ? -EPERM : rc;
 }
 
@@ -114,7 +107,6 @@ static int ask_command(struct search *s, struct secret **ret)
 	const struct token_command_call call = {
 		.command = s->credentials->command,
 		.server = s->wish->server,
-		.end_ms = s->wish->end_ms,
 		.is_attended = s->wish->is_attended,
 	};
 
@@ -176,7 +168,7 @@ static const struct {
 		"leave it out of there and run: pycloud login" },
 	{ ask_file, "the file of the option credentials",
 		"to write another one there, run: pycloud login --file THAT-FILE" },
-	{ ask_systemd, "systemd's credential " CREDENTIALS_SYSTEMD_NAME,
+	{ ask_systemd, "systemd's credential " TOKEN_SYSTEMD_NAME,
 		"renew it, or leave it out and run: pycloud login" },
 	{ ask_environment, "PYCLOUD_TOKEN",
 		"set another one, or unset it and run: pycloud login" },

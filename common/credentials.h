@@ -24,8 +24,6 @@
 
 #include <stdbool.h>
 
-#define CREDENTIALS_SYSTEMD_NAME "pycloud.token"
-
 struct credentials;
 
 /* Copies (takes a reference of `given`). Each may be NULL. */
@@ -42,7 +40,6 @@ struct credentials_wish {
 	const char *user;   /* NULL: any */
 	bool is_attended;   /* a program may use our terminal */
 	bool asks_person;
-	int64_t end_ms; /* clock_now_ms() terms; 0: the sources' limits */
 	/* 0: this one is it. -EACCES: look on. Anything else ends the search.
 	 * NULL: the first is it. */
 	int (*accepts)(void *arg, struct secret *);

@@ -32,13 +32,14 @@ struct job {
 	char *server;
 	char *workspace;
 	char *user;
+	char *token_id;
 	struct secret *stored;
 	bool may_ask;	      /* a person, to unlock */
 	GCancellable *cancel; /* thread-safe */
 	/* The thread's, until it is done: */
 	struct secret *found;
-	unsigned count;
-	bool is_absent; /* there is no keyring */
+	GPtrArray *gone; /* struct keyring_item */
+	bool is_absent;	 /* there is no keyring */
 	char *why;
 	struct mutex lock;
 	struct waitlist waiters; /* guarded by lock */
@@ -53,6 +54,7 @@ static const SecretSchema schema = {
 		{ "server", SECRET_SCHEMA_ATTRIBUTE_STRING },
 		{ "workspace", SECRET_SCHEMA_ATTRIBUTE_STRING },
 		{ "user", SECRET_SCHEMA_ATTRIBUTE_STRING },
+		{ "token_id", SECRET_SCHEMA_ATTRIBUTE_STRING },
 	},
 };
 
@@ -79,6 +81,8 @@ static struct job *job_new(const struct keyring_key *key,
 	j->server = spell(key->server);
 	j->workspace = g_strdup(key->workspace);
 	j->user = g_strdup(key->user);
+	j->token_id = g_strdup(key->token_id);
+	j->gone = g_ptr_array_new_with_free_func(keyring_item_free);
 	j->cancel = g_cancellable_new();
 	mutex_init(&j->lock);
 	return j;
@@ -94,9 +98,21 @@ static void job_unref(struct job *j)
 	g_free(j->server);
 	g_free(j->workspace);
 	g_free(j->user);
+	g_free(j->token_id);
+	g_ptr_array_unref(j->gone);
 	g_free(j->why);
 	mutex_fini(&j->lock);
 	g_free(j);
+}
+
+void keyring_item_free(gpointer data)
+{
+	struct keyring_item *i = data;
+
+	g_free(i->user);
+	g_free(i->token_id);
+	secret_unref(i->token);
+	g_free(i);
 }
 
 /* --- the bus -------------------------------------------------------------- */
@@ -172,27 +188,49 @@ static void free_items(GList *items)
 	g_list_free_full(items, g_object_unref);
 }
 
-static GHashTable *attributes(const struct job *j, bool with_workspace)
+static GHashTable *attributes(const struct job *j)
 {
 	static char server[] = "server";
 	static char workspace[] = "workspace";
 	static char user[] = "user";
+	static char token_id[] = "token_id";
 	GHashTable *t = g_hash_table_new(g_str_hash, g_str_equal);
 
 	(void)g_hash_table_insert(t, server, j->server);
 	if (j->user != NULL)
 		(void)g_hash_table_insert(t, user, j->user);
-	if (with_workspace && j->workspace != NULL)
+	if (j->workspace != NULL)
 		(void)g_hash_table_insert(t, workspace, j->workspace);
+	if (j->token_id != NULL)
+		(void)g_hash_table_insert(t, token_id, j->token_id);
 	return t;
 }
 
+/* NULL: it has no such attribute; g_free. */
+static char *attribute(SecretItem *item, const char *name)
+{
+	g_autoptr(GHashTable) all = secret_item_get_attributes(item);
+
+	return g_strdup(g_hash_table_lookup(all, name));
+}
+
+static bool has_user(SecretItem *item, const char *user)
+{
+	g_autofree char *its = attribute(item, "user");
+
+	return g_strcmp0(its, user) == 0;
+}
+
+/* Of this server, whoever's. A search cannot say "without a user". */
 static int search(struct job *j, SecretService *service,
 	SecretSearchFlags flags, GList **ret)
 {
-	g_autoptr(GHashTable) wanted = attributes(j, false);
+	static char server[] = "server";
+	g_autoptr(GHashTable) wanted =
+		g_hash_table_new(g_str_hash, g_str_equal);
 	g_autoptr(GError) error = NULL;
 
+	(void)g_hash_table_insert(wanted, server, j->server);
 	*ret = secret_service_search_sync(service, &schema, wanted,
 		SECRET_SEARCH_ALL | flags, j->cancel, &error);
 	return error == NULL
@@ -214,23 +252,40 @@ static int take_value(SecretItem *item, struct secret **ret)
 	return *ret == NULL ? -EINVAL : 0;
 }
 
+/* 0: it is not for us; what is higher is better. */
+static int fitness(const struct job *j, SecretItem *item)
+{
+	if (j->user == NULL || has_user(item, j->user))
+		return 2;
+	return has_user(item, NULL) ? 1 : 0;
+}
+
+static bool is_better(const struct job *j, SecretItem *a, SecretItem *b)
+{
+	int difference = b == NULL ? 1 : fitness(j, a) - fitness(j, b);
+
+	return difference > 0 ||
+	       (difference == 0 && secret_item_get_modified(a) >
+					   secret_item_get_modified(b));
+}
+
 static int find(struct job *j, SecretService *service)
 {
-	SecretItem *newest = NULL;
+	SecretItem *best = NULL;
 	bool is_locked = false;
 	GList *items = NULL;
 	int rc = search(j, service, SECRET_SEARCH_LOAD_SECRETS, &items);
 
 	for (GList *i = items; i != NULL; i = i->next) {
+		if (fitness(j, i->data) == 0)
+			continue;
 		if (secret_item_get_locked(i->data))
 			is_locked = true;
-		else if (newest == NULL ||
-			 secret_item_get_modified(i->data) >
-				 secret_item_get_modified(newest))
-			newest = i->data;
+		else if (is_better(j, i->data, best))
+			best = i->data;
 	}
 	if (rc == 0)
-		rc = newest == NULL ? -ENOENT : take_value(newest, &j->found);
+		rc = best == NULL ? -ENOENT : take_value(best, &j->found);
 	if (rc == -ENOENT && is_locked)
 		(void)fail(j, rc,
 			"the keyring has one but is locked; unlock it", NULL);
@@ -238,24 +293,41 @@ static int find(struct job *j, SecretService *service)
 	return rc;
 }
 
-static int forget(struct job *j, SecretService *service)
+static int forget_item(struct job *j, SecretItem *item)
+{
+	g_autoptr(GError) error = NULL;
+	struct keyring_item *gone;
+
+	if (secret_item_get_locked(item))
+		return fail(
+			j, -EACCES, "the keyring is locked; unlock it", NULL);
+	gone = g_new0(struct keyring_item, 1);
+	gone->user = attribute(item, "user");
+	gone->token_id = attribute(item, "token_id");
+	(void)take_value(item, &gone->token); /* to revoke it */
+	if (secret_item_delete_sync(item, j->cancel, &error)) {
+		g_ptr_array_add(j->gone, gone);
+		return 0;
+	}
+	keyring_item_free(gone);
+	return fail(j, -EIO, "the keyring keeps it", error);
+}
+
+static int forget_those(struct job *j, SecretService *service, bool is_any)
 {
 	GList *items = NULL;
-	int rc = search(j, service, SECRET_SEARCH_NONE, &items);
+	int rc = search(j, service, SECRET_SEARCH_LOAD_SECRETS, &items);
 
-	for (GList *i = items; rc == 0 && i != NULL; i = i->next) {
-		g_autoptr(GError) error = NULL;
-
-		if (secret_item_get_locked(i->data))
-			rc = fail(j, -EACCES,
-				"the keyring is locked; unlock it", NULL);
-		else if (secret_item_delete_sync(i->data, j->cancel, &error))
-			j->count++;
-		else
-			rc = fail(j, -EIO, "the keyring keeps it", error);
-	}
+	for (GList *i = items; rc == 0 && i != NULL; i = i->next)
+		if (is_any || has_user(i->data, j->user))
+			rc = forget_item(j, i->data);
 	free_items(items);
 	return rc;
+}
+
+static int forget(struct job *j, SecretService *service)
+{
+	return forget_those(j, service, j->user == NULL);
 }
 
 /* --- storing -------------------------------------------------------------- */
@@ -303,7 +375,7 @@ static int open_collection(struct job *j, SecretService *service)
 
 static int put(struct job *j, SecretService *service)
 {
-	g_autoptr(GHashTable) all = attributes(j, true);
+	g_autoptr(GHashTable) all = attributes(j);
 	g_autofree char *label = g_strdup_printf("PyCloud: %s", j->server);
 	const char *text = secret_peek(j->stored);
 	g_autoptr(GError) error = NULL;
@@ -322,7 +394,7 @@ static int store(struct job *j, SecretService *service)
 	int rc = open_collection(j, service);
 
 	if (rc == 0)
-		rc = forget(j, service);
+		rc = forget_those(j, service, false);
 	return rc == 0 ? put(j, service) : rc;
 }
 
@@ -458,12 +530,14 @@ int keyring_store(const struct keyring_key *key, struct secret *secret,
 }
 
 int keyring_forget(const struct keyring_key *key, const struct cancel *cancel,
-	unsigned *ret_count, char **ret_why)
+	GPtrArray **ret, char **ret_why)
 {
 	struct job *j = job_new(key, forget);
 	int rc = change(j, cancel, ret_why);
 
-	*ret_count = rc == 0 ? j->count : 0;
+	/* What the thread was left with is its own still. */
+	*ret = rc == -EINTR || rc == -ETIMEDOUT ? NULL
+						: g_ptr_array_ref(j->gone);
 	job_unref(j);
 	return rc;
 }

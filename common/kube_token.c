@@ -160,6 +160,18 @@ static int take_log(void *arg, const char *bytes, size_t length)
 	return length <= room ? 0 : -ECANCELED;
 }
 
+/* In a URL of its own, as it is said to people, and not in what somebody has
+ * asked for: "403 GET /api/status?token=..." is a token that it refused. */
+static bool is_in_url(const char *log, const char *query)
+{
+	const char *word = query;
+
+	while (word > log && strchr(" \t\r\n", word[-1]) == NULL)
+		word--;
+	return g_str_has_prefix(word, "http://") ||
+	       g_str_has_prefix(word, "https://");
+}
+
 /* "http://127.0.0.1:8888/?token=0123abc": the last one, after a restart. */
 static struct secret *find_in_log(const GString *log)
 {
@@ -169,8 +181,10 @@ static struct secret *find_in_log(const GString *log)
 	struct secret *token;
 
 	while ((at = strstr(at, "?token=")) != NULL) {
+		bool is_own = is_in_url(log->str, at);
+
 		at += strlen("?token=");
-		if (g_ascii_isalnum(*at))
+		if (is_own && g_ascii_isalnum(*at))
 			found = at;
 	}
 	if (found == NULL)

@@ -13,6 +13,9 @@
 #include <errno.h>
 #include <string.h>
 
+#define TOKEN_ID_CHARACTERS G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-_"
+#define TOKEN_ID_MAX	    64
+
 /* --- one request ---------------------------------------------------------- */
 
 struct body {
@@ -135,11 +138,23 @@ static char *token_request(const char *user, const struct secret *password)
 	return text;
 }
 
-static int take_token(struct http_response *r, struct secret **ret)
+/* It becomes part of a URL: "a12". */
+static bool is_token_id(const char *id)
+{
+	size_t length = id == NULL ? 0 : strspn(id, TOKEN_ID_CHARACTERS);
+
+	return length > 0 && length <= TOKEN_ID_MAX && id[length] == '\0';
+}
+
+static int take_token(
+	struct http_response *r, struct secret **ret, char **ret_id)
 {
 	g_autoptr(cJSON) root = json_parse(r->body->str, r->body->len);
 	const char *token = json_string(root, "token");
+	const char *id = json_string(root, "id");
 
+	if (is_token_id(id))
+		*ret_id = g_strdup(id);
 	if (token != NULL)
 		*ret = secret_new(token, strlen(token));
 	/* cJSON does not wipe what it frees. */
@@ -151,7 +166,7 @@ static int take_token(struct http_response *r, struct secret **ret)
 
 int login_to_hub(const struct token_place *place, const char *user,
 	const struct secret *password, const struct cancel *cancel,
-	struct secret **ret_token)
+	struct secret **ret_token, char **ret_id)
 {
 	g_autofree char *path = hub_user_path(user);
 	g_autofree char *target = g_strconcat(path, "/tokens", NULL);
@@ -164,9 +179,36 @@ int login_to_hub(const struct token_place *place, const char *user,
 	if (rc == 0)
 		rc = http_errno(HTTP_OP_STAT, &r, NULL);
 	*ret_token = NULL;
+	*ret_id = NULL;
 	if (rc == 0)
-		rc = take_token(&r, ret_token);
+		rc = take_token(&r, ret_token, ret_id);
 	http_response_clear(&r);
+	return rc;
+}
+
+int login_revoke(const struct token_place *place, const char *user,
+	const char *id, struct secret *token, const struct cancel *cancel)
+{
+	g_autofree char *path = hub_user_path(user);
+	g_autofree char *target = g_strconcat(path, "/tokens/", id, NULL);
+	struct http_call call = { .request = HTTP_REQUEST_INIT };
+	struct http_response r;
+	int rc;
+
+	if (!is_token_id(id))
+		return -EINVAL;
+	call.request.method = "DELETE";
+	call.request.target = target;
+	http_response_init(&r);
+	rc = exchange(place, token, &call, cancel, &r);
+	if (rc == 0)
+		rc = http_errno(HTTP_OP_STAT, &r, NULL);
+	http_response_clear(&r);
+	/* It may not do so, or the hub does not know it any more. */
+	if ((rc == -EACCES || rc == -ENOENT) &&
+		token_trial(place, token, cancel,
+			clock_now_ms() + TOKEN_TRIAL_MS) == -EACCES)
+		rc = 0;
 	return rc;
 }
 

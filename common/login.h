@@ -22,10 +22,16 @@
 int login_to_server(const struct token_place *, const struct secret *password,
 	const struct cancel *, struct secret **ret_cookie);
 
-/* The place is the hub's API. */
+/* The place is the hub's API. *ret_id (g_free) is what the hub calls the token
+ * when it is to be revoked; NULL: it did not say. */
 int login_to_hub(const struct token_place *, const char *user,
 	const struct secret *password, const struct cancel *,
-	struct secret **ret_token);
+	struct secret **ret_token, char **ret_id);
+
+/* A hub's token of that user is good no more; it revokes itself. 0 also where it
+ * was not good before. */
+int login_revoke(const struct token_place *, const char *user, const char *id,
+	struct secret *token, const struct cancel *);
 
 /* Whose the token is; g_free. -ENOENT: nobody's, it is a service's. -EPROTO:
  * what it says is no name. */

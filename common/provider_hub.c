@@ -64,7 +64,13 @@ static int connect_hub(
 	};
 	int rc = hub_new(&params, &w->hub, ret_why);
 
-	return rc < 0 ? rc : hub_name_user(w->hub, c, ret_why);
+	if (rc == 0)
+		rc = hub_name_user(w->hub, c, ret_why);
+	/* Another user's token would be accepted, and open nothing of this
+	 * one's. */
+	if (rc == 0)
+		token_keeper_name_user(w->keeper, hub_user(w->hub));
+	return rc;
 }
 
 static int make_endpoint(struct hub_provider *w, const char *path,

@@ -10,11 +10,13 @@
 #include "config.h"
 
 #include "credentials.h"
+#include "kube_keeper.h"
 #include "kube_pick.h"
 #include "kube_workspace.h"
 #include "limits.h"
 #include "log.h"
 #include "route_kube.h"
+#include "route_url.h"
 #include "workspace.h"
 
 #include <errno.h>
@@ -29,6 +31,7 @@ struct kube_provider {
 	char *image;
 	char *ca_file;
 	struct credentials *credentials;
+	struct token_keeper *keeper;	  /* NULL: not looked for yet */
 	struct workspace_options options; /* its strings are not used */
 };
 
@@ -113,35 +116,10 @@ static int bring_up(const struct kube_provider *w,
 
 /* --- the endpoint --------------------------------------------------------- */
 
-/* For what somebody else has set up, whose token the cluster may not know. */
-static int search_token(const struct kube_provider *w, const struct cancel *c,
-	struct secret **ret, char **ret_why)
+static enum kube_via via(const struct kube_provider *w)
 {
-	const struct credentials_wish wish = {
-		.server = w->base.identity,
-		.is_attended = true,
-	};
-	struct credentials_found found;
-	int rc = credentials_find(w->credentials, &wish, c, &found, ret_why);
-
-	if (rc == -ENOENT)
-		g_clear_pointer(ret_why, g_free);
-	*ret = found.secret;
-	return rc;
-}
-
-static int find_token(const struct kube_provider *w,
-	const struct kube_workspace *k, const struct kube_look *look,
-	const struct cancel *c, struct secret **ret, char **ret_why)
-{
-	int rc = -ENOENT;
-
-	*ret = NULL;
-	if (!look->is_ours)
-		rc = search_token(w, c, ret, ret_why);
-	if (rc == -ENOENT)
-		rc = kube_workspace_token(k, look, c, ret, ret_why);
-	return rc;
+	return w->options.is_portforwarded ? KUBE_VIA_PORTFORWARD
+					   : KUBE_VIA_PROXY;
 }
 
 static char *shown_url(const struct kube_provider *w)
@@ -166,38 +144,64 @@ static void warn_of_several(const struct kube_look *look, const char *name)
 	kube_pod_unref(pod);
 }
 
-static int make_endpoint(struct kube_provider *w, struct secret *token,
-	struct endpoint **ret, char **ret_why)
+static int find_token(struct kube_provider *w, const struct kube_workspace *k,
+	const struct kube_look *look, const struct cancel *c, char **ret_why)
+{
+	const struct kube_keeper_params params = {
+		.workspace = *k,
+		.credentials = w->credentials,
+		.server = w->base.identity,
+		.via = via(w),
+		.url = w->url,
+		.ca_file = w->ca_file,
+		.is_insecure = w->options.is_insecure,
+	};
+
+	return w->keeper != NULL
+		       ? 0
+		       : kube_keeper_new(&params, look, c, &w->keeper, ret_why);
+}
+
+static struct route *make_route(struct kube_provider *w)
+{
+	const struct route_url_params to_url = {
+		.base_url = w->url,
+		.ca_file = w->ca_file,
+		.is_insecure = w->options.is_insecure,
+		.keeper = w->keeper,
+	};
+	const struct route_kube_params to_pod = {
+		.kube = w->kube,
+		.namespace = kube_place(w->kube)->namespace,
+		.service = w->base.name,
+		.keeper = w->keeper,
+		.via = via(w),
+	};
+
+	if (w->url != NULL)
+		return route_url_new(&to_url);
+	w->route = route_kube_new(&to_pod);
+	return w->route;
+}
+
+static int make_endpoint(
+	struct kube_provider *w, struct endpoint **ret, char **ret_why)
 {
 	g_autofree char *shown = shown_url(w);
 	struct endpoint_params params = {
 		.base_url = w->url != NULL ? w->url : shown,
-		.token = token,
-		.ca_file = w->ca_file,
-		.is_insecure = w->options.is_insecure,
+		.is_relayed = w->url == NULL && !w->options.is_portforwarded,
 	};
 	int rc;
 
-	if (w->url == NULL) {
-		const struct route_kube_params route = {
-			.kube = w->kube,
-			.namespace = kube_place(w->kube)->namespace,
-			.service = w->base.name,
-			.token = token,
-			.via = w->options.is_portforwarded
-				       ? KUBE_VIA_PORTFORWARD
-				       : KUBE_VIA_PROXY,
-		};
-
-		params.route = w->route = route_kube_new(&route);
-		params.is_relayed = !w->options.is_portforwarded;
-	}
+	params.route = make_route(w);
 	rc = endpoint_new(&params, ret);
 	if (rc == 0) {
 		w->endpoint = endpoint_ref(*ret);
 		return 0;
 	}
-	route_free(g_steal_pointer(&w->route));
+	route_free(params.route);
+	w->route = NULL;
 	*ret_why = g_strdup("The URL cannot be used: it needs the form "
 			    "https://HOST:PORT/PATH, without a token.");
 	return rc;
@@ -209,17 +213,15 @@ static int kube_open(struct workspace *base, const struct cancel *c,
 	struct kube_provider *w = (struct kube_provider *)base;
 	const struct kube_workspace k = as_workspace(w);
 	struct kube_look look = { 0 };
-	struct secret *token = NULL;
 	int rc = bring_up(w, &k, &look, c, ret_why);
 
 	if (rc == 0)
-		rc = find_token(w, &k, &look, c, &token, ret_why);
+		rc = find_token(w, &k, &look, c, ret_why);
 	if (rc == 0)
-		rc = make_endpoint(w, token, ret_endpoint, ret_why);
+		rc = make_endpoint(w, ret_endpoint, ret_why);
 	if (rc == 0 && w->url == NULL)
 		warn_of_several(&look, w->base.name);
 	kube_look_clear(&look);
-	secret_unref(token);
 	return rc;
 }
 
@@ -241,7 +243,11 @@ static char *kube_why(struct workspace *base)
 {
 	struct kube_provider *w = (struct kube_provider *)base;
 
-	return w->route == NULL ? NULL : route_kube_why(w->route);
+	char *why = w->keeper == NULL ? NULL : token_keeper_why(w->keeper);
+
+	if (why != NULL || w->route == NULL)
+		return why;
+	return route_kube_why(w->route);
 }
 
 static bool kube_starts_programs(const struct workspace *base)
@@ -257,6 +263,7 @@ static void kube_free(struct workspace *base)
 	struct kube_provider *w = (struct kube_provider *)base;
 
 	endpoint_unref(w->endpoint);
+	token_keeper_unref(w->keeper);
 	kube_unref(w->kube);
 	credentials_unref(w->credentials);
 	g_free(w->url);

@@ -100,10 +100,17 @@ struct remote_change {
 	enum remote_condition condition;
 	const struct entry *base; /* for REMOTE_IF_VERSION; name unused */
 	/* With REMOTE_IF_VERSION: only these bytes differ from those of `base`
-	 * (and the size, which is the source's). In order, apart. NULL: all. */
+	 * (and the size, which is the source's). In order, apart. NULL: all.
+	 * Not NULL and none of them: the size alone. */
 	const struct remote_range *ranges;
 	unsigned n_ranges;
 };
+
+/* What an -ESTALE of replace() found: nothing. */
+static inline bool remote_found_nothing(const struct entry *found)
+{
+	return found->size < 0 && (int)found->type == -1;
+}
 
 /* What of a name is told. */
 enum remote_told {

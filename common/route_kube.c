@@ -18,6 +18,7 @@ struct route_kube {
 	struct kube *kube;
 	char *namespace;
 	char *service;
+	struct token_keeper *keeper; /* NULL: the token is always this one */
 	struct secret *token;
 	enum kube_via via;
 	struct portforward *portforward; /* NULL for the proxy */
@@ -40,6 +41,8 @@ struct route *route_kube_new(const struct route_kube_params *params)
 	r->kube = kube_ref(params->kube);
 	r->namespace = g_strdup(params->namespace);
 	r->service = g_strdup(params->service);
+	r->keeper = params->keeper == NULL ? NULL
+					   : token_keeper_ref(params->keeper);
 	r->token = secret_ref(params->token);
 	r->via = params->via;
 	if (r->via == KUBE_VIA_PORTFORWARD)
@@ -55,6 +58,7 @@ static void free_route(struct route *route)
 	portforward_free(r->portforward);
 	kube_unref(r->kube);
 	kube_pod_unref(r->pod);
+	token_keeper_unref(r->keeper);
 	secret_unref(r->token);
 	mutex_fini(&r->lock);
 	g_free(r->namespace);
@@ -265,16 +269,15 @@ static void pod_unref(void *pod)
 	kube_pod_unref(pod);
 }
 
-static int proxy_hop(struct route_kube *r, struct kube_pod *pod,
-	const struct cancel *cancel, struct hop **ret)
+static int proxy_hop(struct route_kube *r, const struct kube_pod *pod,
+	struct secret *token, const struct cancel *cancel, struct hop **ret)
 {
 	g_autofree char *path =
 		g_strdup_printf("/api/v1/namespaces/%s/pods/%s:%d/proxy",
 			r->namespace, pod->name, pod->port);
 	g_autofree char *why = NULL;
-	int rc = kube_hop(r->kube, path, r->token, cancel, &why, ret);
+	int rc = kube_hop(r->kube, path, token, cancel, &why, ret);
 
-	kube_pod_unref(pod);
 	if (rc < 0)
 		doubt(r, NULL, why);
 	return rc < 0 && rc != -EINTR && rc != -ETIMEDOUT ? -EHOSTUNREACH : rc;
@@ -282,16 +285,16 @@ static int proxy_hop(struct route_kube *r, struct kube_pod *pod,
 
 /* Jupyter accepts localhost as a Host whatever it is called otherwise. */
 static int portforward_hop(
-	struct route_kube *r, struct kube_pod *pod, struct hop **ret)
+	struct kube_pod *pod, struct secret *token, struct hop **ret)
 {
 	g_autofree char *base =
 		g_strdup_printf("http://localhost:%d", pod->port);
 	const struct hop_params params = {
 		.base_url = base,
-		.token = r->token,
+		.token = token,
 		.kind = HOP_DIRECT,
 		.is_dialled = true,
-		.login = pod,
+		.login = kube_pod_ref(pod),
 		.login_unref = pod_unref,
 	};
 
@@ -302,13 +305,21 @@ static int get_hop(struct route *route, const struct cancel *cancel,
 	int64_t end_ms, struct hop **ret)
 {
 	struct route_kube *r = (struct route_kube *)route;
+	struct secret *token = NULL;
 	struct kube_pod *pod = NULL;
 	int rc = get_pod(r, cancel, end_ms, &pod);
 
-	if (rc < 0)
-		return rc;
-	return r->via == KUBE_VIA_PROXY ? proxy_hop(r, pod, cancel, ret)
-					: portforward_hop(r, pod, ret);
+	if (rc == 0 && r->keeper == NULL)
+		token = secret_ref(r->token);
+	else if (rc == 0)
+		rc = token_keeper_get(r->keeper, cancel, end_ms, &token);
+	if (rc == 0)
+		rc = r->via == KUBE_VIA_PROXY
+			     ? proxy_hop(r, pod, token, cancel, ret)
+			     : portforward_hop(pod, token, ret);
+	secret_unref(token);
+	kube_pod_unref(pod);
+	return rc;
 }
 
 static void judge(struct route *route, struct hop *hop,
@@ -318,14 +329,19 @@ static void judge(struct route *route, struct hop *hop,
 	struct route_kube *r = (struct route_kube *)route;
 	g_autofree char *why = NULL;
 
-	(void)end_ms;
-	if (r->via == KUBE_VIA_PORTFORWARD) {
-		if (response->error != 0 && response->error != -EINTR)
-			doubt(r, hop, NULL);
-		return;
-	}
-	if (kube_judge(r->kube, hop, response, cancel, &why))
+	bool is_of_the_way;
+
+	if (r->via == KUBE_VIA_PORTFORWARD)
+		is_of_the_way =
+			response->error != 0 && response->error != -EINTR;
+	else
+		is_of_the_way =
+			kube_judge(r->kube, hop, response, cancel, &why);
+	if (is_of_the_way)
 		doubt(r, hop, why);
+	else if (r->keeper != NULL)
+		(void)token_keeper_judge(
+			r->keeper, hop->token, response, cancel, end_ms);
 }
 
 static int dial(struct route *route, struct hop *hop,

@@ -14,6 +14,7 @@
 #define PYCLOUD_ROUTE_KUBE_H
 
 #include "kube.h"
+#include "token_keeper.h"
 
 enum kube_via {
 	KUBE_VIA_PROXY,
@@ -24,7 +25,10 @@ struct route_kube_params {
 	struct kube *kube;     /* a reference is taken */
 	const char *namespace; /* good names, both */
 	const char *service;
-	struct secret *token; /* Jupyter's; a reference is taken */
+	/* Jupyter's token: kept, or (NULL) always this one (NULL: none). A
+	 * reference is taken. */
+	struct token_keeper *keeper;
+	struct secret *token;
 	enum kube_via via;
 };
 

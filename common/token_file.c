@@ -21,6 +21,9 @@ static const char *distrust(const struct stat *st, enum token_file_kind kind)
 		return "is no regular file";
 	if (kind == TOKEN_FILE_PLACED)
 		return NULL;
+	if (kind == TOKEN_FILE_ROOTS)
+		return st->st_uid == 0 ? NULL
+				       : "belongs to somebody else than root";
 	if (st->st_uid != geteuid())
 		return "belongs to somebody else; make a file of your own, or "
 		       "chown it";

@@ -15,6 +15,7 @@
 enum token_file_kind {
 	TOKEN_FILE_OWN,	   /* a person's: ours alone, mode 0600 or less */
 	TOKEN_FILE_PLACED, /* the system's manager made it, for us */
+	TOKEN_FILE_ROOTS,  /* the same, and it is root's */
 };
 
 /* 0, or -errno (-ENOENT: there is none; -EPERM: refused; -EINVAL: no token in

@@ -9,12 +9,21 @@
  *                    before that, the whole order is searched once more, for a
  *                    token that the server accepts
  *
+ *     not known      the trial did not arrive: the answer becomes what kept it,
+ *                    a failure of the way, for nobody is to be told a refusal
+ *                    that may be none
+ *
  * While none is, token_keeper_get() fails with -ENETUNREACH, and so does every
  * exchange: the server is offline, until somebody logs in. Whoever uses it
  * looks again, once in TOKEN_LOOK_MS at most; nobody does without a use.
  *
- * Threads: any; one searches, the others wait for it. One internal lock, never
- * held across I/O. Reference-counted.
+ * A search takes as long as its sources may (a finger on a key: TOKEN_COMMAND_MS),
+ * which is longer than any request waits. So it has a thread of its own, which
+ * goes on when those who wait give up, and what it finds is there for the next.
+ * The last unref ends it and waits for that: so that one blocks, briefly.
+ *
+ * Threads: any. It starts one, so a daemon uses it after its last fork. One
+ * internal lock, never held across I/O. Reference-counted.
  */
 #ifndef PYCLOUD_TOKEN_KEEPER_H
 #define PYCLOUD_TOKEN_KEEPER_H
@@ -24,7 +33,31 @@
 
 struct token_keeper;
 
+/* Where tokens come from and how they are tried, for a server where credentials
+ * and a place do not say it all. Any thread; the keeper outlives no call. */
+struct token_source;
+
+struct token_source_ops {
+	/* As credentials_find(); the wish names neither server nor user. */
+	int (*find)(struct token_source *, const struct credentials_wish *,
+		const struct cancel *, struct credentials_found *ret,
+		char **ret_why);
+	/* As token_trial(). */
+	int (*try)(struct token_source *, struct secret *,
+		const struct cancel *, int64_t end_ms);
+	/* A sentence, g_free: what `found` has is refused; NULL: nothing was
+	 * found, perhaps for the reason that the clause `hint` says. */
+	char *(*explain)(const struct token_source *, const char *found,
+		const char *hint);
+	void (*free)(struct token_source *);
+};
+
+struct token_source {
+	const struct token_source_ops *ops;
+};
+
 struct token_keeper_params {
+	struct token_source *source; /* taken over; NULL: the next two say it */
 	struct credentials *credentials; /* a reference is taken */
 	struct token_place place;	 /* where tokens are tried; copied */
 	const char *server;		 /* as credentials.h searches for it */
@@ -43,14 +76,18 @@ void token_keeper_unref(struct token_keeper *); /* NULL is fine */
 int token_keeper_start(
 	struct token_keeper *, const struct cancel *, char **ret_why);
 
+/* From now on, tokens are looked for that this user has. */
+void token_keeper_name_user(struct token_keeper *, const char *user);
+
 /* A reference to the token to use now, NULL where there is none. May search:
- * blocks until end_ms at most, and as long as a source takes. -ENETUNREACH,
- * -EINTR, -ETIMEDOUT, or what a trial failed with. */
+ * blocks until end_ms at most. -ENETUNREACH, -EINTR, -ETIMEDOUT (the search may
+ * go on), or what a trial failed with. */
 int token_keeper_get(struct token_keeper *, const struct cancel *,
 	int64_t end_ms, struct secret **ret);
 
-/* How an exchange with `token` ended. True: the token was refused, or nobody
- * waits to know (-EINTR), and the response is changed. */
+/* How an exchange with `token` ended. True: the token was refused, or it is not
+ * known whether it was (-EINTR: nobody waits to know), and the response is
+ * changed. */
 bool token_keeper_judge(struct token_keeper *, const struct secret *token,
 	struct http_response *, const struct cancel *, int64_t end_ms);
 

@@ -11,9 +11,10 @@
 #include <errno.h>
 #include <string.h>
 
-static int ask(struct http_pool *pool, const struct token_place *place,
-	const struct cancel *cancel, int64_t left_ms)
+int token_trial_by(struct http_pool *pool, const char *target,
+	const struct cancel *cancel, int64_t end_ms)
 {
+	int64_t left_ms = CLAMP(end_ms - clock_now_ms(), 1, TOKEN_TRIAL_MS);
 	struct http_call call = { .request = HTTP_REQUEST_INIT,
 		.is_idempotent = true,
 		.tries_max = 2 };
@@ -21,12 +22,15 @@ static int ask(struct http_pool *pool, const struct token_place *place,
 	int rc;
 
 	call.request.method = "GET";
-	call.request.target = place->target;
+	call.request.target = target;
 	call.request.body_max = HTTP_BODY_MAX_DEFAULT;
 	call.request.timeout_ms = (int)left_ms;
 	http_response_init(&r);
 	(void)http_client_call(pool, &call, cancel, &r);
 	rc = http_errno(HTTP_OP_STAT, &r, NULL);
+	/* Who is in between refuses us, which says nothing of the token. */
+	if (r.error == -EACCES)
+		rc = -EHOSTUNREACH;
 	/* A page says nothing of who we are: something else answers. */
 	if (rc == 0 && r.is_html)
 		rc = -EPROTO;
@@ -56,13 +60,12 @@ int token_place_pool(const struct token_place *place, struct secret *token,
 int token_trial(const struct token_place *place, struct secret *token,
 	const struct cancel *cancel, int64_t end_ms)
 {
-	int64_t left = CLAMP(end_ms - clock_now_ms(), 1, TOKEN_TRIAL_MS);
 	struct http_pool *pool;
 	int rc = token_place_pool(place, token, &pool);
 
 	if (rc < 0)
 		return rc;
-	rc = ask(pool, place, cancel, left);
+	rc = token_trial_by(pool, place->target, cancel, end_ms);
 	http_pool_free(pool);
 	return rc;
 }

@@ -36,6 +36,10 @@ int token_place_pool(const struct token_place *, struct secret *token,
 int token_trial(const struct token_place *, struct secret *token,
 	const struct cancel *, int64_t end_ms);
 
+/* The same by connections that are there. */
+int token_trial_by(struct http_pool *, const char *target,
+	const struct cancel *, int64_t end_ms);
+
 /* The answer may be one to a token that is not known. */
 bool token_may_be_refused(const struct http_response *);
 

@@ -69,7 +69,7 @@ const struct command_row command_table[] = {
 		"ask for a server's token or password, try it, keep it" },
 	{ "logout", LOGIN_PROGRAM, COMMANDS_OF_COMPUTER,
 		"URL|NAME", "configured",
-		"user config",
+		"user cacert insecure config",
 		"remove from the keyring what login has put there" },
 	{ "doctor", "pycloud-doctor", COMMANDS_OF_COMPUTER,
 		"[WORKSPACE|URL|DIR]", "workspace configured directory",

@@ -15,6 +15,7 @@
 #include "sent.h"
 #include "session.h"
 #include "state.h"
+#include "swap.h"
 #include "timefmt.h"
 #include "tree.h"
 
@@ -235,8 +236,8 @@ static int find_now(struct session *s, const char *path, enum spool_base base,
 	/* A name that is ours alone is answered for by ourselves. */
 	int rc = base == SPOOL_BASE_ABSENT
 			 ? remote_stat(s->remote, path, cancel, ret_now)
-			 : tree_stat(s->tree, path, REVALIDATE_MS, cancel,
-				   ret_now, NULL);
+			 : tree_stat(s->tree, path, PROOF_MS, cancel, ret_now,
+				   NULL);
 
 	if (rc == -ENOENT)
 		return 0;
@@ -250,6 +251,62 @@ static bool is_worse(struct content *c, enum spool_base base, int64_t size,
 {
 	return content_is_unfinished(c) && base == SPOOL_BASE_VERSION &&
 	       size < version->size;
+}
+
+int conflict_judge(struct session *s, struct node *n, const char *path,
+	int64_t size, bool was_sent, const struct entry *now,
+	const struct cancel *cancel)
+{
+	return content_is_own_version(n->content, now)
+		       ? CONFLICT_NONE
+		       : compare(s, n, path, size, was_sent, cancel);
+}
+
+struct range_comparison {
+	struct content *content;
+	int64_t at; /* up to here they are the same */
+};
+
+static int compare_range_sink(
+	void *arg, const void *bytes, size_t length, int64_t offset)
+{
+	struct range_comparison *c = arg;
+	g_autofree char *ours = g_malloc(length > 0 ? length : 1);
+	ssize_t n = content_read(c->content, ours, length, offset);
+
+	if (n < 0 || (size_t)n != length || memcmp(ours, bytes, length) != 0)
+		return -ECANCELED;
+	c->at = offset + (int64_t)length;
+	return 0;
+}
+
+static int compare_range(struct session *s, struct node *n, const char *path,
+	const struct remote_range *range, const struct cancel *cancel)
+{
+	struct range_comparison c = { n->content, range->start };
+	struct remote_sink sink = { compare_range_sink, &c };
+	struct remote_read_info info = { 0 };
+	int rc = remote_read(s->remote, path, range->start, range->length,
+		&sink, cancel, &info);
+
+	if (rc == -ECANCELED || rc == -ENOENT)
+		return CONFLICT_OTHERS;
+	if (rc < 0)
+		return rc;
+	return c.at >= range->start + range->length ? CONFLICT_SAME
+						    : CONFLICT_OTHERS;
+}
+
+int conflict_judge_ranges(struct session *s, struct node *n, const char *path,
+	int64_t size, const GArray *ranges, const struct entry *now,
+	const struct cancel *cancel)
+{
+	int rc = now->size == size ? CONFLICT_SAME : CONFLICT_OTHERS;
+
+	for (guint i = 0; rc == CONFLICT_SAME && i < ranges->len; i++)
+		rc = compare_range(s, n, path,
+			&g_array_index(ranges, struct remote_range, i), cancel);
+	return rc;
 }
 
 int conflict_examine(struct session *s, struct node *n, const char *path,
@@ -272,12 +329,12 @@ int conflict_examine(struct session *s, struct node *n, const char *path,
 		rc = -EISDIR;
 	else if (is_worse(n->content, base, size, &version))
 		rc = CONFLICT_OTHERS;
-	else if ((base == SPOOL_BASE_VERSION &&
-			 entry_same_version(&version, ret_now)) ||
-		 content_is_own_version(n->content, ret_now))
+	else if (base == SPOOL_BASE_VERSION &&
+		 entry_same_version(&version, ret_now))
 		rc = CONFLICT_NONE;
 	else
-		rc = compare(s, n, path, size, was_sent, cancel);
+		rc = conflict_judge(
+			s, n, path, size, was_sent, ret_now, cancel);
 	if (rc != CONFLICT_SAME && rc != CONFLICT_OTHERS)
 		entry_clear(ret_now);
 	return rc;
@@ -359,6 +416,44 @@ static int find_name(struct session *s, const char *path,
 	return -EEXIST;
 }
 
+/* Where a name that nobody has can be taken in one step: -EOPNOTSUPP
+ * elsewhere. */
+static int take_name(struct session *s, const char *path,
+	const struct remote_source *source, const struct cancel *cancel,
+	char **ret_ours, struct entry *ret_placed)
+{
+	g_autofree char *host = host_name();
+	time_t now = time(NULL);
+	int rc = -ESTALE;
+
+	for (unsigned number = 1; rc == -ESTALE && number <= CONFLICT_TRIES;
+		number++) {
+		g_autofree char *ours = conflict_name(path, host, now, number);
+
+		rc = swap_put(s, ours, REMOTE_IF_ABSENT, SWAP_ONLY, source,
+			cancel, ret_placed);
+		if (rc == 0)
+			*ret_ours = g_steal_pointer(&ours);
+		else
+			entry_clear(ret_placed);
+	}
+	return rc == -ESTALE ? -EEXIST : rc;
+}
+
+static int put_beside(struct session *s, const char *path,
+	const struct remote_source *source, const struct cancel *cancel,
+	char **ret_ours, struct entry *ret_placed)
+{
+	int rc = take_name(s, path, source, cancel, ret_ours, ret_placed);
+
+	if (!swap_should_write(rc))
+		return rc;
+	rc = find_name(s, path, cancel, ret_ours);
+	return rc < 0 ? rc
+		      : remote_write(s->remote, *ret_ours, source, cancel,
+				ret_placed);
+}
+
 static ssize_t our_source(void *arg, void *buffer, size_t size, int64_t offset)
 {
 	return content_read(arg, buffer, size, offset);
@@ -383,10 +478,8 @@ int conflict_place(struct session *s, struct node *n, const char *path,
 	g_autofree char *dir = path_parent(path);
 	g_autofree char *ours = NULL;
 	struct entry placed = { 0 };
-	int rc = find_name(s, path, cancel, &ours);
+	int rc = put_beside(s, path, &source, cancel, &ours, &placed);
 
-	if (rc == 0)
-		rc = remote_write(s->remote, ours, &source, cancel, &placed);
 	if (rc < 0)
 		return rc;
 	placed.size = size;

@@ -16,7 +16,8 @@
  *
  * The contents API has no compare-and-swap: between our look and our PUT there
  * is a moment, one second at most where a look was spared because what is
- * believed was that fresh.
+ * believed was that fresh. Where a remote has one (swap.h) there is no look, and
+ * no moment: the refusal says what is there.
  *
  * Locking: one internal lock around the list.
  */
@@ -52,6 +53,18 @@ enum conflict_verdict {
 int conflict_examine(struct session *, struct node *, const char *path,
 	int64_t size, bool was_sent, const struct cancel *,
 	struct entry *ret_now);
+
+/* The same of what is known to be there: a file, and not the version that our
+ * change began from. Keeps no entry. */
+int conflict_judge(struct session *, struct node *, const char *path,
+	int64_t size, bool was_sent, const struct entry *now,
+	const struct cancel *);
+/* Of a content that is not all here, and of which only these ranges (of struct
+ * remote_range) were sent: CONFLICT_SAME when they, and the size, are the
+ * server's too, so that nothing of ours is missing there; else OTHERS. */
+int conflict_judge_ranges(struct session *, struct node *, const char *path,
+	int64_t size, const GArray *ranges, const struct entry *now,
+	const struct cancel *);
 
 /* Puts the bytes beside the file: 0, and the conflict is on the list. `theirs`
  * NULL: the file is gone. */

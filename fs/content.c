@@ -32,6 +32,7 @@ void content_free(struct content *c)
 		(void)close(c->fd);
 	spool_close(c->log); /* the next mount's */
 	sent_clear(&c->sent);
+	delta_clear(&c->delta);
 	cache_name_clear(&c->name);
 	extents_clear(&c->present);
 	g_array_unref(c->claims);
@@ -159,8 +160,7 @@ void content_drop(struct content *c)
 
 /* --- changing bytes ------------------------------------------------------- */
 
-static int wait_until_quiet_locked(
-	struct content *c, const struct cancel *cancel) REQUIRES(c->lock)
+int content_wait_quiet_locked(struct content *c, const struct cancel *cancel)
 {
 	int rc = 0;
 
@@ -186,6 +186,7 @@ static void touch_locked(struct content *c) REQUIRES(c->lock)
 /* What lies between the old end and the new is zeroes, which are here. */
 static int grow_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 {
+	int64_t before = c->size;
 	int rc;
 
 	if (size <= c->size)
@@ -195,9 +196,12 @@ static int grow_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 	rc = extents_add(&c->present, c->size, size);
 	if (rc == 0)
 		rc = content_log_present_locked(c, c->size, size);
-	if (rc == 0)
-		c->size = size;
-	return rc;
+	if (rc < 0)
+		return rc;
+	c->size = size;
+	touch_locked(c);
+	delta_add(&c->delta, before, size);
+	return 0;
 }
 
 /* A write that failed half way changed what was here, and nothing else: no
@@ -225,6 +229,7 @@ static int write_locked(struct content *c, const void *bytes, size_t size,
 	if (rc == 0) {
 		rc = scratch_write(c->fd, bytes, size, offset);
 		touch_locked(c);
+		delta_add(&c->delta, offset, end);
 	}
 	if (rc == 0)
 		rc = content_log_present_locked(c, offset, end);
@@ -242,7 +247,7 @@ ssize_t content_write(struct content *c, const void *bytes, size_t size,
 	int rc;
 
 	mutex_lock(&c->lock);
-	rc = wait_until_quiet_locked(c, cancel);
+	rc = content_wait_quiet_locked(c, cancel);
 	if (rc == 0 && epoch != 0 && epoch != c->epoch)
 		rc = -EREMCHG;
 	if (rc == 0 && c->state != CONTENT_READY)
@@ -282,6 +287,7 @@ static int truncate_locked(struct content *c, int64_t size) REQUIRES(c->lock)
 		c->size = size;
 	}
 	touch_locked(c);
+	delta_cut(&c->delta, size);
 	return 0;
 }
 
@@ -291,7 +297,7 @@ int content_truncate(
 	int rc;
 
 	mutex_lock(&c->lock);
-	rc = wait_until_quiet_locked(c, cancel);
+	rc = content_wait_quiet_locked(c, cancel);
 	if (rc == 0 && size > 0 && c->state != CONTENT_READY)
 		rc = -ESTALE;
 	if (rc == 0 && is_too_large(0, size))
@@ -399,20 +405,25 @@ static int check_upload_locked(struct content *c, bool force) REQUIRES(c->lock)
 	return 1;
 }
 
+void content_start_upload_locked(struct content *c)
+{
+	c->is_uploading = true;
+	c->uploading_gen = c->tried_gen = c->dirty_gen;
+	c->was_sent = true;
+	content_log_sent_locked(c);
+}
+
 int content_begin_upload(struct content *c, bool force,
 	const struct cancel *cancel, int64_t *ret_size)
 {
 	int rc;
 
 	mutex_lock(&c->lock);
-	rc = wait_until_quiet_locked(c, cancel);
+	rc = content_wait_quiet_locked(c, cancel);
 	if (rc == 0)
 		rc = check_upload_locked(c, force);
 	if (rc == 1) {
-		c->is_uploading = true;
-		c->uploading_gen = c->tried_gen = c->dirty_gen;
-		c->was_sent = true;
-		content_log_sent_locked(c);
+		content_start_upload_locked(c);
 		*ret_size = c->size;
 	}
 	mutex_unlock(&c->lock);
@@ -434,6 +445,8 @@ void content_end_upload(struct content *c, int rc, const struct entry *version)
 	}
 	if (!content_is_dirty_locked(c))
 		content_unlog_locked(c);
+	else if (rc >= 0) /* it is of another base than it began from */
+		delta_begin(&c->delta, false);
 	waitlist_wake(&c->changed);
 	mutex_unlock(&c->lock);
 }

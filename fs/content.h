@@ -149,6 +149,30 @@ bool content_has_sent(struct content *, GChecksum *, int64_t length);
 /* Instead: the bytes were placed elsewhere, and are given up here. */
 void content_end_conflict(struct content *);
 
+/* --- uploads by remote_replace() (content_swap.c) ------------------------- */
+
+/* What is to be replaced, and with what. */
+struct content_swap {
+	enum spool_base base;
+	struct entry version; /* SPOOL_BASE_VERSION's */
+	int64_t size;
+	/* What differs from it (of struct remote_range); NULL: all is sent. */
+	GArray *ranges;
+	bool is_whole; /* all of it is here, not only the ranges */
+};
+
+/* As content_begin_upload(), but ranges that can be sent alone are enough; on 1
+ * content_swap_clear() *ret. */
+int content_begin_swap(
+	struct content *, const struct cancel *, struct content_swap *ret);
+void content_swap_clear(struct content_swap *);
+/* Instead of content_end_upload(): it left nothing on the server. `was_sent`:
+ * as it was before it began. */
+void content_end_refused(struct content *, bool was_sent);
+/* Before content_end_upload(): only these bytes were found to be the version's
+ * that is there, and others are to be fetched again. */
+void content_keep_ranges(struct content *, const GArray *ranges);
+
 /* Nobody will ask for these bytes again (the file is gone): clean. */
 void content_abandon(struct content *);
 

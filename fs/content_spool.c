@@ -37,6 +37,7 @@ void content_begin_change_locked(struct content *c)
 	if (content_is_dirty_locked(c))
 		return;
 	c->dirty_ms = clock_now_ms();
+	delta_begin(&c->delta, c->has_version);
 	if (c->has_version)
 		set_base_locked(c, &c->version);
 }
@@ -204,6 +205,7 @@ static void adopt_locked(struct content *c, struct spool_record *r, int fd,
 	extents_clear(&c->present);
 	c->present = r->present;
 	extents_init(&r->present);
+	delta_resume(&c->delta, &c->present);
 	c->base = r->base;
 	c->base_version = (struct entry){
 		.type = ENTRY_FILE, .size = r->base_size, .mtime = r->base_mtime

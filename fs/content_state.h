@@ -1,11 +1,12 @@
 /*
- * content_state.h - a content from the inside, for content.c and
- * content_fetch.c alone.
+ * content_state.h - a content from the inside, for content.c and the
+ * other content_*.c alone.
  */
 #ifndef PYCLOUD_CONTENT_STATE_H
 #define PYCLOUD_CONTENT_STATE_H
 
 #include "content.h"
+#include "delta.h"
 #include "extent.h"
 #include "mutex.h"
 #include "sent.h"
@@ -50,6 +51,7 @@ struct content {
 	/* What the change began from: set while clean, kept while dirty. */
 	enum spool_base base;
 	struct entry base_version;
+	struct delta delta;    /* from base_version, while dirty */
 	int64_t base_ms;       /* when that was last known to be so */
 	int64_t dirty_ms;      /* since when it is dirty */
 	struct sent sent;      /* by uploads that failed since it is dirty */
@@ -66,6 +68,12 @@ bool content_is_dirty_locked(struct content *c) REQUIRES(c->lock);
 void content_make_empty_locked(struct content *c) REQUIRES(c->lock);
 void content_set_version_locked(struct content *c, const struct entry *version)
 	REQUIRES(c->lock);
+
+/* Until no upload and no preparation is under way: 0 or -errno. */
+int content_wait_quiet_locked(struct content *c, const struct cancel *cancel)
+	REQUIRES(c->lock);
+/* An upload of what is there now has begun. */
+void content_start_upload_locked(struct content *c) REQUIRES(c->lock);
 
 /* The journal's part of a change: 0 or -errno, then the change must not be
  * answered as done. */

@@ -26,6 +26,7 @@
 #include "notifier.h"
 #include "overlay.h"
 #include "session.h"
+#include "swap.h"
 #include "transfer.h"
 #include "tree.h"
 
@@ -121,14 +122,14 @@ static ssize_t read_content(
 }
 
 static int send_content(struct session *s, struct content *c, const char *path,
-	const struct cancel *cancel, struct entry *ret_now)
+	enum swap_way way, const struct cancel *cancel, struct entry *ret_now)
 {
 	struct remote_source source = { read_content, c, 0 };
 	int rc = content_begin_upload(c, true, cancel, &source.size);
 
 	if (rc < 0)
 		return rc;
-	rc = remote_write(s->remote, path, &source, cancel, ret_now);
+	rc = swap_put(s, path, REMOTE_WHATEVER, way, &source, cancel, ret_now);
 	if (rc == 0)
 		ret_now->size = source.size; /* the remote checked it */
 	content_end_upload(c, rc, ret_now);
@@ -136,7 +137,8 @@ static int send_content(struct session *s, struct content *c, const char *path,
 }
 
 /* The file's bytes are at the target, and in the cache for who reads it next. */
-static int upload(const struct local_move *m, int fd, struct entry *ret_now)
+static int upload(const struct local_move *m, int fd, enum swap_way way,
+	struct entry *ret_now)
 {
 	struct session *s = m->request->session;
 	const struct cancel *cancel = &m->request->cancel;
@@ -147,7 +149,7 @@ static int upload(const struct local_move *m, int fd, struct entry *ret_now)
 	content_open(c);
 	rc = fill_content(c, fd, cancel);
 	if (rc == 0)
-		rc = send_content(s, c, m->to, cancel, ret_now);
+		rc = send_content(s, c, m->to, way, cancel, ret_now);
 	if (rc == 0)
 		cache_removed(s->cache, m->to);
 	if (content_close(c, &bytes)) {
@@ -189,7 +191,8 @@ static void leave_here(const struct local_move *m)
 	node_table_unref(s->nodes, n);
 }
 
-static int replace_target(const struct local_move *m, struct node *target)
+static int replace_target(
+	const struct local_move *m, struct node *target, enum swap_way way)
 {
 	struct session *s = m->request->session;
 	struct entry now = { 0 };
@@ -206,7 +209,7 @@ static int replace_target(const struct local_move *m, struct node *target)
 	fd = local_names_open(local_names(s), m->from, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	rc = fstat(fd, &st) < 0 ? -errno : upload(m, fd, &now);
+	rc = fstat(fd, &st) < 0 ? -errno : upload(m, fd, way, &now);
 	(void)close(fd);
 	if (rc < 0)
 		return rc;
@@ -218,6 +221,21 @@ static int replace_target(const struct local_move *m, struct node *target)
 	leave_here(m);
 	forget_kernels_name(m);
 	return 0;
+}
+
+/* Where the replacing itself says what cannot be replaced, it is not asked
+ * before. */
+static int replace_or_look(const struct local_move *m, struct node *target)
+{
+	int rc = -EOPNOTSUPP;
+
+	if ((m->flags & RENAME_NOREPLACE) == 0 &&
+		swap_is_possible(m->request->session))
+		rc = replace_target(m, target, SWAP_ONLY);
+	if (!swap_should_write(rc))
+		return rc;
+	rc = look_at_target(m);
+	return rc < 0 ? rc : replace_target(m, target, SWAP_NOT);
 }
 
 static int move_to_server(const struct local_move *m)
@@ -233,11 +251,8 @@ static int move_to_server(const struct local_move *m)
 		return move_link(m);
 	if (S_ISDIR(st.st_mode))
 		return -EXDEV;
-	rc = look_at_target(m);
-	if (rc < 0)
-		return rc;
 	target = node_table_find(s->nodes, m->to_dir, m->to_name);
-	rc = replace_target(m, target);
+	rc = replace_or_look(m, target);
 	node_table_unref(s->nodes, target);
 	return rc;
 }

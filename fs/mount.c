@@ -47,9 +47,11 @@
 #include "state.h"
 #include "status.h"
 #include "timefmt.h"
+#include "token_systemd.h"
 #include "transfer.h"
 #include "tree.h"
 #include "trusted_path.h"
+#include "watch.h"
 #include "workspace.h"
 
 #include <errno.h>
@@ -82,6 +84,7 @@ struct mount {
 	struct attach attach;
 	struct fuse_session *fuse;
 	struct notifier *notifier;
+	struct notifier *teller; /* of what others change (watch.h) */
 	struct attendant attendant;
 	struct attendant_hooks hooks;
 	/* For the attendant; NULL: not there yet, or not any more. */
@@ -483,6 +486,11 @@ static void kernel_invalidate_attr(void *arg, uint64_t ino)
 	(void)fuse_lowlevel_notify_inval_inode(arg, ino, -1, 0);
 }
 
+static void kernel_invalidate_pages(void *arg, uint64_t ino)
+{
+	(void)fuse_lowlevel_notify_inval_inode(arg, ino, 0, 0);
+}
+
 static void kernel_invalidate_entry(
 	void *arg, uint64_t parent, const char *name)
 {
@@ -491,6 +499,7 @@ static void kernel_invalidate_entry(
 
 static const struct notifier_ops kernel_notifier = {
 	.invalidate_attr = kernel_invalidate_attr,
+	.invalidate_pages = kernel_invalidate_pages,
 	.invalidate_entry = kernel_invalidate_entry,
 };
 
@@ -515,6 +524,8 @@ static int mount_session(struct mount *m)
 	if (rc < 0)
 		return rc;
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
+	if (rc == 0)
+		rc = notifier_new(&kernel_notifier, m->fuse, &m->teller);
 	if (rc < 0) {
 		m->why = g_strdup(NO_THREAD);
 		return rc;
@@ -551,6 +562,7 @@ static void take_down(struct mount *m)
 	if (m->session != NULL)
 		drain(m->session);
 	session_free(m->session);
+	notifier_free(m->teller);
 	notifier_free(m->notifier);
 	if (m->fuse != NULL)
 		fuse_session_destroy(m->fuse);
@@ -734,6 +746,9 @@ static int be_daemon(struct mount *m)
 	bool is_forest = forest_mount_is_meant(m->options.spec);
 	g_autofree char *why = NULL;
 
+	/* Of root's things, the one that is meant for the mount. */
+	if (m->options.identity != NULL)
+		token_systemd_hold();
 	if (attach_start(&m->attach, &m->options, is_forest, &why) < 0) {
 		(void)daemonise_failed(&m->daemonise, MOUNT_SYSTEM, why);
 		attach_end(&m->attach, NULL);

@@ -32,6 +32,7 @@ struct login {
 	struct cancel cancel; /* fired by SIGINT and the like */
 	struct secret *typed;
 	struct secret *accepted;
+	char *token_id; /* of one that a hub made for us; NULL: it did not */
 	char *why;
 };
 
@@ -224,7 +225,7 @@ static int try_as_password(struct login *l)
 		return rc;
 	if (l->place.is_hub)
 		rc = login_to_hub(&place, l->place.user, l->typed, &l->cancel,
-			&l->accepted);
+			&l->accepted, &l->token_id);
 	else
 		rc = login_to_server(
 			&place, l->typed, &l->cancel, &l->accepted);
@@ -268,7 +269,18 @@ static struct keyring_key key_of(const struct login *l)
 		.server = l->place.server,
 		.workspace = l->place.shown,
 		.user = l->place.user,
+		.token_id = l->token_id,
 	};
+}
+
+/* What was made for us and is of no use is not left behind. */
+static void take_back(const struct login *l)
+{
+	const struct token_place place = login_place_trial(&l->place);
+
+	if (l->token_id != NULL && l->accepted != NULL)
+		(void)login_revoke(&place, l->place.user, l->token_id,
+			l->accepted, &l->cancel);
 }
 
 static int keep(struct login *l)
@@ -308,6 +320,8 @@ static int login(struct login *l)
 	if (rc == 0)
 		rc = keep(l);
 	if (rc < 0)
+		take_back(l);
+	if (rc < 0)
 		return rc;
 	(void)printf("logged in to %s%s%s; the %s is kept in %s\n",
 		l->place.server,
@@ -320,12 +334,40 @@ static int login(struct login *l)
 	return 0;
 }
 
+/* Login made this token of a password, so nobody else has a use for it. What a
+ * person made is that person's to revoke. */
+static void revoke_token(struct login *l, const struct keyring_item *item)
+{
+	const struct token_place place = login_place_trial(&l->place);
+	const char *user = item->user != NULL ? item->user : "a service";
+	const char *server = l->place.server;
+	int rc = item->token_id == NULL || item->user == NULL ||
+				 item->token == NULL
+			 ? -ENOKEY
+			 : login_revoke(&place, item->user, item->token_id,
+				   item->token, &l->cancel);
+
+	if (rc == 0)
+		(void)printf("the hub has revoked the token of %s\n", user);
+	else if (rc == -ENOKEY)
+		(void)printf("the token of %s was not made by login, and stays "
+			     "good; revoke it at %s/hub/token\n",
+			user, server);
+	else
+		(void)fprintf(stderr,
+			"pycloud: the hub did not revoke the token of %s (%s), "
+			"which stays good until it expires; revoke it at "
+			"%s/hub/token\n",
+			user, g_strerror(-rc), server);
+}
+
 static int logout(struct login *l)
 {
 	const struct keyring_key key = key_of(l);
 	g_autofree char *why = NULL;
-	unsigned count = 0;
-	int rc = keyring_forget(&key, &l->cancel, &count, &why);
+	GPtrArray *gone = NULL;
+	int rc = keyring_forget(&key, &l->cancel, &gone, &why);
+	guint count = gone == NULL ? 0 : gone->len;
 
 	if (rc < 0)
 		l->why = g_strdup_printf(
@@ -337,8 +379,11 @@ static int logout(struct login *l)
 			"the keyring has nothing for %s\n", l->place.server);
 	else
 		(void)printf("the keyring has forgotten %s\n", l->place.server);
+	for (guint i = 0; l->place.is_hub && i < count; i++)
+		revoke_token(l, g_ptr_array_index(gone, i));
 	if (rc == 0 && l->place.file != NULL)
 		(void)printf("%s is left as it is\n", l->place.file);
+	g_clear_pointer(&gone, g_ptr_array_unref);
 	return rc;
 }
 
@@ -395,6 +440,7 @@ int main(int argc, char **argv)
 	login_place_clear(&l.place);
 	login_options_clear(&l.options);
 	cancel_fini(&l.cancel);
+	g_free(l.token_id);
 	g_free(l.why);
 	return status;
 }

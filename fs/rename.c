@@ -34,6 +34,7 @@
 #include "overlay.h"
 #include "path_gate.h"
 #include "session.h"
+#include "swap.h"
 #include "transfer.h"
 #include "tree.h"
 
@@ -97,9 +98,10 @@ static int keep_target_bytes(struct renaming *m, struct node *target)
 	return fetch_whole_at(m->session, target, m->to, &m->request->cancel);
 }
 
-/* One PUT to the target, then the source goes. */
+/* One PUT to the target, then the source goes. Without `or_plain` it is all or
+ * nothing: -EOPNOTSUPP where that cannot be had. */
 static int replace_by_upload(
-	struct renaming *m, struct node *n, struct node *target)
+	struct renaming *m, struct node *n, struct node *target, bool or_plain)
 {
 	struct session *s = m->session;
 	const struct cancel *cancel = &m->request->cancel;
@@ -111,10 +113,11 @@ static int replace_by_upload(
 	content_open(n->content);
 	rc = fetch_whole_at(s, n, m->from, cancel);
 	if (rc == 0)
-		rc = transfer_upload_to(s, n, m->to, cancel, &now);
+		rc = transfer_upload_to(s, n, m->to, or_plain, cancel, &now);
 	/* The target may have these bytes now: whoever saves it next must not
 	 * take them for somebody else's. */
-	if (rc < 0 && target != NULL && target->content != NULL)
+	if (rc < 0 && rc != -EOPNOTSUPP && target != NULL &&
+		target->content != NULL)
 		content_inherit_sent(target->content, n->content);
 	transfer_close(s, n);
 	if (rc < 0)
@@ -164,7 +167,7 @@ static int bring_source_up_to_date(struct renaming *m, struct node *n)
 	content_open(n->content);
 	rc = fetch_whole_at(s, n, m->from, cancel);
 	if (rc == 0)
-		rc = transfer_upload_to(s, n, m->from, cancel, &now);
+		rc = transfer_upload_to(s, n, m->from, true, cancel, &now);
 	transfer_close(s, n);
 	entry_clear(&now);
 	return rc;
@@ -250,10 +253,14 @@ static int replace_target(
 {
 	bool is_target_local = attr_cache_is_local(
 		m->session->attrs, m->to_dir_path, m->to_name);
+	int rc = -EOPNOTSUPP;
 
-	return !is_target_local && is_large(m, n)
-		       ? replace_large(m, n)
-		       : replace_by_upload(m, n, target);
+	if (is_target_local || !is_large(m, n))
+		return replace_by_upload(m, n, target, true);
+	/* What must be sent anyway. */
+	if (content_is_dirty(n->content) && swap_is_possible(m->session))
+		rc = replace_by_upload(m, n, target, false);
+	return rc == -EOPNOTSUPP ? replace_large(m, n) : rc;
 }
 
 /* A file that only this computer has yet: a change of names, unless a piece of it

@@ -18,7 +18,9 @@
 #include "overlay.h"
 #include "path_gate.h"
 #include "session.h"
+#include "swap.h"
 #include "tree.h"
+#include "upload.h"
 
 #include <errno.h>
 #include <string.h>
@@ -128,10 +130,7 @@ static ssize_t upload_source(
 	return content_read(arg, buffer, size, offset);
 }
 
-/* The server's word on what it has now becomes ours before anybody asks: before
- * the content's upload ends, or the next one would find its own base unknown to
- * the names. */
-static void adopt(struct session *s, struct node *n, const char *path,
+void upload_adopt(struct session *s, struct node *n, const char *path,
 	const struct entry *version)
 {
 	g_autofree char *dir = path_parent(path);
@@ -142,9 +141,7 @@ static void adopt(struct session *s, struct node *n, const char *path,
 		s->nodes, n, &version->mtime, version->size);
 }
 
-/* The server may have some of an upload that failed so, or all: even when no
- * server was found in the end, an earlier attempt may have met one. */
-static bool may_have_left(int rc)
+bool upload_may_have_left(int rc)
 {
 	switch (-rc) {
 	case 0:
@@ -152,6 +149,7 @@ static bool may_have_left(int rc)
 	case EPERM:
 	case EISDIR:
 	case ENOENT:
+	case EOPNOTSUPP:
 		return false;
 	default:
 		return true;
@@ -159,34 +157,31 @@ static bool may_have_left(int rc)
 }
 
 int transfer_upload_to(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel, struct entry *ret_entry)
+	bool or_plain, const struct cancel *cancel, struct entry *ret_entry)
 {
 	struct remote_source source = { upload_source, n->content, 0 };
+	bool was_sent = content_was_sent(n->content);
 	int rc = content_begin_upload(n->content, true, cancel, &source.size);
 
 	if (rc < 0)
 		return rc;
-	rc = remote_write(s->remote, path, &source, cancel, ret_entry);
+	rc = swap_put(s, path, REMOTE_WHATEVER,
+		or_plain ? SWAP_OR_WRITE : SWAP_ONLY, &source, cancel,
+		ret_entry);
+	if (rc == -EOPNOTSUPP) {
+		content_end_refused(n->content, was_sent);
+		return rc;
+	}
 	if (rc == 0) {
 		ret_entry->size = source.size; /* the remote checked it */
-		adopt(s, n, path, ret_entry);
+		upload_adopt(s, n, path, ret_entry);
 	}
-	if (may_have_left(rc))
+	if (upload_may_have_left(rc))
 		content_remember_sent(n->content, source.size);
 	content_end_upload(n->content, rc, ret_entry);
 	dirty_set_settle(s->dirty, n);
 	return rc;
 }
-
-/* One upload, begun and not ended yet. */
-struct uploading {
-	struct session *session;
-	struct node *node;
-	const char *path;
-	const struct cancel *cancel;
-	struct remote_source source;
-	bool was_sent;
-};
 
 /* A large upload overwrites the server's only copy piece by piece: first ours
  * must survive whatever ends this computer. */
@@ -213,17 +208,16 @@ static int send_bytes(struct uploading *u)
 			s->remote, u->path, &u->source, u->cancel, &version);
 	if (rc == 0) {
 		version.size = u->source.size; /* the remote checked it */
-		adopt(s, u->node, u->path, &version);
+		upload_adopt(s, u->node, u->path, &version);
 	}
-	if (may_have_left(rc))
+	if (upload_may_have_left(rc))
 		content_remember_sent(u->node->content, u->source.size);
 	content_end_upload(u->node->content, rc, &version);
 	entry_clear(&version);
 	return rc;
 }
 
-/* Ours are beside the file from now on, and the file is theirs. */
-static int give_way(struct uploading *u, const struct entry *theirs)
+int upload_give_way(struct uploading *u, const struct entry *theirs)
 {
 	struct content *c = u->node->content;
 	int rc = conflict_place(u->session, u->node, u->path, u->source.size,
@@ -244,14 +238,15 @@ static int act_on_verdict(struct uploading *u, int verdict, struct entry *now)
 	switch (verdict) {
 	case CONFLICT_NONE:
 		/* What is a mixture must not stand for what is none. */
-		return content_is_mixed(c) ? give_way(u, NULL) : send_bytes(u);
+		return content_is_mixed(c) ? upload_give_way(u, NULL)
+					   : send_bytes(u);
 	case CONFLICT_SAME:
 		now->size = u->source.size;
-		adopt(u->session, u->node, u->path, now);
+		upload_adopt(u->session, u->node, u->path, now);
 		content_end_upload(c, 0, now);
 		return 0;
 	case CONFLICT_OTHERS:
-		return give_way(u, now);
+		return upload_give_way(u, now);
 	default:
 		content_end_upload(c, verdict, NULL);
 		return verdict;
@@ -259,47 +254,74 @@ static int act_on_verdict(struct uploading *u, int verdict, struct entry *now)
 }
 
 /* 1: not all of it is here. */
-static int upload_at(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel)
+static int upload_plainly(struct uploading *u)
+{
+	struct content *c = u->node->content;
+	struct entry now = { 0 };
+	int rc;
+
+	u->was_sent = content_was_sent(c);
+	rc = content_begin_upload(c, false, u->cancel, &u->source.size);
+	if (rc == -ESTALE)
+		return 1;
+	if (rc <= 0)
+		return rc;
+	rc = act_on_verdict(u,
+		conflict_examine(u->session, u->node, u->path, u->source.size,
+			u->was_sent, u->cancel, &now),
+		&now);
+	entry_clear(&now);
+	return rc;
+}
+
+static int upload_at(struct uploading *u)
+{
+	int rc = u->may_swap ? swap_upload(u) : SWAP_PLAIN;
+
+	if (rc != SWAP_PLAIN)
+		return rc;
+	u->may_swap = false;
+	return upload_plainly(u);
+}
+
+/* Ranges that were sent and not answered are looked for before the rest, which
+ * would be of another version if they have arrived. */
+static int fetch_rest(struct uploading *u)
+{
+	int rc = 1;
+
+	if (u->has_doubts ||
+		(u->may_swap && content_was_sent(u->node->content)))
+		rc = swap_find_sent(u);
+	u->has_doubts = false;
+	if (rc <= 0)
+		return rc;
+	rc = fetch_whole_at(u->session, u->node, u->path, u->cancel);
+	if (rc == -ESTALE || rc == -ENOENT)
+		rc = conflict_fill(u->session, u->node, u->path, u->cancel);
+	return rc;
+}
+
+/* What was written covers a part of the file only, and all must be sent: the
+ * rest is fetched. When the version that it was a part of is gone, the rest is
+ * what there is. */
+static int complete_and_upload(struct session *s, struct node *n,
+	const char *path, const struct cancel *cancel)
 {
 	struct uploading u = { .session = s,
 		.node = n,
 		.path = path,
 		.cancel = cancel,
 		.source = { upload_source, n->content, 0 },
-		.was_sent = content_was_sent(n->content) };
-	struct entry now = { 0 };
-	int rc =
-		content_begin_upload(n->content, false, cancel, &u.source.size);
-
-	if (rc == -ESTALE)
-		return 1;
-	if (rc <= 0)
-		return rc;
-	rc = act_on_verdict(&u,
-		conflict_examine(
-			s, n, path, u.source.size, u.was_sent, cancel, &now),
-		&now);
-	entry_clear(&now);
-	return rc;
-}
-
-/* What was written covers a part of the file only: the rest is fetched, so that
- * the whole can be sent. When the version that it was a part of is gone, the
- * rest is what there is. */
-static int complete_and_upload(struct session *s, struct node *n,
-	const char *path, const struct cancel *cancel)
-{
-	int rc = upload_at(s, n, path, cancel);
+		.may_swap = swap_is_possible(s) };
+	int rc = upload_at(&u);
 	int attempts;
 
 	for (attempts = 0; rc == 1 && attempts < COMPLETE_ATTEMPTS;
 		attempts++) {
-		rc = fetch_whole_at(s, n, path, cancel);
-		if (rc == -ESTALE || rc == -ENOENT)
-			rc = conflict_fill(s, n, path, cancel);
+		rc = fetch_rest(&u);
 		if (rc == 0)
-			rc = upload_at(s, n, path, cancel);
+			rc = upload_at(&u);
 	}
 	return rc == 1 ? -ESTALE : rc;
 }

@@ -58,9 +58,10 @@ int transfer_upload(struct session *, struct node *, const struct cancel *);
 /* What close(2) does: the same, or with `-o writeback` later. */
 int transfer_save(struct session *, struct node *, const struct cancel *);
 /* Writes the node's bytes to `path` whatever their state (loaded by the
- * caller), who is inside the gate. */
+ * caller), who is inside the gate. All or nothing where that can be had;
+ * without `or_plain` it is -EOPNOTSUPP where it cannot, and nothing is done. */
 int transfer_upload_to(struct session *, struct node *, const char *path,
-	const struct cancel *, struct entry *ret_entry);
+	bool or_plain, const struct cancel *, struct entry *ret_entry);
 
 /* Uploads everything dirty, and removes what waits to be (late_remote.h); the
  * first error, after trying all. What had failed before is tried too, but of

@@ -3,50 +3,20 @@
 
 #include "fake_remote.h"
 
-#include "fake_tree.h"
-#include "mutex.h"
+#include "fake_remote_private.h"
 #include "names.h"
 #include "waitlist.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <string.h>
 
 #define PIECE_BYTES 4096
 
-struct script {
-	unsigned calls;
-	unsigned fails_in; /* 1: the next call fails; 0: none does */
-	int error;
-	bool stalls;
-	bool is_stalled; /* somebody stands still */
-};
-
-struct fake {
-	struct remote remote;
-	struct mutex lock;
-	/* guarded by lock */
-	struct fake_tree *tree;
-	unsigned capabilities;
-	unsigned probed; /* REMOTE_CAN_HIDDEN, REMOTE_NO_HIDDEN or 0 */
-	struct script scripts[FAKE_OPS];
-	int error; /* of all calls; 0: none */
-	int64_t missing_bytes;
-	int torn_error; /* of the next write; 0: none */
-	int64_t torn_bytes;
-	GString *changes;
-	struct waitlist changed;
-};
-
-static struct fake *fake_of(struct remote *r)
-{
-	return (struct fake *)r;
-}
-
 /* --- the script ----------------------------------------------------------- */
 
-/* What every call begins with: counted, perhaps held, perhaps failed. */
-static int begin_locked(struct fake *f, enum fake_op op,
-	const struct cancel *cancel) REQUIRES(f->lock)
+int fake_begin_locked(
+	struct fake *f, enum fake_op op, const struct cancel *cancel)
 {
 	struct script *s = &f->scripts[op];
 	int rc = cancel_check(cancel);
@@ -125,6 +95,16 @@ void fake_remote_await_calls(struct remote *r, enum fake_op op, unsigned count)
 	mutex_unlock(&f->lock);
 }
 
+void fake_remote_await_ended(struct remote *r, enum fake_op op, unsigned count)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	while (f->scripts[op].ended < count)
+		(void)waitlist_wait(&f->changed, &f->lock, NULL, -1);
+	mutex_unlock(&f->lock);
+}
+
 void fake_remote_release(struct remote *r, enum fake_op op)
 {
 	struct fake *f = fake_of(r);
@@ -153,7 +133,7 @@ static int fake_stat(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_STAT, cancel);
+	rc = fake_begin_locked(f, FAKE_STAT, cancel);
 	if (rc == 0 && *path != '\0' && fake_tree_find(f->tree, path) == NULL)
 		rc = -ENOENT;
 	if (rc == 0)
@@ -170,7 +150,7 @@ static int fake_list(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_LIST, cancel);
+	rc = fake_begin_locked(f, FAKE_LIST, cancel);
 	if (rc == 0 && !fake_tree_is_directory(f->tree, path))
 		rc = fake_tree_find(f->tree, path) == NULL ? -ENOENT : -ENOTDIR;
 	if (rc == 0) {
@@ -191,7 +171,7 @@ static int take_bytes(struct fake *f, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_READ, cancel);
+	rc = fake_begin_locked(f, FAKE_READ, cancel);
 	t = fake_tree_find(f->tree, path);
 	if (rc == 0 && t == NULL)
 		rc = -ENOENT;
@@ -229,6 +209,9 @@ static int fake_read(struct remote *r, const char *path, int64_t offset,
 	for (at = offset; rc == 0 && at < end; at += PIECE_BYTES)
 		rc = sink->write(sink->arg, p + at,
 			(size_t)MIN(PIECE_BYTES, end - at), at);
+	mutex_lock(&fake_of(r)->lock);
+	fake_of(r)->read_bytes += MAX(0, at - offset);
+	mutex_unlock(&fake_of(r)->lock);
 	if (rc == 0)
 		*ret = (struct remote_read_info){
 			.received = MAX(0, end - offset),
@@ -255,7 +238,7 @@ static int take_source(const struct remote_source *source, GString *bytes)
 	return 0;
 }
 
-static int check_place(struct fake *f, const char *path) REQUIRES(f->lock)
+int fake_check_place_locked(struct fake *f, const char *path)
 {
 	g_autofree char *parent = path_parent(path);
 
@@ -289,13 +272,13 @@ static int fake_write(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_WRITE, cancel);
+	rc = fake_begin_locked(f, FAKE_WRITE, cancel);
 	mutex_unlock(&f->lock);
 	if (rc == 0)
 		rc = take_source(source, bytes);
 	mutex_lock(&f->lock);
 	if (rc == 0)
-		rc = check_place(f, path);
+		rc = fake_check_place_locked(f, path);
 	if (rc == 0) {
 		t = fake_tree_put(f->tree, path, ENTRY_FILE);
 		g_string_free(t->bytes, TRUE);
@@ -318,7 +301,7 @@ static int fake_mkdir(struct remote *r, const char *path,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_MKDIR, cancel);
+	rc = fake_begin_locked(f, FAKE_MKDIR, cancel);
 	if (rc == 0 && !fake_tree_is_directory(f->tree, parent))
 		rc = -ENOENT;
 	if (rc == 0) {
@@ -338,7 +321,7 @@ static int fake_rename(struct remote *r, const char *from, const char *to,
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_RENAME, cancel);
+	rc = fake_begin_locked(f, FAKE_RENAME, cancel);
 	if (rc == 0 && (fake_tree_find(f->tree, from) == NULL ||
 			       !fake_tree_is_directory(f->tree, parent)))
 		rc = -ENOENT;
@@ -360,7 +343,7 @@ static int fake_remove(
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_REMOVE, cancel);
+	rc = fake_begin_locked(f, FAKE_REMOVE, cancel);
 	if (rc == 0 && fake_tree_find(f->tree, path) == NULL)
 		rc = -ENOENT;
 	if (rc == 0) {
@@ -388,13 +371,127 @@ static int fake_probe(struct remote *r, const struct cancel *cancel)
 	int rc;
 
 	mutex_lock(&f->lock);
-	rc = begin_locked(f, FAKE_PROBE, cancel);
+	rc = fake_begin_locked(f, FAKE_PROBE, cancel);
 	if (rc == 0 && f->probed == 0)
 		rc = -EOPNOTSUPP;
 	if (rc == 0)
 		f->capabilities |= f->probed;
 	mutex_unlock(&f->lock);
 	return rc;
+}
+
+/* --- many at once --------------------------------------------------------- */
+
+static int begin_many(
+	struct fake *f, enum fake_op op, const struct cancel *cancel)
+{
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = fake_begin_locked(f, op, cancel);
+	if (rc == 0 && (f->capabilities & REMOTE_CAN_TREE) == 0)
+		rc = -EOPNOTSUPP;
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static int end_many(struct fake *f, enum fake_op op, int rc)
+{
+	mutex_lock(&f->lock);
+	f->scripts[op].ended++;
+	waitlist_wake(&f->changed);
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* How many entries it has given. */
+static unsigned give_directory(
+	struct fake *f, const char *path, const struct remote_tree_sink *sink)
+{
+	GPtrArray *entries;
+	unsigned count;
+
+	mutex_lock(&f->lock);
+	entries = fake_tree_all_children(
+		f->tree, path, (f->capabilities & REMOTE_NO_HIDDEN) == 0);
+	mutex_unlock(&f->lock);
+	count = entries->len;
+	sink->directory(sink->arg, path, entries, 0, 0);
+	return count;
+}
+
+static int fake_list_tree(struct remote *r, const char *top, const char *after,
+	unsigned entries_max, const struct remote_tree_sink *sink,
+	const struct cancel *cancel, bool *ret_is_all)
+{
+	struct fake *f = fake_of(r);
+	GPtrArray *paths = NULL;
+	unsigned entries = 0;
+	guint i;
+	int rc = begin_many(f, FAKE_LIST_TREE, cancel);
+
+	mutex_lock(&f->lock);
+	if (rc == 0 && !fake_tree_is_directory(f->tree, top))
+		rc = fake_tree_find(f->tree, top) == NULL ? -ENOENT : -ENOTDIR;
+	if (rc == 0)
+		paths = fake_tree_directories(f->tree, top);
+	mutex_unlock(&f->lock);
+	for (i = 0; rc == 0 && i < paths->len; i++) {
+		if (*after != '\0' && walk_compare(paths->pdata[i], after) < 0)
+			continue;
+		entries += give_directory(f, paths->pdata[i], sink);
+		if (entries >= entries_max)
+			break;
+	}
+	if (rc == 0) {
+		*ret_is_all = i + 1 >= paths->len;
+		g_ptr_array_unref(paths);
+	}
+	return end_many(f, FAKE_LIST_TREE, rc);
+}
+
+static int take_version(struct fake *f, const char *path, GBytes **ret_bytes,
+	struct entry *ret_version)
+{
+	const struct thing *t;
+	int rc = 0;
+
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	if (t == NULL || t->type != ENTRY_FILE)
+		rc = t == NULL ? -ENOENT : -EISDIR;
+	if (rc == 0) {
+		fake_tree_describe(f->tree, path, ret_version);
+		g_free(g_steal_pointer(&ret_version->name));
+		ret_version->size = (int64_t)t->bytes->len;
+		*ret_bytes = g_bytes_new(t->bytes->str, t->bytes->len);
+	}
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static int fake_read_many(struct remote *r, const char *const *paths,
+	unsigned n_paths, int64_t bytes_max,
+	const struct remote_many_sink *sink, const struct cancel *cancel)
+{
+	struct fake *f = fake_of(r);
+	int rc = begin_many(f, FAKE_READ_MANY, cancel);
+
+	for (unsigned i = 0; rc == 0 && i < n_paths; i++) {
+		g_autoptr(GBytes) bytes = NULL;
+		struct entry version = { 0 };
+		int file_rc = take_version(f, paths[i], &bytes, &version);
+
+		if (file_rc == 0 && version.size > bytes_max)
+			file_rc = -EFBIG;
+		if (file_rc == 0)
+			bytes_max -= version.size;
+		sink->file(sink->arg, i, file_rc,
+			file_rc == 0 ? &version : NULL,
+			file_rc == 0 ? g_bytes_get_data(bytes, NULL) : NULL,
+			file_rc == 0 ? g_bytes_get_size(bytes) : 0);
+	}
+	return end_many(f, FAKE_READ_MANY, rc);
 }
 
 static void fake_free(struct remote *r)
@@ -417,6 +514,9 @@ static const struct remote_ops fake_ops = {
 	.remove = fake_remove,
 	.capabilities = fake_capabilities,
 	.probe_hidden = fake_probe,
+	.list_tree = fake_list_tree,
+	.read_many = fake_read_many,
+	.replace = fake_replace,
 	.free = fake_free,
 };
 
@@ -490,6 +590,45 @@ void fake_remote_drop(struct remote *r, const char *path)
 	mutex_unlock(&f->lock);
 }
 
+void fake_remote_put_bytes(
+	struct remote *r, const char *path, const void *bytes, size_t size)
+{
+	struct fake *f = fake_of(r);
+	struct thing *t;
+
+	fake_remote_put(r, path, "");
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	g_string_append_len(t->bytes, bytes, (gssize)size);
+	mutex_unlock(&f->lock);
+}
+
+bool fake_remote_has_bytes(
+	struct remote *r, const char *path, const void *bytes, size_t size)
+{
+	struct fake *f = fake_of(r);
+	const struct thing *t;
+	bool has;
+
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	has = t != NULL && t->bytes->len == size &&
+	      memcmp(t->bytes->str, bytes, size) == 0;
+	mutex_unlock(&f->lock);
+	return has;
+}
+
+int64_t fake_remote_read_bytes(struct remote *r)
+{
+	struct fake *f = fake_of(r);
+	int64_t bytes;
+
+	mutex_lock(&f->lock);
+	bytes = f->read_bytes;
+	mutex_unlock(&f->lock);
+	return bytes;
+}
+
 bool fake_remote_has(struct remote *r, const char *path)
 {
 	struct fake *f = fake_of(r);
@@ -552,7 +691,8 @@ void fake_remote_reset(struct remote *r)
 
 	mutex_lock(&f->lock);
 	for (int op = 0; op < FAKE_OPS; op++)
-		f->scripts[op].calls = 0;
+		f->scripts[op].calls = f->scripts[op].ended = 0;
+	f->read_bytes = 0;
 	g_string_truncate(f->changes, 0);
 	mutex_unlock(&f->lock);
 }

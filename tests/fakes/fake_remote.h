@@ -24,6 +24,9 @@ enum fake_op {
 	FAKE_RENAME,
 	FAKE_REMOVE,
 	FAKE_PROBE,
+	FAKE_LIST_TREE, /* these two where REMOTE_CAN_TREE is set */
+	FAKE_READ_MANY,
+	FAKE_REPLACE, /* where REMOTE_CAN_SWAP is set */
 	FAKE_OPS
 };
 
@@ -35,6 +38,10 @@ void fake_remote_set_hidden(struct remote *, bool is_allowed);
 
 /* Behind everybody's back: not counted, and directories above are made. */
 void fake_remote_put(struct remote *, const char *path, const char *text);
+void fake_remote_put_bytes(
+	struct remote *, const char *path, const void *bytes, size_t);
+bool fake_remote_has_bytes(
+	struct remote *, const char *path, const void *bytes, size_t);
 /* A symbolic link in the pod: listed with its own size and time, read with its
  * target's. */
 void fake_remote_put_link(struct remote *, const char *path, const char *text);
@@ -49,7 +56,7 @@ void fake_remote_fail(struct remote *, enum fake_op, unsigned nth, int error);
 /* Every call fails without effect until this is called with 0. */
 void fake_remote_fail_all(struct remote *, int error);
 /* The next write fails after so many bytes (-1: all) are there: the answer was
- * lost, or the connection in the middle. */
+ * lost, or the connection in the middle. A replace is carried out. */
 void fake_remote_tear_write(struct remote *, int64_t bytes, int error);
 /* The next call of `op` stands still before it has any effect. */
 void fake_remote_stall(struct remote *, enum fake_op);
@@ -61,6 +68,13 @@ void fake_remote_shorten_read(struct remote *, int64_t bytes);
 unsigned fake_remote_calls(struct remote *, enum fake_op);
 /* Waits until that many calls of `op` have begun. */
 void fake_remote_await_calls(struct remote *, enum fake_op, unsigned count);
+/* Waits until that many calls of FAKE_LIST_TREE or FAKE_READ_MANY have ended. */
+void fake_remote_await_ended(struct remote *, enum fake_op, unsigned count);
+/* Given by reads since the last reset. */
+int64_t fake_remote_read_bytes(struct remote *);
+/* How many ranges the last replace brought, and bytes in them; -1: the whole. */
+int fake_remote_last_ranges(struct remote *);
+int64_t fake_remote_replaced_bytes(struct remote *);
 unsigned fake_remote_all_calls(struct remote *);
 /* "write a;remove b;rename a b;mkdir d;" since the last reset; g_free. */
 char *fake_remote_changes(struct remote *);

@@ -314,9 +314,8 @@ static void *expire_and_list(void *arg)
 	return NULL;
 }
 
-static void everybody_at_once_ends_in_one_whole_version(void **state)
+static void play_everybody(struct world *w)
 {
-	struct world *w = *state;
 	struct call calls[] = {
 		{ .world = w, .path = "a" },
 		{ .world = w, .path = "a" },
@@ -345,6 +344,24 @@ static void everybody_at_once_ends_in_one_whole_version(void **state)
 	assert_int_equal(handle_table_count(w->session->handles), 0);
 }
 
+static void everybody_at_once_ends_in_one_whole_version(void **state)
+{
+	struct world *w = *state;
+
+	play_everybody(w);
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_REPLACE), 0);
+}
+
+static void everybody_who_swaps_ends_in_one_whole_version(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_set_capabilities(
+		w->remote, REMOTE_CAN_RANGE | REMOTE_CAN_SWAP);
+	play_everybody(w);
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_WRITE), 0);
+}
+
 #define with_world(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -361,6 +378,7 @@ int main(void)
 		with_world(an_interrupted_loader_is_not_the_others_failure),
 		with_world(who_opens_during_a_removal_has_the_bytes_or_no_file),
 		with_world(everybody_at_once_ends_in_one_whole_version),
+		with_world(everybody_who_swaps_ends_in_one_whole_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,6 +286,32 @@ def test_service_of_somebody_else_is_mounted_with_the_logs_token(
     assert run_line(mount.path, "a.py") == "hello\n"
 
 
+@pytest.mark.limit(240)
+def test_a_server_that_comes_back_with_another_token(
+        cluster, name, via, cluster_mount):
+    """Each start of a server that has none given makes one up."""
+    expose(cluster, name)
+    mount = cluster_mount(name, f"via={via},attr_timeout=0").start()
+    (mount.path / "f").write_text("one")
+    pod = pod_of(cluster, f"{name}-d")
+    cluster.kill_container(pod)
+    rewrite(mount.path, "two")
+    assert wait_until(lambda: try_run(mount.path, "-c 'print(2)'"),
+                      "a run in the new container") == "2\n"
+    assert (mount.path / "f").read_text() == "two"
+    assert mount.status()["pod"] == pod
+
+
+@pytest.mark.limit(240)
+def test_a_workspaces_token_is_renewed(made, cluster, name):
+    """In its Secret, which the next pod reads."""
+    (made.path / "f").write_text("one")
+    cluster.set_secret(f"{name}-pycloud", token="n3w-t0ken")
+    cluster.roll_out(name)
+    rewrite(made.path, "two")
+    assert (cluster.claim_folder(name) / "f").read_text() == "two"
+
+
 def test_of_several_pods_the_mount_stays_with_one(cluster, name, via,
                                                   cluster_mount):
     expose(cluster, name, replicas=2)

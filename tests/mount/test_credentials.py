@@ -493,6 +493,110 @@ def test_a_hubs_password_becomes_a_token(mounter, hub, keyring, pycloud):
         assert mount.unmount().returncode == 0
 
 
+def made_by_login(hub):
+    """Ann's tokens at the hub that login has made."""
+    return [token["id"] for token in hub.api("users/ann/tokens")["api_tokens"]
+            if token["note"].startswith("pycloud on ")]
+
+
+def test_logout_revokes_what_login_has_made(hub, keyring, pycloud):
+    """Of the users that are meant; what a person made is left alone."""
+    spec = f"hub+{hub.url}"
+    run = pycloud(**keyring.env)
+    before = made_by_login(hub)
+    run.login("--password-stdin", f"{spec}/user/ann", text="any")
+    run.login("--token-stdin", spec, text=hub.starter)
+    kept, = set(made_by_login(hub)) - set(before)
+    assert keyring.search(server=hub.url, user="ann", token_id=kept) == 1
+    result = run("logout", "--user", "ann", spec)
+    assert result.returncode == 0 and not result.stderr
+    assert "has revoked the token of ann" in result.stdout
+    assert made_by_login(hub) == before
+    assert keyring.search(server=hub.url) == 1
+    run.login("--token-stdin", spec, text=hub.token)
+    result = run("logout", "--user", "ann", spec)
+    assert "of ann was not made by login, and stays good" in result.stdout
+    assert f"{hub.url}/hub/token" in result.stdout
+    assert hub.api("user")["name"] == "ann"
+    assert "of a service" in run("logout", spec).stdout
+    assert keyring.search(server=hub.url) == 0
+
+
+def test_logout_says_what_it_could_not_revoke(hub, keyring, pycloud):
+    """A hub that is not there; and one that knows the token no more."""
+    spec = f"hub+{hub.url}/user/ann"
+    run = pycloud(**keyring.env)
+    run.login("--password-stdin", spec, text="any")
+    hub.end()
+    try:
+        result = run("logout", spec)
+    finally:
+        hub.start()
+    assert result.returncode == 0
+    assert "did not revoke the token of ann" in result.stderr
+    assert f"{hub.url}/hub/token" in result.stderr
+    assert keyring.search(server=hub.url) == 0
+    run.login("--password-stdin", spec, text="any")
+    for token in made_by_login(hub):
+        hub.api(f"users/ann/tokens/{token}", "DELETE")
+    result = run("logout", spec)
+    assert "has revoked" in result.stdout and not result.stderr
+
+
+def test_what_cannot_be_kept_is_not_left_at_the_hub(hub, keyring, pycloud):
+    """Nobody else has it."""
+    before = made_by_login(hub)
+    keyring.lock()
+    result = pycloud(**keyring.env)(
+        "login", "--password-stdin", f"hub+{hub.url}/user/ann", text="any")
+    assert result.returncode == 1 and "locked" in result.stderr
+    assert made_by_login(hub) == before
+
+
+def test_users_of_a_hub_do_not_displace_each_other(
+        mounter, hub, keyring, pycloud):
+    """Nor does a service, whose token opens the servers of those without one.
+    """
+    spec = f"hub+{hub.url}"
+    run = pycloud(**keyring.env)
+    for name in ("ann", "bob"):
+        run.login("--password-stdin", f"{spec}/user/{name}", text="any")
+    for count in (1, 2):  # the second replaces the first alone
+        said = run.login("--token-stdin", spec, text=hub.starter)
+        assert " as " not in said, count
+        assert keyring.search(server=hub.url) == 3
+    for name in ("ann", "bob"):
+        assert keyring.search(server=hub.url, user=name) == 1
+    mount = mounter(f"{spec}/user/ann", env=keyring.env).start()
+    assert os.listdir(mount.path) is not None
+    assert mount.unmount().returncode == 0
+    assert run("logout", "--user", "ann", spec).returncode == 0
+    # The service's may not enter; but it is known, and that is said.
+    said = refusal(mounter(f"{spec}/user/ann", env=keyring.env))
+    assert "no token" not in said and "none was found" not in said
+    assert run("logout", spec).returncode == 0
+    assert keyring.search(server=hub.url) == 0
+
+
+def test_a_mount_stays_with_the_user_whose_token_it_found(
+        mounter, hub, keyring, pycloud):
+    """Without a name, the newest's; another's later one opens nothing."""
+    spec = f"hub+{hub.url}"
+    run = pycloud(**keyring.env)
+    run.login("--password-stdin", f"{spec}/user/ann", text="any")
+    mount = mounter(spec, env=keyring.env, options="attr_timeout=0").start()
+    for token in made_by_login(hub):
+        hub.api(f"users/ann/tokens/{token}", "DELETE")
+    run.login("--password-stdin", f"{spec}/user/bob", text="any")
+    hub.stop_server()  # which remembers the token for a while
+    wait_until(lambda: is_offline(mount), "that it is offline")
+    assert "the keyring" in mount.status()["why"]
+    run.login("--password-stdin", f"{spec}/user/ann", text="any")
+    wait_until(lambda: not is_offline(mount), "that it is online")
+    (mount.path / "anns").write_text("text")
+    assert (hub.root / "anns").read_text() == "text"
+
+
 def test_a_hubs_token_that_is_revoked(mounter, hub, keyring, pycloud):
     """Offline until somebody logs in again."""
     spec = f"hub+{hub.url}/user/ann"

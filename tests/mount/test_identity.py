@@ -383,6 +383,43 @@ def test_the_users_programs_do_not_get_roots_environment(mounter, server, ann):
     assert umount(mount).returncode == 0
 
 
+# --- credentials -------------------------------------------------------------
+
+def systemds(scratch, token):
+    """As LoadCredential= places it for a unit of root's."""
+    folder = scratch / "credentials"
+    folder.mkdir()
+    if token is not None:
+        (folder / "pycloud.token").write_text(token)
+        (folder / "pycloud.token").chmod(0o400)
+    folder.chmod(0o500)
+    return {"CREDENTIALS_DIRECTORY": str(folder)}
+
+
+def test_systemds_credential_is_read_by_root(mounter, server, ann, scratch):
+    server.write("a", "one")
+    mount = mounter(server.url, options=f"uid={ann.name}",
+                    env=systemds(scratch, server.token)).start()
+    assert ann.run("cat", mount.directory / "a").stdout == "one"
+    assert facts(mount.pid)["Uid"] == [str(ann.uid)] * 4
+    assert umount(mount).returncode == 0
+
+
+def test_systemds_credentials_without_ours(mounter, server, ann, scratch):
+    """They are for another program, and that says nothing."""
+    env = systemds(scratch, None) | {"PYCLOUD_TOKEN": server.token}
+    mounter(server.url, options=f"uid={ann.name}", env=env).start()
+
+
+def test_root_reads_no_credential_of_somebody_elses(mounter, server, ann,
+                                                    scratch):
+    env = systemds(scratch, server.token)
+    os.chown(scratch / "credentials" / "pycloud.token", ann.uid, ann.gid)
+    result = mounter(server.url, options=f"uid={ann.name}", env=env).attempt()
+    assert_says(result, FAILED, "pycloud.token", "somebody else than root")
+    assert server.token not in result.stderr
+
+
 # --- who cannot be meant -----------------------------------------------------
 
 @pytest.mark.parametrize("options, words", [

@@ -9,6 +9,7 @@
 #include "test.h"
 #include "token_command.h"
 #include "token_file.h"
+#include "token_systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -382,7 +383,7 @@ static void the_order_is_the_manuals(void **state)
 {
 	g_autofree char *file = write_file("cred", "fr0m-credentials", 0600);
 	g_autofree char *systemd =
-		write_file(CREDENTIALS_SYSTEMD_NAME, "fr0m-systemd", 0440);
+		write_file(TOKEN_SYSTEMD_NAME, "fr0m-systemd", 0440);
 	g_autofree char *text = g_strdup_printf(RUNTIME, (int)getpid());
 	g_autofree char *runtime = write_file("nbserver-1.json", text, 0600);
 	struct secret *url = secret_new("fr0m-url", 8);
@@ -459,15 +460,14 @@ static void what_may_not_be_read_says_so(void **state)
 {
 	bool is_root = geteuid() == 0;
 	g_autofree char *file = write_file("denied", "t0ken", 0);
-	g_autofree char *systemd =
-		write_file(CREDENTIALS_SYSTEMD_NAME, "t0ken", 0);
+	g_autofree char *systemd = write_file(TOKEN_SYSTEMD_NAME, "t0ken", 0);
 
 	(void)state;
 	if (is_root) /* who may read everything */
 		assert_int_equal(seteuid(12345), 0);
 	(void)setenv("CREDENTIALS_DIRECTORY", folder, 1);
 	expect_denied(file, "denied: may not be read");
-	expect_denied(NULL, CREDENTIALS_SYSTEMD_NAME ": may not be read");
+	expect_denied(NULL, TOKEN_SYSTEMD_NAME ": may not be read");
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
 	if (is_root)
 		assert_int_equal(seteuid(0), 0);

@@ -95,6 +95,21 @@ static void the_last_one_of_the_log_holds(void **state)
 	expect_token(PODS(""), answer, text, "new2");
 }
 
+/* A relay's requests have it in their query, and are told there. */
+static void what_was_asked_for_is_not_the_servers_own(void **state)
+{
+	char text[] = "] http://h/?token=new2\n"
+		      "] 403 GET /api/status?token=old1 (127.0.0.1) 3.24ms "
+		      "referer=http://h/lab?token=old1\n"
+		      "] 403 GET /api/contents?content=0&token=old1 1ms\n";
+	char refused[] = "running at\n"
+			 "] 403 GET /api/status?token=old1 (127.0.0.1) 3ms\n";
+
+	(void)state;
+	expect_token(PODS(""), answer, text, "new2");
+	expect_token(PODS(""), answer, refused, NULL);
+}
+
 static void a_log_without_a_token_is_read_once(void **state)
 {
 	char text[] = "The server is running at http://h/\n";
@@ -119,6 +134,7 @@ int main(void)
 		cmocka_unit_test(
 			it_stands_in_the_environment_or_on_the_command_line),
 		cmocka_unit_test(the_last_one_of_the_log_holds),
+		cmocka_unit_test(what_was_asked_for_is_not_the_servers_own),
 		cmocka_unit_test(a_log_without_a_token_is_read_once),
 		cmocka_unit_test(a_log_without_end_is_left),
 	};

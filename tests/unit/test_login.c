@@ -153,20 +153,26 @@ static void a_wrong_password_is_sent_once(void **state)
 static void a_hubs_password_becomes_a_token(void **state)
 {
 	static const char *const texts[] = {
-		JSON("201 Created", "17", "{\"token\":\"t0ken\"}"),
+		JSON("201 Created", "27",
+			"{\"token\":\"t0ken\",\"id\":\"a7\"}"),
 		JSON("403 Forbidden", "2", "{}"),
 		JSON("201 Created", "2", "{}"),
+		JSON("201 Created", "29",
+			"{\"token\":\"t0ken\",\"id\":\"../x\"}"),
 	};
 	struct answers answers = { texts, G_N_ELEMENTS(texts) };
 	struct web_server *s = web_server_start(script, &answers);
 	const struct token_place place = place_of(s, TOKEN_TARGET_HUB);
 	struct secret *password = secret_new_phrase("a \"b\"", 5);
 	struct secret *token = NULL;
+	char *id = NULL;
 
 	(void)state;
 	assert_int_equal(
-		login_to_hub(&place, "a/b", password, NULL, &token), 0);
+		login_to_hub(&place, "a/b", password, NULL, &token, &id), 0);
 	assert_string_equal(secret_peek(token), "t0ken");
+	assert_string_equal(id, "a7");
+	g_free(id);
 	expect_word(s, 0, "POST /users/a%2Fb/tokens HTTP/1.1\r\n");
 	expect_word(s, 0, "\"expires_in\":2592000");
 	expect_word(s, 0,
@@ -174,12 +180,51 @@ static void a_hubs_password_becomes_a_token(void **state)
 	secret_unref(token);
 	token = NULL;
 	assert_int_equal(
-		login_to_hub(&place, "ann", password, NULL, &token), -EACCES);
+		login_to_hub(&place, "ann", password, NULL, &token, &id),
+		-EACCES);
 	assert_null(token);
 	assert_int_equal(
-		login_to_hub(&place, "ann", password, NULL, &token), -EPROTO);
+		login_to_hub(&place, "ann", password, NULL, &token, &id),
+		-EPROTO);
 	assert_null(token);
+	assert_null(id);
+	/* An id that leads elsewhere is none. */
+	assert_int_equal(
+		login_to_hub(&place, "ann", password, NULL, &token, &id), 0);
+	assert_null(id);
+	secret_unref(token);
 	secret_unref(password);
+	web_server_stop(s);
+}
+
+/* What the hub may say: done; I know no such token, twice; you may not; I do not
+ * answer that. */
+static void a_token_revokes_itself(void **state)
+{
+	static const char *const texts[] = {
+		"HTTP/1.1 204 No Content\r\n\r\n",
+		JSON("403 Forbidden", "2", "{}"),
+		JSON("403 Forbidden", "2", "{}"),
+		JSON("403 Forbidden", "2", "{}"),
+		JSON("200 OK", "2", "{}"),
+		JSON("404 Not Found", "2", "{}"),
+		JSON("200 OK", "2", "{}"),
+		JSON("500 Internal Server Error", "2", "{}"),
+	};
+	static const int expected[] = { 0, 0, -EACCES, -ENOENT, -EIO };
+	struct answers answers = { texts, G_N_ELEMENTS(texts) };
+	struct web_server *s = web_server_start(script, &answers);
+	const struct token_place place = place_of(s, TOKEN_TARGET_HUB);
+	struct secret *token = secret_new("t0ken", 5);
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(expected); i++)
+		assert_int_equal(login_revoke(&place, "a/b", "a7", token, NULL),
+			expected[i]);
+	expect_word(s, 0, "DELETE /users/a%2Fb/tokens/a7 HTTP/1.1\r\n");
+	expect_word(s, 0, "\r\nAuthorization: token t0ken\r\n");
+	assert_int_equal(web_server_request_count(s), G_N_ELEMENTS(texts));
+	secret_unref(token);
 	web_server_stop(s);
 }
 
@@ -242,6 +287,7 @@ int main(void)
 		cmocka_unit_test(a_servers_password_becomes_its_cookie),
 		cmocka_unit_test(a_wrong_password_is_sent_once),
 		cmocka_unit_test(a_hubs_password_becomes_a_token),
+		cmocka_unit_test(a_token_revokes_itself),
 		cmocka_unit_test(a_token_says_whose_it_is),
 		cmocka_unit_test(what_is_no_name_is_not_taken),
 	};

@@ -13,8 +13,10 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SOON_MS 10000
@@ -33,6 +35,9 @@ struct world {
 	unsigned trials; /* guarded by lock */
 	bool is_open;	 /* guarded by lock; wants no token */
 	bool is_mute;	 /* guarded by lock; does not answer trials */
+	bool is_cut;	 /* guarded by lock; hangs up on trials */
+	/* guarded by lock; what trials are answered; NULL: what is true */
+	const char *trial_status;
 	struct web_server *server;
 	char *file;
 	struct token_keeper *keeper;
@@ -49,21 +54,30 @@ static bool is_known_locked(struct world *w, const char *request)
 	return w->is_open || strstr(request, line) != NULL;
 }
 
-static void answer(struct web_connection *c, struct world *w)
+/* False: it hangs up. */
+static bool answer(struct web_connection *c, struct world *w)
 {
 	const char *request = c->request->str;
 	bool is_trial = strstr(request, "/api/status") != NULL;
+	const char *status;
 	bool is_known;
 	bool is_mute;
+	bool is_cut;
 
 	mutex_lock(&w->lock);
 	is_known = is_known_locked(w, request);
 	is_mute = is_trial && w->is_mute;
+	is_cut = is_trial && w->is_cut;
+	status = is_trial ? w->trial_status : NULL;
 	if (is_trial)
 		w->trials++;
 	mutex_unlock(&w->lock);
-	if (is_mute)
-		return;
+	if (is_mute || is_cut)
+		return !is_cut;
+	if (status != NULL) {
+		web_answer(c, status, "{}");
+		return true;
+	}
 	if (!is_known && strstr(request, "/files/") != NULL)
 		web_send(c, "HTTP/1.1 302 Found\r\nLocation: /login?next=x\r\n"
 			    "Content-Length: 0\r\n\r\n");
@@ -74,12 +88,13 @@ static void answer(struct web_connection *c, struct world *w)
 			c, "403 Forbidden", "{\"message\": \"You may not\"}");
 	else
 		web_answer(c, "200 OK", "{}");
+	return true;
 }
 
 static void script(struct web_connection *c, void *arg)
 {
-	while (web_read_request(c))
-		answer(c, arg);
+	while (web_read_request(c) && answer(c, arg))
+		;
 }
 
 static void set_good(struct world *w, const char *token)
@@ -147,8 +162,8 @@ static void end(struct world *w)
 }
 
 /* The status of an answer, or -errno. */
-static int ask(struct world *w, const char *method, const char *target,
-	const struct cancel *cancel)
+static int ask_within(struct world *w, const char *method, const char *target,
+	int tries_max, int timeout_ms, const struct cancel *cancel)
 {
 	struct http_call call = { .request = HTTP_REQUEST_INIT };
 	struct http_response r;
@@ -156,13 +171,20 @@ static int ask(struct world *w, const char *method, const char *target,
 
 	call.request.method = method;
 	call.request.target = target;
-	call.request.timeout_ms = SOON_MS;
+	call.request.timeout_ms = timeout_ms;
+	call.tries_max = tries_max;
 	http_response_init(&r);
 	rc = http_client_call(w->pool, &call, cancel, &r);
 	if (rc == 0)
 		rc = r.status;
 	http_response_clear(&r);
 	return rc;
+}
+
+static int ask(struct world *w, const char *method, const char *target,
+	const struct cancel *cancel)
+{
+	return ask_within(w, method, target, 0, SOON_MS, cancel);
 }
 
 static void expect_why(struct world *w, const char *words)
@@ -300,6 +322,60 @@ static void a_server_may_come_to_want_a_token_and_to_want_none(void **state)
 	end(&w);
 }
 
+/* Nobody is told a refusal that may be none. */
+static void an_answer_in_doubt_is_not_told(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, NULL, AT_ONCE);
+	mutex_lock(&w.lock);
+	w.is_cut = true;
+	mutex_unlock(&w.lock);
+	assert_int_equal(
+		ask_within(&w, "GET", "api/contents/shut", 1, SOON_MS, NULL),
+		-ECONNRESET);
+	expect_why(&w, NULL);
+	mutex_lock(&w.lock);
+	w.is_cut = false;
+	w.is_mute = true;
+	mutex_unlock(&w.lock);
+	assert_int_equal(
+		ask_within(&w, "GET", "api/contents/shut", 1, 300, NULL),
+		-ETIMEDOUT);
+	mutex_lock(&w.lock);
+	w.is_mute = false;
+	mutex_unlock(&w.lock);
+	assert_int_equal(ask(&w, "GET", "api/contents/shut", NULL), 403);
+	end(&w);
+}
+
+/* The server in trouble may say anything; one that answers has answered. */
+static void a_trial_that_fails_otherwise(void **state)
+{
+	static const struct {
+		const char *status;
+		int expected;
+	} rows[] = { { "404 Not Found", 403 },
+		{ "500 Internal Server Error", 403 },
+		{ "502 Bad Gateway", -EHOSTUNREACH },
+		{ "429 Too Many Requests", -EHOSTUNREACH } };
+	struct world w;
+
+	(void)state;
+	begin(&w, NULL, AT_ONCE);
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		mutex_lock(&w.lock);
+		w.trial_status = rows[i].status;
+		mutex_unlock(&w.lock);
+		assert_int_equal(ask_within(&w, "PUT", "api/contents/shut", 1,
+					 SOON_MS, NULL),
+			rows[i].expected);
+	}
+	expect_why(&w, NULL);
+	end(&w);
+}
+
 /* --- threads -------------------------------------------------------------- */
 
 static void *ask_once(void *arg)
@@ -385,6 +461,63 @@ static void an_interrupt_reaches_who_searches_and_who_waits(void **state)
 	(void)rmdir(once);
 }
 
+/* Says g00d at first; then waits for somebody's finger, and counts how often it
+ * was asked to. */
+#define PATIENT_COMMAND                                                     \
+	"sh -c 'if mkdir %s/once 2>/dev/null; then echo g00d; else echo x " \
+	">>%s/asked; read token <%s/finger; echo $token; fi'"
+
+static void touch_key(const char *finger, const char *token)
+{
+	FILE *f = fopen(finger, "w"); /* waits for who reads */
+
+	assert_non_null(f);
+	assert_true(fputs(token, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void a_search_outlives_who_wanted_it(void **state)
+{
+	g_autofree char *command =
+		g_strdup_printf(PATIENT_COMMAND, folder, folder, folder);
+	g_autofree char *finger = g_build_filename(folder, "finger", NULL);
+	g_autofree char *asked = g_build_filename(folder, "asked", NULL);
+	g_autofree char *once = g_build_filename(folder, "once", NULL);
+	g_autofree char *said = NULL;
+	struct interrupted one;
+	void *status = NULL;
+	pthread_t thread;
+	struct world w;
+
+	(void)state;
+	assert_int_equal(mkfifo(finger, 0600), 0);
+	begin(&w, command, AT_ONCE);
+	set_good(&w, "n3w");
+	one.world = &w;
+	cancel_init(&one.cancel, 0);
+	assert_int_equal(
+		pthread_create(&thread, NULL, ask_interrupted, &one), 0);
+	while (access(asked, F_OK) != 0)
+		(void)sched_yield();
+	cancel_fire(&one.cancel);
+	assert_int_equal(pthread_join(thread, &status), 0);
+	assert_int_equal(GPOINTER_TO_INT(status), -EINTR);
+	cancel_fini(&one.cancel);
+	/* Who has no time that long is told so, and disturbs nothing. */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+			ask_within(&w, "GET", "api/contents/a", 0, 50, NULL),
+			-ETIMEDOUT);
+	touch_key(finger, "n3w\n");
+	assert_int_equal(ask(&w, "GET", "api/contents/a", NULL), 200);
+	assert_true(g_file_get_contents(asked, &said, NULL, NULL));
+	assert_string_equal(said, "x\n");
+	end(&w);
+	(void)unlink(finger);
+	(void)unlink(asked);
+	(void)rmdir(once);
+}
+
 /* The refusal that it is about is no answer to it. */
 static void an_interrupt_reaches_who_tries(void **state)
 {
@@ -437,9 +570,12 @@ int main(void)
 		cmocka_unit_test(a_broken_source_says_so),
 		cmocka_unit_test(
 			a_server_may_come_to_want_a_token_and_to_want_none),
+		cmocka_unit_test(an_answer_in_doubt_is_not_told),
+		cmocka_unit_test(a_trial_that_fails_otherwise),
 		cmocka_unit_test(threads_find_one_together),
 		cmocka_unit_test(
 			an_interrupt_reaches_who_searches_and_who_waits),
+		cmocka_unit_test(a_search_outlives_who_wanted_it),
 		cmocka_unit_test(an_interrupt_reaches_who_tries),
 	};
 

@@ -1,5 +1,6 @@
 """The whole cluster, and everything that can go wrong with it."""
 
+import base64
 import json
 import logging
 import os
@@ -310,6 +311,16 @@ class Cluster:
             return item
         self.store.change(resources.DEPLOYMENTS,
                           namespace or self.namespace, deployment, put)
+
+    def set_secret(self, name, namespace=None, **texts):
+        """Other texts in a Secret, which the next pods read."""
+        def put(item):
+            item.setdefault("data", {}).update({
+                key: base64.b64encode(value.encode()).decode()
+                for key, value in texts.items()})
+            return item
+        self.store.change(resources.SECRETS, namespace or self.namespace,
+                          name, put)
 
     def set_capacity(self, cpu=None, memory=None):
         """What the node has for pods."""

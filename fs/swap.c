@@ -1,0 +1,224 @@
+/* swap.c - see swap.h. */
+#include "config.h"
+
+#include "swap.h"
+
+#include "availability.h"
+#include "conflict.h"
+#include "content.h"
+#include "fs_limits.h"
+#include "node.h"
+#include "session.h"
+#include "tree.h"
+#include "upload.h"
+
+#include <errno.h>
+
+bool swap_is_possible(struct session *s)
+{
+	return (remote_capabilities(s->remote) & REMOTE_CAN_SWAP) != 0;
+}
+
+/* The helper is gone, or it cannot do this one. */
+bool swap_should_write(int rc)
+{
+	return rc == -EOPNOTSUPP || availability_is_failure(rc);
+}
+
+int swap_put(struct session *s, const char *path,
+	enum remote_condition condition, enum swap_way way,
+	const struct remote_source *source, const struct cancel *cancel,
+	struct entry *ret_entry)
+{
+	const struct remote_change change = { .condition = condition };
+	int rc = -EOPNOTSUPP;
+
+	if (way != SWAP_NOT && swap_is_possible(s))
+		rc = remote_replace(
+			s->remote, path, &change, source, cancel, ret_entry);
+	if (way != SWAP_ONLY && swap_should_write(rc))
+		rc = remote_write(s->remote, path, source, cancel, ret_entry);
+	return rc;
+}
+
+/* --- what changed --------------------------------------------------------- */
+
+static int replace(
+	struct uploading *u, const struct content_swap *swap, struct entry *now)
+{
+	struct remote_change change = { .condition = REMOTE_WHATEVER };
+
+	if (swap->base == SPOOL_BASE_ABSENT)
+		change.condition = REMOTE_IF_ABSENT;
+	if (swap->base == SPOOL_BASE_VERSION) {
+		change.condition = REMOTE_IF_VERSION;
+		change.base = &swap->version;
+	}
+	if (swap->ranges != NULL) {
+		/* Even of none there is an array. */
+		static const struct remote_range none;
+
+		change.n_ranges = swap->ranges->len;
+		change.ranges = change.n_ranges == 0
+					? &none
+					: (void *)swap->ranges->data;
+	}
+	return remote_replace(u->session->remote, u->path, &change, &u->source,
+		u->cancel, now);
+}
+
+/* They are there: by this upload, or by one before. */
+static int succeed(struct uploading *u, struct entry *now)
+{
+	now->size = u->source.size; /* the remote checked it */
+	upload_adopt(u->session, u->node, u->path, now);
+	content_end_upload(u->node->content, 0, now);
+	return 0;
+}
+
+static int fail(struct uploading *u, const struct content_swap *swap, int rc)
+{
+	struct content *c = u->node->content;
+
+	if (!upload_may_have_left(rc)) {
+		content_end_refused(c, u->was_sent);
+		return swap_should_write(rc) ? SWAP_PLAIN : rc;
+	}
+	if (swap->is_whole)
+		content_remember_sent(c, swap->size);
+	else
+		u->has_doubts = true;
+	content_end_upload(c, rc, NULL);
+	return swap_should_write(rc) ? SWAP_PLAIN : rc;
+}
+
+/* The condition did not hold, and `now` is there: conflict.h's verdict, as far
+ * as what is here tells. */
+static int judge(struct uploading *u, const struct content_swap *swap,
+	const struct entry *now)
+{
+	if (remote_found_nothing(now))
+		return CONFLICT_NONE;
+	if (now->type != ENTRY_FILE)
+		return -EISDIR;
+	if (swap->is_whole)
+		return conflict_judge(u->session, u->node, u->path, swap->size,
+			u->was_sent, now, u->cancel);
+	return u->was_sent ? conflict_judge_ranges(u->session, u->node, u->path,
+				     swap->size, swap->ranges, now, u->cancel)
+			   : CONFLICT_OTHERS;
+}
+
+/* What is there is nobody's, or is known: it is the base of another try. */
+static void rebase(struct content_swap *swap, const struct entry *now)
+{
+	swap->base = remote_found_nothing(now) ? SPOOL_BASE_ABSENT
+					       : SPOOL_BASE_VERSION;
+	swap->version = *now;
+	swap->version.name = NULL;
+	g_clear_pointer(&swap->ranges, g_array_unref);
+}
+
+/* 3: try again. */
+static int act_on_refusal(
+	struct uploading *u, struct content_swap *swap, struct entry *now)
+{
+	struct content *c = u->node->content;
+	int verdict = judge(u, swap, now);
+
+	if (verdict == CONFLICT_SAME) {
+		if (!swap->is_whole)
+			content_keep_ranges(c, swap->ranges);
+		return succeed(u, now);
+	}
+	if (verdict == CONFLICT_NONE && swap->is_whole) {
+		rebase(swap, now);
+		return 3;
+	}
+	if (verdict == CONFLICT_OTHERS && swap->is_whole)
+		return upload_give_way(u, now);
+	content_end_refused(c, u->was_sent);
+	return verdict < 0 ? verdict : 1;
+}
+
+static int try(struct uploading *u, struct content_swap *swap)
+{
+	int attempts;
+	int rc = 3;
+
+	u->source.size = swap->size;
+	for (attempts = 0; rc == 3 && attempts < SWAP_ATTEMPTS; attempts++) {
+		struct entry now = { 0 };
+
+		rc = replace(u, swap, &now);
+		if (rc == 0)
+			rc = succeed(u, &now);
+		else if (rc == -ESTALE)
+			rc = act_on_refusal(u, swap, &now);
+		else
+			rc = fail(u, swap, rc);
+		entry_clear(&now);
+	}
+	if (rc != 3)
+		return rc;
+	content_end_refused(u->node->content, u->was_sent);
+	return SWAP_PLAIN;
+}
+
+int swap_upload(struct uploading *u)
+{
+	struct content *c = u->node->content;
+	struct content_swap swap = { 0 };
+	int rc;
+
+	/* Those that conflict.h knows more of than a condition says. */
+	if (content_is_mixed(c) || content_is_unfinished(c))
+		return SWAP_PLAIN;
+	u->was_sent = content_was_sent(c);
+	rc = content_begin_swap(c, u->cancel, &swap);
+	if (rc == 1)
+		rc = try(u, &swap);
+	else if (rc == -ESTALE)
+		rc = 1;
+	content_swap_clear(&swap);
+	return rc;
+}
+
+static int find_ranges(struct uploading *u, const struct content_swap *swap)
+{
+	struct entry now = { 0 };
+	int rc =
+		tree_stat(u->session->tree, u->path, -1, u->cancel, &now, NULL);
+
+	if (rc == 0 && now.type == ENTRY_FILE)
+		rc = conflict_judge_ranges(u->session, u->node, u->path,
+			swap->size, swap->ranges, &now, u->cancel);
+	else if (rc == 0 || rc == -ENOENT)
+		rc = CONFLICT_OTHERS;
+	if (rc == CONFLICT_SAME) {
+		content_keep_ranges(u->node->content, swap->ranges);
+		rc = succeed(u, &now);
+	} else {
+		content_end_refused(u->node->content, true);
+		rc = rc < 0 ? rc : 1;
+	}
+	entry_clear(&now);
+	return rc;
+}
+
+int swap_find_sent(struct uploading *u)
+{
+	struct content_swap swap = { 0 };
+	int rc = content_begin_swap(u->node->content, u->cancel, &swap);
+
+	if (rc <= 0)
+		return rc == -ESTALE ? 1 : rc;
+	u->source.size = swap.size;
+	if (swap.ranges != NULL && !swap.is_whole) {
+		rc = find_ranges(u, &swap);
+	} else {
+		content_end_refused(u->node->content, true);
+	}
+	content_swap_clear(&swap);
+	return rc;
+}
