@@ -700,26 +700,6 @@ static void resolve_directory(struct options *o)
 	free(real);
 }
 
-/* For a user, who may own directories on the way: not where a link of the
- * user's leads. NULL, or what to say (g_free). */
-static char *resolve_for_user(struct options *o)
-{
-	g_autofree char *link = NULL;
-	char *real = NULL;
-
-	(void)trusted_path_resolve(o->directory, &real, &link);
-	if (link != NULL)
-		return g_strdup_printf("%s is a symbolic link that is not "
-				       "root's; where root mounts for a user "
-				       "(uid=), name the directory itself",
-			link);
-	if (real != NULL) {
-		g_free(o->directory);
-		o->directory = real;
-	}
-	return NULL;
-}
-
 /* What can be seen to be wrong without a server; an exit code. */
 static int check_directory(struct mount *m)
 {
@@ -727,7 +707,7 @@ static int check_directory(struct mount *m)
 	char *why = NULL;
 
 	if (o->identity != NULL)
-		why = resolve_for_user(&m->options);
+		why = trusted_path_take(&m->options.directory);
 	else
 		resolve_directory(&m->options);
 	if (why == NULL && !o->is_fake)

@@ -134,3 +134,21 @@ int trusted_path_resolve(const char *path, char **ret, char **ret_link)
 	g_free(w.left);
 	return rc;
 }
+
+char *trusted_path_take(char **directory)
+{
+	g_autofree char *link = NULL;
+	char *real = NULL;
+
+	(void)trusted_path_resolve(*directory, &real, &link);
+	if (link != NULL)
+		return g_strdup_printf("%s is a symbolic link that is not "
+				       "root's; where root mounts for a user "
+				       "(uid=), name the directory itself",
+			link);
+	if (real != NULL) {
+		g_free(*directory);
+		*directory = real;
+	}
+	return NULL;
+}

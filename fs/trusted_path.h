@@ -14,5 +14,8 @@
  * is a link of somebody else's; or why one cannot go there. The path is
  * absolute. */
 int trusted_path_resolve(const char *path, char **ret, char **ret_link);
+/* The same, in the place of *directory (owned) where it can be found out: what
+ * is wrong with it otherwise is seen later. NULL, or what to say (g_free). */
+char *trusted_path_take(char **directory);
 
 #endif
