@@ -38,6 +38,7 @@ static char *normalise_url(const char *url)
 	g_autofree char *scheme_lower = NULL;
 	g_autofree char *host_encoded = NULL;
 	g_autofree char *host_lower = NULL;
+	g_autofree char *joined = NULL;
 	g_auto(GStrv) parts = NULL; /* of the host: an address and its scope */
 	size_t length;
 	int port;
@@ -58,8 +59,12 @@ static char *normalise_url(const char *url)
 		return NULL;
 	for (length = strlen(path); length > 0 && path[length - 1] == '/';)
 		path[--length] = '\0';
-	return g_uri_join(G_URI_FLAGS_ENCODED, scheme_lower, NULL, host_lower,
+	joined = g_uri_join(G_URI_FLAGS_ENCODED, scheme_lower, NULL, host_lower,
 		port, path, NULL, NULL);
+	/* GLib knows not every address with a scope for one, "0::%eth0". */
+	if (strchr(host_lower, ':') != NULL && strstr(joined, "://[") == NULL)
+		return NULL;
+	return g_steal_pointer(&joined);
 }
 
 static GBytes *bytes_ref(GBytes *bytes)

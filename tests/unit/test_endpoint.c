@@ -61,6 +61,7 @@ static void what_is_no_plain_http_url_is_refused(void **state)
 		"http://user%40host/",
 		"http://host%0d%0aX:%20y/",
 		"http://host%2540/",
+		"http://[0::%25eth0]:8888/x",
 	};
 	size_t i;
 
