@@ -11,6 +11,7 @@
 #include "child.h"
 
 #include "limits.h"
+#include "printable.h"
 #include "secret.h"
 #include "sensitive.h"
 
@@ -314,20 +315,16 @@ static void collect_complaint(struct child *c, unsigned reads)
 	}
 }
 
-/* Its last line, fit to be shown; "" when it said nothing. g_free. */
-static char *last_words(const GString *complaint)
+char *child_last_words(const char *complaint)
 {
-	g_auto(GStrv) lines = g_strsplit_set(complaint->str, "\r\n", -1);
+	g_auto(GStrv) lines = g_strsplit_set(complaint, "\r\n", -1);
 	size_t i = g_strv_length(lines);
 
 	while (i-- > 0) {
 		g_autofree char *line = g_utf8_make_valid(lines[i], -1);
 		g_autofree char *cut = NULL;
-		char *p;
 
-		for (p = line; *p != '\0'; p++)
-			if (g_ascii_iscntrl(*p))
-				*p = ' ';
+		printable_make(line, ' ');
 		cut = g_utf8_substring(
 			line, 0, MIN(g_utf8_strlen(line, -1), CHILD_LINE_MAX));
 		if (*g_strstrip(cut) != '\0')
@@ -442,7 +439,7 @@ int child_run(const struct child_call *call, const struct cancel *cancel,
 	ret->status = c.status;
 	ret->output =
 		rc != 0 ? NULL : sensitive_new(c.output->data, c.output->len);
-	ret->words = last_words(c.complaint);
+	ret->words = child_last_words(c.complaint->str);
 	child_fini(&c);
 	return rc;
 }

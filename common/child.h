@@ -40,6 +40,10 @@ int child_run(const struct child_call *, const struct cancel *,
 	struct child_result *ret);
 void child_result_clear(struct child_result *);
 
+/* Of all that a program complained about, its last line, fit to be shown; ""
+ * when it said nothing. Pure; g_free. */
+char *child_last_words(const char *complaint);
+
 /* The path of the program that a command means, in PATH if it has no slash and
  * then where a system keeps programs (a mount from fstab has no PATH). NULL
  * when there is none that may be executed. g_free. */

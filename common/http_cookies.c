@@ -25,8 +25,9 @@ static int ask(struct http_pool *pool, const struct cancel *cancel,
 	call.request.timeout_ms = (int)MAX(end_ms - clock_now_ms(), 1);
 	http_response_init(&r);
 	rc = http_client_call(pool, &call, cancel, &r);
+	/* Between two of them stands a space. */
 	if (rc == 0 && r.cookies != NULL && r.status / 100 == 2)
-		*ret = secret_new(r.cookies->str, r.cookies->len);
+		*ret = secret_new_phrase(r.cookies->str, r.cookies->len);
 	http_response_clear(&r);
 	if (rc < 0)
 		return rc;

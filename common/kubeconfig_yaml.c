@@ -11,6 +11,7 @@
 #include "kubeconfig_yaml.h"
 
 #include "limits.h"
+#include "printable.h"
 #include "secret.h"
 
 #include <errno.h>
@@ -391,11 +392,8 @@ char *config_show(const char *name)
 	g_autofree char *valid = g_utf8_make_valid(name, -1);
 	g_autofree char *cut = g_utf8_substring(
 		valid, 0, MIN(g_utf8_strlen(valid, -1), SHOWN_MAX));
-	char *p;
 
-	for (p = cut; *p != '\0'; p++)
-		if (g_ascii_iscntrl(*p))
-			*p = '?';
+	printable_make(cut, '?');
 	return g_steal_pointer(&cut);
 }
 

@@ -4,6 +4,7 @@
 #include "local_server.h"
 
 #include "limits.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -359,6 +360,7 @@ static char *last_words(const char *log)
 
 		if (line[0] == '\0' || g_ascii_isspace(line[0]))
 			continue;
+		printable_make(line, ' ');
 		return g_strstrip(g_strdup(line));
 	}
 	return g_strdup("");

@@ -6,6 +6,7 @@
 #include "json.h"
 #include "limits.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,9 +21,14 @@ struct place {
 	char *path; /* with slashes at both ends */
 };
 
+/* "127.example.org" is a name like any other, and elsewhere. */
 static bool is_loopback(const char *host)
 {
-	return g_str_has_prefix(host, "127.") || strcmp(host, "::1") == 0 ||
+	struct in_addr four;
+
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return g_str_has_prefix(host, "127.");
+	return strcmp(host, "::1") == 0 ||
 	       g_ascii_strcasecmp(host, "localhost") == 0;
 }
 
@@ -58,7 +64,8 @@ struct secret *runtime_file_token(
 	int64_t port;
 
 	if (token == NULL || path == NULL || !json_int64(root, "port", &port) ||
-		!json_int64(root, "pid", ret_pid) || *ret_pid <= 0)
+		!json_int64(root, "pid", ret_pid) || *ret_pid <= 0 ||
+		*ret_pid > INT32_MAX)
 		return NULL;
 	if (split(base_url, &place) && place.port == port &&
 		strcmp(place.path, path) == 0)

@@ -23,7 +23,8 @@ struct secret;
 /* Copies `length` bytes. NULL where it holds bytes that could break out of a
  * header or URL (control characters) or is longer than SECRET_BYTES_MAX. */
 struct secret *secret_new(const char *bytes, size_t length);
-/* A password: spaces may be in it. Never for a header. */
+/* A password, or "a=1; b=2" for a Cookie header: spaces may be in it. Never for
+ * another header, nor for a URL. */
 struct secret *secret_new_phrase(const char *bytes, size_t length);
 struct secret *secret_random(void); /* 192 random bits, as hex */
 struct secret *secret_ref(struct secret *);

@@ -19,8 +19,12 @@ char *token_command_fault(const char *command)
 		g_strfreev(argv);
 		return NULL;
 	}
-	return g_strdup_printf(
-		"token_command cannot be understood: %s", error->message);
+	/* GLib's sentence repeats the command, which may hold the token. */
+	if (g_error_matches(error, G_SHELL_ERROR, G_SHELL_ERROR_BAD_QUOTING))
+		return g_strdup("token_command leaves a quote open; close it, "
+				"or put a backslash before it");
+	return g_strdup("token_command is empty; name the program that prints "
+			"the token");
 }
 
 /* How it ended, where it ended badly; g_free. */

@@ -12,7 +12,7 @@
 
 #define MODE 0600
 /* With room for white space around the longest token. */
-#define READ_MAX (SECRET_BYTES_MAX + 64)
+#define READ_MAX ((ssize_t)(SECRET_BYTES_MAX + 64))
 
 /* NULL: it may be used. */
 static const char *distrust(const struct stat *st, enum token_file_kind kind)
@@ -52,6 +52,13 @@ static int take(int fd, struct secret **ret, const char **ret_problem)
 	char bytes[READ_MAX];
 	ssize_t n = read_all(fd, bytes, sizeof(bytes));
 	int rc = n < 0 ? (int)n : secret_from_text(bytes, (size_t)n, ret);
+
+	/* A line that goes on is not cut to what may be another's token. */
+	if (rc == 0 && n == READ_MAX && memchr(bytes, '\n', READ_MAX) == NULL) {
+		secret_unref(*ret);
+		*ret = NULL;
+		rc = -EINVAL;
+	}
 
 	secret_wipe(bytes, sizeof(bytes));
 	if (n < 0)

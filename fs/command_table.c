@@ -64,15 +64,15 @@ const struct command_row command_table[] = {
 		"say how it is, and why it is not ready" },
 
 	{ "login", LOGIN_PROGRAM, COMMANDS_OF_COMPUTER,
-		"URL|NAME", NULL,
+		"URL|NAME", "configured",
 		"token-stdin password-stdin user file cacert insecure config",
 		"ask for a server's token or password, try it, keep it" },
 	{ "logout", LOGIN_PROGRAM, COMMANDS_OF_COMPUTER,
-		"URL|NAME", NULL,
+		"URL|NAME", "configured",
 		"user cacert insecure config",
 		"remove from the keyring what login has put there" },
 	{ "doctor", "pycloud-doctor", COMMANDS_OF_COMPUTER,
-		"[WORKSPACE|URL|DIR]", "workspace directory",
+		"[WORKSPACE|URL|DIR]", "workspace configured directory",
 		"run json quiet bundle options",
 		"look at all that a mount needs, and say what to do" },
 };

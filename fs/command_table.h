@@ -8,8 +8,9 @@
  * makes of them, and its paragraph in the manual.
  *
  * What a word may be (`completes`) is one or more of these, for the shells:
- * run, workspace, directory, file, program; or words with '|' between them.
- * NULL: nothing is known.
+ * run, workspace (of a cluster), configured (a workspace that pycloud.conf(5)
+ * names), directory, file, program; or words with '|' between them. NULL: nothing
+ * is known.
  *
  * The tables are constant; any thread may read them.
  */

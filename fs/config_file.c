@@ -6,6 +6,7 @@
 #include "fs_limits.h"
 #include "log.h"
 #include "option_table.h"
+#include "printable.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,14 +149,6 @@ static bool read_file(
 
 /* --- what it says --------------------------------------------------------- */
 
-/* It is shown on a terminal, and may quote what the file says. */
-static void disarm(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (g_ascii_iscntrl(*text))
-			*text = '?';
-}
-
 static bool G_GNUC_PRINTF(2, 3)
 	refuse(const struct place *at, const char *format, ...)
 {
@@ -165,7 +158,8 @@ static bool G_GNUC_PRINTF(2, 3)
 	va_start(arguments, format);
 	text = g_strdup_vprintf(format, arguments);
 	va_end(arguments);
-	disarm(text);
+	/* It is shown on a terminal, and may quote what the file says. */
+	printable_make(text, '?');
 	*at->ret_why = g_strdup_printf("%s:%u: %s", at->path, at->line, text);
 	return false;
 }

@@ -4,6 +4,7 @@
 #include "doctor_report.h"
 
 #include "doctor_text.h"
+#include "option_list.h"
 #include "options.h"
 
 #include <errno.h>
@@ -12,13 +13,26 @@
 #include <time.h>
 #include <unistd.h>
 
+/* On a line of its own, as what is not shown of it goes on to the line's end. */
+static void append_option(GString *out, const char *option)
+{
+	g_autofree char *blotted = g_strdup(option);
+
+	options_blot(blotted);
+	g_strdelimit(blotted, "\r\n", ' ');
+	g_string_append_printf(out, "-o %s\n", blotted);
+}
+
 static void append_options(GString *out, const struct doctor_options *o)
 {
 	for (char **list = o->lists; list != NULL && *list != NULL; list++) {
-		g_autofree char *blotted = g_strdup(*list);
+		g_autofree char *why = NULL;
+		g_auto(GStrv) words = option_list_split(*list, &why);
 
-		options_blot(blotted);
-		g_string_append_printf(out, "-o %s\n", blotted);
+		if (words == NULL)
+			append_option(out, *list);
+		for (char **word = words; word != NULL && *word != NULL; word++)
+			append_option(out, *word);
 	}
 	g_string_append_printf(out, "--run: %s\n", o->tries ? "yes" : "no");
 }

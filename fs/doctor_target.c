@@ -14,9 +14,11 @@
 #include "keyring.h"
 #include "local_server.h"
 #include "mountinfo.h"
+#include "option_list.h"
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- what is meant -------------------------------------------------------- */
 
@@ -25,12 +27,18 @@ static bool is_url(const char *word)
 	return strstr(word, "://") != NULL;
 }
 
+static GPtrArray *mount_table(void)
+{
+	g_autofree char *text = mountinfo_text();
+
+	return mountinfo_parse(text == NULL ? "" : text);
+}
+
 /* By the mount table alone: what is mounted there may hang. */
 static bool is_mounted_here(const char *word)
 {
-	g_autofree char *text = mountinfo_text();
 	g_autofree char *name = mountinfo_name(word);
-	g_autoptr(GPtrArray) all = mountinfo_parse(text == NULL ? "" : text);
+	g_autoptr(GPtrArray) all = mount_table();
 
 	for (guint i = all->len; i-- > 0;) {
 		const struct mountinfo_entry *e = all->pdata[i];
@@ -73,9 +81,52 @@ static bool is_online(const struct client_asked *a)
 	return health == HEALTH_FINE || health == HEALTH_PENDING;
 }
 
+/* Another's mount may name a kubeconfig that starts programs, or a
+ * certificate that proves nothing. */
+static bool is_own(const char *point)
+{
+	g_autoptr(GPtrArray) all = mount_table();
+
+	for (guint i = all->len; i-- > 0;) {
+		const struct mountinfo_entry *e = all->pdata[i];
+
+		if (strcmp(e->point, point) == 0)
+			return e->is_ours && e->owner == geteuid();
+	}
+	return false;
+}
+
+/* The way that the mount goes, as -o; NULL: it is not ours. Contexts are those
+ * of its kubeconfig, which may be another than ours is now. g_free. */
+static char *way_of(const struct client_asked *a)
+{
+	static const char *const keys[] = { "cacert", "kubeconfig", "context",
+		"namespace" };
+	g_autofree char *kubeconfig = NULL;
+	GString *list;
+
+	if (a->answer != ANSWER_GIVEN || !is_own(a->point))
+		return NULL;
+	list = g_string_new(NULL);
+	kubeconfig = client_text_value(a->status, "kubeconfig");
+	for (size_t i = 0; i < (kubeconfig == NULL ? 1 : G_N_ELEMENTS(keys));
+		i++) {
+		g_autofree char *said = client_text_value(a->status, keys[i]);
+		g_autofree char *value =
+			said == NULL ? NULL : g_strcompress(said);
+		g_autofree char *escaped =
+			value == NULL ? NULL : option_list_escape(value);
+
+		if (escaped != NULL)
+			g_string_append_printf(list, "%s%s=%s",
+				list->len > 0 ? "," : "", keys[i], escaped);
+	}
+	return g_string_free(list, FALSE);
+}
+
 /* What is mounted there (g_free), or NULL. */
 static char *mounted_at(
-	const char *directory, bool *ret_is_online, char **ret_why)
+	const char *directory, struct doctor_place *place, char **ret_why)
 {
 	g_autofree char *root = client_ask_root(directory, ret_why);
 	GPtrArray *mounts;
@@ -86,7 +137,8 @@ static char *mounted_at(
 	mounts = client_ask_mounts(root);
 	if (mounts->len > 0) {
 		name = spec_of(mounts->pdata[0]);
-		*ret_is_online = is_online(mounts->pdata[0]);
+		place->is_online = is_online(mounts->pdata[0]);
+		place->way = way_of(mounts->pdata[0]);
 	}
 	g_ptr_array_unref(mounts);
 	if (name == NULL)
@@ -95,11 +147,48 @@ static char *mounted_at(
 	return name;
 }
 
-/* As mount.pycloud has it: files first, the command line over them. */
+/* The mount table has names without "kube:" and the like, and addresses without
+ * pages and tokens. */
+static bool is_meant(const char *word, const char *name)
+{
+	const char *colon = strchr(word, ':');
+	size_t length = strlen(name);
+
+	if (is_url(word))
+		return strncmp(word, name, length) == 0 &&
+		       (word[length] == '\0' ||
+			       strchr("/?#", word[length]) != NULL);
+	return strcmp(colon == NULL ? word : colon + 1, name) == 0;
+}
+
+/* Of a mount of the name that we were told, where there is one; g_free. */
+static char *way_of_name(const char *word)
+{
+	g_autoptr(GPtrArray) all = mount_table();
+	char *way = NULL;
+
+	for (guint i = all->len; i-- > 0 && way == NULL;) {
+		const struct mountinfo_entry *e = all->pdata[i];
+		const char *name = mountinfo_workspace(e);
+		g_autoptr(GPtrArray) mounts = NULL;
+
+		if (name == NULL || e->owner != geteuid() ||
+			!is_meant(word, name))
+			continue;
+		mounts = client_ask_mounts(e->point);
+		if (mounts->len > 0)
+			way = way_of(mounts->pdata[0]);
+	}
+	return way;
+}
+
+/* As mount.pycloud has it: files first, then what a mount that stands was told,
+ * the command line over them. */
 static bool take_options(
 	struct doctor_place *place, char **lists, char **ret_why)
 {
 	struct config_file *config = config_file_new();
+	char *way[] = { place->way, NULL };
 	struct options early;
 	bool is_good;
 
@@ -109,6 +198,7 @@ static bool take_options(
 		config_file_read_system(config, &early, place->spec, ret_why) &&
 		config_file_read_own(config, &early, place->spec, ret_why) &&
 		config_file_apply(config, &place->options, ret_why) &&
+		options_take_lists(&place->options, way, ret_why) &&
 		options_take_lists(&place->options, lists, ret_why);
 	if (is_good && config_file_url(config) != NULL) {
 		g_free(place->spec);
@@ -126,11 +216,12 @@ int doctor_place_resolve(
 
 	*ret = (struct doctor_place){ 0 };
 	options_init(&ret->options);
-	ret->spec = is_directory(word)
-			    ? mounted_at(word, &ret->is_online, ret_why)
-			    : g_strdup(word);
+	ret->spec = is_directory(word) ? mounted_at(word, ret, ret_why)
+				       : g_strdup(word);
 	if (ret->spec == NULL)
 		return -ENOENT;
+	if (!is_directory(word))
+		ret->way = way_of_name(word);
 	if (!take_options(ret, p->options->lists, ret_why))
 		return -EINVAL;
 	ret->wishes = (struct workspace_options){
@@ -154,6 +245,7 @@ void doctor_place_clear(struct doctor_place *place)
 	if (place->spec != NULL)
 		explicit_bzero(place->spec, strlen(place->spec));
 	g_free(place->spec);
+	g_free(place->way);
 	options_clear(&place->options);
 }
 

@@ -14,7 +14,10 @@
 #include "workspace.h"
 
 struct doctor_place {
-	struct options options; /* the files', and -o over them */
+	/* The files', over them those of a mount of it that stands and is ours
+	 * (cacert, kubeconfig, context, namespace), and -o over all. */
+	struct options options;
+	char *way;  /* the mount's, as -o; NULL: there is none */
 	char *spec; /* what is mounted; may hold a token: never shown */
 	struct workspace_options wishes; /* nothing is started by them */
 	/* It was named by a directory, and the mount there is online: that it

@@ -160,6 +160,14 @@ static const struct rule secret_rules[] = {
 		"\\1 " BLOT, FALSE },
 	/* https://user:password@host */
 	{ "(://)[^/\\s@]+@", "\\1" BLOT "@", FALSE },
+	/* a program's arguments may be the token itself ("echo TOKEN"), and
+	 * its complaint may repeat them */
+	{ "(?im)(token_command[ \\t]*=[ \\t\"']*)"
+	  "([^\\s\"'\\\\,;|&<>$`()]*+).+$",
+		"\\1\\2 " BLOT, TRUE },
+	{ "(?m)(token_command (?:failed with exit status|was ended by signal) "
+	  "[0-9]+: ).+$",
+		"\\1" BLOT, TRUE },
 	/* whatever is long and has both letters and digits */
 	{ "(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])"
 	  "[A-Za-z0-9_-]{24,}",

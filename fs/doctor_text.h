@@ -59,7 +59,8 @@ char *doctor_text_json(
 
 /* What is, or looks like, a secret becomes "****": what follows "token=" and
  * its like, a header's value, what stands before an '@' in a URL; and, for the
- * report (`is_strict`), all words of 24 letters and digits or more. g_free. */
+ * report (`is_strict`), all words of 24 letters and digits or more, and of a
+ * token_command the rest of the line behind the program's name. g_free. */
 char *doctor_text_blot(const char *text, gboolean is_strict);
 /* Names of people and computers, too: those above, hosts of URLs (SERVER), and
  * what stands behind /home/ and /user/ (USER). Strict. g_free. */

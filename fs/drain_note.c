@@ -3,6 +3,7 @@
 
 #include "drain_note.h"
 
+#include "mountinfo.h"
 #include "names.h"
 
 #include <errno.h>
@@ -122,6 +123,33 @@ void drain_note_close(struct drain_note *n)
 }
 
 /* --- who waits ------------------------------------------------------------ */
+
+/* By the table of mounts, as fstat(2) or fstatfs(2) would wait, too. A mount that
+ * the table lacks was detached, or is in a namespace of somebody's own. */
+static bool is_served_by_a_user(int fd)
+{
+	g_autofree char *table = mountinfo_text();
+	g_autoptr(GPtrArray) all = mountinfo_parse(table == NULL ? "" : table);
+	uint64_t id = mountinfo_id_of(fd);
+
+	for (guint i = 0; i < all->len; i++) {
+		const struct mountinfo_entry *e = all->pdata[i];
+
+		if (e->id == id)
+			return e->owner != 0;
+	}
+	return true;
+}
+
+bool drain_note_may_be_asked(int fd)
+{
+	struct stat st;
+
+	/* Whoever waits for a program of his own may end it. */
+	if (geteuid() == 0 && is_served_by_a_user(fd))
+		return false;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
 
 bool drain_note_read(int fd, struct drain_left *ret)
 {

@@ -47,6 +47,11 @@ struct drain_left {
 	int64_t bytes;
 };
 
+/* Whether the two below never wait: its path is what a daemon says, and root
+ * asks those of others. A file of a filesystem that a user's program serves, and
+ * what is no file, may keep its reader for ever. Asks the file only where that
+ * is not so. */
+bool drain_note_may_be_asked(int fd);
 /* Of a descriptor of it. False: that is no note. */
 bool drain_note_read(int fd, struct drain_left *ret);
 /* The daemon whose note this is has ended. */

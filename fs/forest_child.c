@@ -4,9 +4,9 @@
 #include "forest_child.h"
 
 #include "fs_limits.h"
-#include "fusermount.h"
 #include "log.h"
 #include "mountinfo.h"
+#include "umount_detach.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -206,28 +205,17 @@ static void watch(struct forest_child *c, const struct cancel *cancel)
 
 /* --- ending it ------------------------------------------------------------ */
 
-static void run_fusermount(const char *directory)
-{
-	g_autofree char *path = g_strdup(directory);
-	const char *program = fusermount_find();
-	char name[] = "fusermount3", flags[] = "-uzq", end[] = "--";
-	char *argv[] = { name, flags, end, path, NULL };
-	int status;
-	pid_t pid;
-
-	if (program != NULL &&
-		posix_spawn(&pid, program, NULL, NULL, argv, environ) == 0)
-		(void)waitpid(pid, &status, 0);
-}
-
 /* What it left there; not what another has mounted there since. */
 static void detach(struct forest_child *c)
 {
+	g_autofree char *why = NULL;
+
 	if (c->mount_id == 0 ||
 		mountinfo_id(c->params.directory) != c->mount_id)
 		return;
-	if (umount2(c->params.directory, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-		run_fusermount(c->params.directory);
+	if (umount_detach(c->params.directory, c->mount_id, true, &why) < 0)
+		log_debug("%s: %s stays mounted: %s", c->params.name,
+			c->params.directory, why == NULL ? "-" : why);
 	c->mount_id = 0;
 }
 

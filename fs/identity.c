@@ -48,6 +48,8 @@ struct identity *identity_new(uid_t uid, const gid_t *gid, char **ret_why)
 	i->gid = gid != NULL ? *gid : pw->pw_gid;
 	i->name = pw == NULL ? NULL : g_strdup(pw->pw_name);
 	i->home = home_of(uid, pw);
+	i->shell = pw == NULL || *pw->pw_shell == '\0' ? NULL
+						       : g_strdup(pw->pw_shell);
 	return i;
 }
 
@@ -57,18 +59,25 @@ void identity_free(struct identity *i)
 		return;
 	g_free(i->name);
 	g_free(i->home);
+	g_free(i->shell);
 	g_free(i);
 }
 
 /* --- the environment ------------------------------------------------------ */
 
-/* Where things of a user's are; each names root's otherwise. */
-static bool is_of_a_session(const char *name)
+/* All that root's session has given us may be a secret of root's, or lead to
+ * one, and the user's programs inherit it. So only what says how text and time
+ * look, where programs are and how the network is reached stays; the last line
+ * is what systemd and Kubernetes tell the daemon itself. */
+static bool is_for_everybody(const char *name)
 {
-	static const char *const names[] = { "HOME", "USER", "LOGNAME", "MAIL",
-		"SHELL", "KUBECONFIG", "DBUS_SESSION_BUS_ADDRESS" };
-	static const char *const prefixes[] = { "XDG_", "JUPYTER_", "IPYTHON",
-		"SUDO_" };
+	static const char *const names[] = { "PATH", "LANG", "LANGUAGE", "TZ",
+		"TERM", "http_proxy", "https_proxy", "HTTP_PROXY",
+		"HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY",
+		"SSL_CERT_FILE", "SSL_CERT_DIR", "NOTIFY_SOCKET",
+		"CREDENTIALS_DIRECTORY", "KUBERNETES_SERVICE_HOST",
+		"KUBERNETES_SERVICE_PORT" };
+	static const char *const prefixes[] = { "LC_", "PYCLOUD_" };
 
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -109,13 +118,15 @@ static void adopt_environment(const struct identity *who)
 	g_auto(GStrv) names = g_listenv();
 
 	for (char **name = names; *name != NULL; name++)
-		if (is_of_a_session(*name))
+		if (!is_for_everybody(*name))
 			g_unsetenv(*name);
 	(void)g_setenv("HOME", has_home(who) ? who->home : NOWHERE, TRUE);
 	if (who->name != NULL) {
 		(void)g_setenv("USER", who->name, TRUE);
 		(void)g_setenv("LOGNAME", who->name, TRUE);
 	}
+	if (who->shell != NULL)
+		(void)g_setenv("SHELL", who->shell, TRUE);
 	adopt_session(who);
 }
 

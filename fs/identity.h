@@ -3,9 +3,10 @@
  *
  * The user's files (configuration, state, credentials) are touched with that
  * user's rights only. While root still has things to do the rights are borrowed,
- * and given back; the daemon then becomes the user for good. What root's session
- * says about places (HOME, XDG_*, KUBECONFIG and the like) is not the user's: it
- * is replaced at the first of the two by what the table of users says.
+ * and given back; the daemon then becomes the user for good. Of root's
+ * environment the user gets what identity.c lists, and nothing else: at the
+ * first of the two the rest goes, and HOME, USER, LOGNAME, SHELL and
+ * XDG_RUNTIME_DIR are the user's own.
  *
  * For one thread, before there are others.
  */
@@ -19,8 +20,9 @@
 struct identity {
 	uid_t uid;
 	gid_t gid;
-	char *name; /* NULL: no user of this computer has that number */
-	char *home; /* where the home is missing: below /var/tmp */
+	char *name;  /* NULL: no user of this computer has that number */
+	char *home;  /* where the home is missing: below /var/tmp */
+	char *shell; /* NULL: none is known */
 };
 
 /* `gid` NULL: the user's own. NULL with a sentence in *ret_why (g_free): there

@@ -31,6 +31,7 @@
 #include "local_dirs.h"
 #include "log.h"
 #include "mountpoint.h"
+#include "names.h"
 #include "notifier.h"
 #include "option_list.h"
 #include "options.h"
@@ -49,6 +50,7 @@
 #include "token_systemd.h"
 #include "transfer.h"
 #include "tree.h"
+#include "trusted_path.h"
 #include "watch.h"
 #include "workspace.h"
 
@@ -352,6 +354,22 @@ static void describe_availability(const struct mount *m, GString *text)
 	g_free(state.why);
 }
 
+/* What `pycloud doctor` needs to go the same way. */
+static void describe_files(const struct options *o, GString *text)
+{
+	const char *const files[][2] = { { "cacert", o->ca_file },
+		{ "kubeconfig", o->kubeconfig } };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *path =
+			files[i][1] == NULL ? NULL : name_escape(files[i][1]);
+
+		if (path != NULL)
+			g_string_append_printf(
+				text, "%s: %s\n", files[i][0], path);
+	}
+}
+
 static void describe(void *arg, GString *text)
 {
 	const struct mount *m = arg;
@@ -373,6 +391,7 @@ static void describe(void *arg, GString *text)
 		stats.connects, stats.bytes_in, stats.bytes_out,
 		stats.latency_us);
 	workspace_describe(m->workspace, text);
+	describe_files(&m->options, text);
 	describe_availability(m, text);
 	if (m->assist != NULL)
 		assist_describe(m->assist, text);
@@ -681,16 +700,40 @@ static void resolve_directory(struct options *o)
 	free(real);
 }
 
+/* For a user, who may own directories on the way: not where a link of the
+ * user's leads. NULL, or what to say (g_free). */
+static char *resolve_for_user(struct options *o)
+{
+	g_autofree char *link = NULL;
+	char *real = NULL;
+
+	(void)trusted_path_resolve(o->directory, &real, &link);
+	if (link != NULL)
+		return g_strdup_printf("%s is a symbolic link that is not "
+				       "root's; where root mounts for a user "
+				       "(uid=), name the directory itself",
+			link);
+	if (real != NULL) {
+		g_free(o->directory);
+		o->directory = real;
+	}
+	return NULL;
+}
+
 /* What can be seen to be wrong without a server; an exit code. */
 static int check_directory(struct mount *m)
 {
 	const struct options *o = &m->options;
-	char *why;
+	char *why = NULL;
 
-	resolve_directory(&m->options);
-	if (!o->is_fake)
+	if (o->identity != NULL)
+		why = resolve_for_user(&m->options);
+	else
+		resolve_directory(&m->options);
+	if (why == NULL && !o->is_fake)
 		stale_mount_clear(o->directory);
-	why = mountpoint_problem(o->directory, o->allows_nonempty);
+	if (why == NULL)
+		why = mountpoint_problem(o->directory, o->allows_nonempty);
 	if (why == NULL)
 		return MOUNT_OK;
 	(void)usage_error(m, why);

@@ -3,6 +3,8 @@
 
 #include "option_shell.h"
 
+#include "config_file.h"
+
 #include <string.h>
 
 static bool takes_file(const struct option_row *row)
@@ -152,4 +154,37 @@ void option_shell_add_letters(enum option_shell shell, const char *program,
 			add_letter_fish(text, program, &letters[i]);
 	if (shell != SHELL_FISH)
 		g_string_append(text, ")\n");
+}
+
+/* --- names of workspaces -------------------------------------------------- */
+
+/* Those that need no quoting in any shell: the completions hand them on as
+ * words, which bash expands. */
+#define SED                                          \
+	"sed -n 's/^[[:blank:]]*\\[workspace "       \
+	"\"\\([[:alnum:]_][[:alnum:]._@+-]*\\)\"\\]" \
+	"[[:blank:]]*$/\\1/p'"
+
+void option_shell_add_names(enum option_shell shell, GString *text)
+{
+	if (shell == SHELL_FISH)
+		g_string_append(text, "function __pycloud_configured\n"
+				      "\tset -l files $argv\n"
+				      "\tset -l base ~/.config\n"
+				      "\tset -q XDG_CONFIG_HOME\n"
+				      "\tand test -n \"$XDG_CONFIG_HOME\"\n"
+				      "\tand set base $XDG_CONFIG_HOME\n"
+				      "\tset -q files[1]\n"
+				      "\tor set files " CONFIG_SYSTEM_FILE
+				      " $base/pycloud/config\n"
+				      "\t" SED " $files 2>/dev/null\n"
+				      "end\n");
+	else
+		g_string_append(text,
+			"_pycloud_configured() {\n"
+			"\t(( $# )) || set -- " CONFIG_SYSTEM_FILE
+			" \"${XDG_CONFIG_HOME:-$HOME/.config}/pycloud/config"
+			"\"\n"
+			"\t" SED " \"$@\" 2>/dev/null\n"
+			"}\n");
 }

@@ -22,6 +22,11 @@ enum option_shell {
  * _pycloud_mount_options. */
 void option_shell_add_options(enum option_shell, GString *text);
 
+/* A function that prints the names of the workspaces in the files of
+ * pycloud.conf(5), or in those that are its arguments: _pycloud_configured, in
+ * fish __pycloud_configured. */
+void option_shell_add_names(enum option_shell, GString *text);
+
 /* What a program takes besides: in bash and zsh the array `array`, in fish
  * lines of `complete -c program`. */
 void option_shell_add_letters(enum option_shell, const char *program,

@@ -3,6 +3,8 @@
 
 #include "service_notify.h"
 
+#include "printable.h"
+
 #include <glib.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -91,10 +93,7 @@ void service_notify_status(const char *line)
 	g_autofree char *valid = g_utf8_make_valid(line, -1);
 	g_autofree char *text = NULL;
 
-	/* Those beyond ASCII take two bytes. */
-	for (char *p = valid; *p != '\0'; p = g_utf8_next_char(p))
-		if (g_unichar_iscntrl(g_utf8_get_char(p)))
-			memset(p, ' ', (size_t)(g_utf8_next_char(p) - p));
+	printable_make(valid, ' ');
 	if (strlen(valid) > STATUS_BYTES_MAX)
 		*g_utf8_find_prev_char(valid, valid + STATUS_BYTES_MAX) = '\0';
 	text = g_strconcat("STATUS=", valid, NULL);

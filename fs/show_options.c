@@ -15,6 +15,7 @@
 
 static void add_mount(enum option_shell shell, GString *text)
 {
+	option_shell_add_names(shell, text);
 	option_shell_add_options(shell, text);
 	option_shell_add_letters(shell, "mount.pycloud",
 		"_pycloud_mount_letters", option_letters, option_letter_count,
@@ -28,13 +29,19 @@ static void add_umount(enum option_shell shell, GString *text)
 		text);
 }
 
+static void add_commands(enum option_shell shell, GString *text)
+{
+	option_shell_add_names(shell, text);
+	command_shell_add(shell, text);
+}
+
 static const struct {
 	const char *name;
 	void (*add)(enum option_shell, GString *);
 } programs[] = {
 	{ "mount.pycloud", add_mount },
 	{ "umount.pycloud", add_umount },
-	{ "pycloud", command_shell_add },
+	{ "pycloud", add_commands },
 };
 
 /* zsh reads in the first line which command it is about. */

@@ -4,6 +4,7 @@
 #include "umount_ask.h"
 
 #include "client.h"
+#include "drain_note.h"
 #include "fs_limits.h"
 #include "limits.h"
 #include "mount_ask.h"
@@ -93,4 +94,8 @@ void umount_ask(const struct mountinfo_entry *e, int limit_ms,
 		sscanf(seen.text, ANSWER_SCAN, &ret->files, &ret->bytes) != 2)
 		ret->error = -EIO;
 	g_free(seen.text);
+	if (ret->note_fd >= 0 && !drain_note_may_be_asked(ret->note_fd)) {
+		(void)close(ret->note_fd);
+		ret->note_fd = -1;
+	}
 }

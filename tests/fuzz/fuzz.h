@@ -44,6 +44,7 @@
 	X(kube_list)      \
 	X(kube_status)    \
 	X(kubeconfig)     \
+	X(login)          \
 	X(mountinfo)      \
 	X(names)          \
 	X(options)        \
@@ -52,9 +53,12 @@
 	X(run_line)       \
 	X(run_log)        \
 	X(run_record)     \
+	X(runtime_file)   \
 	X(service_notify) \
 	X(state)          \
 	X(timefmt)        \
+	X(token_command)  \
+	X(token_file)     \
 	X(upload_json)    \
 	X(url)            \
 	X(websocket)      \
@@ -105,5 +109,8 @@ void fuzz_check_why(int rc, char *why);
 
 /* A directory of this process's own, which is gone with it; borrowed. */
 const char *fuzz_scratch(void);
+/* A file of just these bytes, whatever it was before. */
+void fuzz_write(
+	const char *path, const uint8_t *bytes, size_t length, unsigned mode);
 
 #endif

@@ -42,9 +42,7 @@ void fuzz_config_file(const uint8_t *bytes, size_t length)
 	g_autofree char *path =
 		g_build_filename(fuzz_scratch(), "pycloud.conf", NULL);
 
-	if (!g_file_set_contents_full(path, (const char *)bytes, (gssize)length,
-		    G_FILE_SET_CONTENTS_NONE, 0600, NULL))
-		g_error("cannot write %s", path);
+	fuzz_write(path, bytes, length, 0600);
 	read_it(path, false);
 	read_it(path, true);
 }

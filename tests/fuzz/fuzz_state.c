@@ -66,9 +66,7 @@ void fuzz_state(const uint8_t *bytes, size_t length)
 	empty(directory);
 	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
 		g_error("cannot make %s", directory);
-	if (!g_file_set_contents_full(path, (const char *)bytes, (gssize)length,
-		    G_FILE_SET_CONTENTS_NONE, 0600, NULL))
-		g_error("cannot write %s", path);
+	fuzz_write(path, bytes, length, 0600);
 	rc = state_open(directory, &s, &note);
 	if (rc > 0 || (rc == 0) != (s != NULL))
 		g_error("a state of %d", rc);

@@ -6,9 +6,11 @@
 #include "log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FUZZ_ENTRY(name) { #name, fuzz_##name },
@@ -131,4 +133,16 @@ const char *fuzz_scratch(void)
 		g_error("there is no directory for temporary files");
 	(void)atexit(remove_scratch);
 	return scratch;
+}
+
+/* g_file_set_contents_full() leaves the end of what was longer (GLib 2.74). */
+void fuzz_write(
+	const char *path, const uint8_t *bytes, size_t length, unsigned mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+	if (fd < 0 || fchmod(fd, mode) < 0 ||
+		write(fd, bytes, length) != (ssize_t)length)
+		g_error("cannot write %s", path);
+	(void)close(fd);
 }

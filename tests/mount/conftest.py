@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import harness
+import tls
 from machine import Machine
 from way import VIA
 
@@ -214,3 +215,10 @@ def work(work_mount):
 def tree(mount):
     """The mounted directory, mounted when the test first uses it."""
     return harness.Tree(mount)
+
+
+@pytest.fixture(name="tls_url")
+def tls_url_fixture(server, tmp_path):
+    """The server's URL with a certificate that only its cert.pem proves."""
+    with tls.front(server.port, tmp_path) as url:
+        yield url

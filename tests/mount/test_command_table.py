@@ -217,6 +217,47 @@ def test_the_shells_ask_for_runs_and_workspaces(build, scratch):
         log.unlink()
 
 
+CONFIG = """# [workspace "not"]
+[defaults]
+timeout=9
+[workspace "lab"]
+url=https://lab.example.org/
+ [workspace "l4st.one"]\t
+[workspace "$(touch boo)"]
+[workspace "two words"]
+[workspace "-o"]
+"""
+
+
+@pytest.fixture(name="configured")
+def configured_fixture(scratch):
+    """The user's pycloud.conf(5), and another; what it names."""
+    config = scratch / ".config" / "pycloud" / "config"
+    config.parent.mkdir(parents=True)
+    config.write_text(CONFIG)
+    (scratch / "other.conf").write_text('[workspace "away"]\n')
+    return {"lab", "l4st.one"}
+
+
+def test_the_shells_know_the_workspaces_of_the_files(build, scratch,
+                                                     configured):
+    programs = scratch / "bin"
+    programs.mkdir()
+    (programs / "pycloud").write_text(STAND_IN.replace("lab", "lpod"))
+    (programs / "pycloud").chmod(0o755)
+    shells = Shells(build, scratch, programs)
+    for line, expected in [
+            ("pycloud login ", configured),
+            ("pycloud logout --config=other.conf ", {"away"}),
+            ("pycloud doctor l", configured | {"lpod"}),
+            ("mount.pycloud la", {"lab"}),
+            ("mount.pycloud -v -o ro,url=x:y ", configured),
+            ("mount.pycloud lab b", {"bin"})]:
+        for offered in shells.all(line):
+            assert {word.rstrip("/") for word in offered} == expected, line
+    assert not (scratch / "boo").exists()
+
+
 def test_umount_has_one_table(letters, build, shells):
     program = pathlib.Path(build, "fs", "umount.pycloud")
     shown = run(program, "--help").stdout

@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import stat
@@ -536,6 +537,33 @@ def test_mount_whose_credentials_cannot_be_read_now(mounter, server, see,
 
 
 @pytest.mark.direct("it asks for a server by its URL")
+def test_certificate_that_the_mount_was_told(mounter, server, see, tls_url,
+                                             tmp_path):
+    """It is the mount's way to the server, for its directory and its URL."""
+    assert see(tls_url)["server"][0] == "failed"
+    mount = mounter(tls_url, env={"PYCLOUD_TOKEN": server.token},
+                    options=f"cacert={tmp_path}/cert.pem").start()
+    for target in mount.path, tls_url:
+        seen = see(target, PYCLOUD_TOKEN=server.token)
+        assert seen["server"][0] == seen["token"][0] == "ok", seen
+    seen = see("-o", f"cacert={tmp_path}/none.pem", tls_url)
+    assert seen["server"][0] == "failed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root asks of another's mount")
+@pytest.mark.direct("it asks for a server by its URL")
+def test_certificate_that_anothers_mount_was_told(mounter, server, see,
+                                                  tls_url, tmp_path, machine):
+    """Root does not trust what a user trusts."""
+    cert = machine.ann.home / "cert.pem"
+    shutil.copy(tmp_path / "cert.pem", cert)
+    mount = mounter(tls_url, env={"PYCLOUD_TOKEN": server.token},
+                    options=f"uid=ann,cacert={cert}").start()
+    assert see(tls_url)["server"][0] == "failed"
+    assert see(mount.path)["server"][0] != "ok"
+
+
+@pytest.mark.direct("it asks for a server by its URL")
 def test_directory_of_a_mount(mount, see, server, tmp_path):
     seen = see(mount.path, PYCLOUD_TOKEN=server.token)
     assert seen["token"][0] == "ok"
@@ -614,7 +642,7 @@ def test_mount_of_a_hub_with_a_token_that_we_have_not(mounter, see, scratch):
         hub.stop()
 
 
-def test_cluster(see, build, environment, tmp_path):
+def test_cluster(see, build, environment, tmp_path, mounter):
     kube = pytest.importorskip("kube", reason="the stand-in needs Python 3.11")
     with kube.Cluster(tmp_path) as cluster:
         config = {"KUBECONFIG": str(cluster.kubeconfig("user"))}
@@ -635,6 +663,12 @@ def test_cluster(see, build, environment, tmp_path):
                        capture_output=True, timeout=2 * LIMIT)
         seen = see("lab", **config)
         assert seen["workspace"][0] == seen["token"][0] == "ok", seen
+        mount = mounter("kube:lab", env=config | {"KUBECONFIG": "/none"},
+                        options=f"kubeconfig={config['KUBECONFIG']}").start()
+        for target in mount.path, "lab", "kube:lab":
+            seen = see(target)
+            assert seen["workspace"][0] == seen["token"][0] == "ok", seen
+        mount.finish()
         subprocess.run([build / "fs" / "pycloud", "stop", "lab"],
                        env={**environment, **config}, check=True,
                        capture_output=True, timeout=2 * LIMIT)
@@ -688,6 +722,24 @@ def test_report_is_private_and_has_no_secret(doctor, mount, server, scratch,
     done = doctor("--bundle", report)
     assert done.returncode == FAILED and "is there already" in done.stderr
     assert report.read_text() == text
+
+
+def test_report_has_no_token_of_a_token_command(doctor, server, scratch,
+                                                environment):
+    """Somebody writes the token itself there."""
+    config = pathlib.Path(environment["HOME"], ".config/pycloud/config")
+    config.parent.mkdir(parents=True)
+    config.write_text("[defaults]\ntoken_command=echo f1le-s3cret\n"
+                      "timeout=20\n")
+    report = scratch / "told.txt"
+    doctor("--bundle", report, "-o",
+           'token_command="sh -c \'echo g1ven-s3cret; op3n-s3cret\'",'
+           "attr_timeout=9", server.url)
+    text = report.read_text()
+    assert "s3cret" not in text
+    for word in ("token_command=echo ****", "-o token_command=sh ****",
+                 "timeout=20", "-o attr_timeout=9"):
+        assert word in text, text
 
 
 def test_token_is_not_in_the_command_line(command, environment, server):

@@ -12,8 +12,9 @@ import pytest
 
 from conftest import mount_server
 from harness import LIMIT, children, is_alive, is_mounted, wait_until
+from mute import Hoarder
 from test_credentials import Terminal
-from test_umount import assert_says, umount
+from test_umount import KEPT, assert_says, umount
 
 USAGE = 1
 FAILED = 32
@@ -102,6 +103,40 @@ def test_a_local_workspace_and_its_runs_are_the_users(mounter, ann):
     mount.finish()
 
 
+@pytest.mark.parametrize("way", ["ann/mnt", "by-root"])
+def test_a_link_of_the_users_leads_root_nowhere(mounter, server, ann, scratch,
+                                                way):
+    """Or the user's files would be where root's programs look for root's."""
+    roots = scratch / "roots"
+    roots.mkdir(mode=0o755)
+    (roots / "passwd").write_text("root\n")
+    link = ann.home / "mnt"
+    link.symlink_to(roots)
+    os.chown(link, ann.uid, ann.gid, follow_symlinks=False)
+    (scratch / "ann").symlink_to(ann.home)
+    (scratch / "by-root").symlink_to(link)
+    mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                    options=f"uid={ann.name},nonempty", name=way)
+    result = mount.attempt(make_directory=False)
+    assert_says(result, FAILED, f"{link} is a symbolic link", "root's")
+    assert (roots / "passwd").exists() and not is_mounted(roots)
+
+
+def test_a_link_of_roots_is_followed(mounter, server, ann, scratch):
+    (scratch / "mnt").mkdir()
+    (scratch / "home").mkdir(exist_ok=True)
+    (scratch / "by").symlink_to(scratch)
+    (scratch / "way").symlink_to("by/home/../mnt")
+    mount = mounter(server.url, env={"PYCLOUD_TOKEN": server.token},
+                    options=f"uid={ann.name}", name="way")
+    result = mount.attempt(make_directory=False)
+    assert result.returncode == 0, result.stderr
+    assert is_mounted(scratch / "mnt")
+    assert ann.run("ls", scratch / "mnt").returncode == 0
+    assert umount(mount, str(scratch / "mnt")).returncode == 0
+    assert not is_mounted(scratch / "mnt")
+
+
 def test_its_flags_are_roots(mounter, server, ann):
     mount = mount_server(mounter, server, options=f"uid={ann.uid},ro,noexec,"
                          "noatime,allow_other")
@@ -150,6 +185,21 @@ def test_root_unmounts_it_and_waits(mounter, server, ann):
     assert result.returncode == 0, result.stderr
     assert (server.root / "f").read_text() == "text\n"
     assert mount.wait_end(5) == 0
+
+
+def test_root_reads_nothing_that_the_user_serves(anns, ann):
+    """Where the daemon says its note is the user may mount what never answers,
+    and root would wait for it in the kernel."""
+    state, = (ann.home / ".local" / "state" / "pycloud").iterdir()
+    hoarder = Hoarder(state, ann.uid)
+    try:
+        result = umount(anns)
+        assert not hoarder.taken.is_set()
+        assert_says(result, KEPT, "cannot be waited for")
+        assert not is_mounted(anns.directory)
+    finally:
+        hoarder.end()
+    assert anns.wait_end() == 0
 
 
 def test_root_waits_for_one_that_only_root_can_reach(mounter, server, ann,
@@ -336,6 +386,38 @@ def test_root_reads_no_credential_of_somebody_elses(mounter, server, ann,
     result = mounter(server.url, options=f"uid={ann.name}", env=env).attempt()
     assert_says(result, FAILED, "pycloud.token", "somebody else than root")
     assert server.token not in result.stderr
+
+
+TELLS = """#!/bin/sh
+/usr/bin/env -0 > "$HOME/environment"
+echo '%s'
+"""
+
+
+def test_the_users_programs_do_not_get_roots_environment(mounter, server, ann):
+    """What root's session knows may be a secret of root's."""
+    program = ann.home / "tells"
+    program.write_text(TELLS % server.token)
+    program.chmod(0o755)
+    roots = {"AWS_SECRET_ACCESS_KEY": "s3cret", "SSH_AUTH_SOCK": "/root/agent",
+             "KUBECONFIG": "/root/.kube/config", "MAIL": "/var/mail/root",
+             "LD_LIBRARY_PATH": "/root/lib", "JUPYTER_TOKEN": "s3cret",
+             "SHELL": "/root/shell", "USER": "root", "SUDO_USER": "eve"}
+    everybodys = {"LC_TIME": "C.UTF-8", "TZ": "UTC", "TERM": "dumb",
+                  "no_proxy": "*"}
+    mount = mounter(server.url, env=roots | everybodys,
+                    options=f"uid={ann.name},token_command={program}")
+    mount.start()
+    told = dict(line.split("=", 1) for line in (
+        ann.home / "environment").read_text().split("\0") if line)
+    for name in "PWD", "SHLVL", "_", "OLDPWD":  # the shell's
+        told.pop(name, None)
+    expected = everybodys | {
+        "PATH": mount.env["PATH"], "LANG": mount.env["LANG"],
+        "HOME": str(ann.home), "USER": "ann", "LOGNAME": "ann",
+        "SHELL": "/bin/sh", "PYCLOUD_SERVER": server.url.rstrip("/")}
+    assert told == expected
+    assert umount(mount).returncode == 0
 
 
 # --- who cannot be meant -----------------------------------------------------

@@ -58,6 +58,11 @@ static void its_output_and_status_are_collected(void **state)
 	assert_string_equal(g_bytes_get_data(r.output, NULL), "out\n");
 	assert_string_equal(r.words, "two [m");
 	child_result_clear(&r);
+	/* A terminal may take one character for "\033[". */
+	assert_int_equal(
+		run("printf 'a\\302\\2332Jb\\n' >&2", NULL, LONG_MS, &r), 0);
+	assert_string_equal(r.words, "a  2Jb");
+	child_result_clear(&r);
 	check_output("head -c 90000 /dev/zero | tr '\\0' x | wc -c", "90000\n");
 }
 

@@ -175,7 +175,10 @@ static void a_program_that_fails_says_why(void **state)
 	expect_command("true", -EINVAL, "prints nothing", 0);
 	expect_command("echo two words", -EINVAL, "cannot be a token", 0);
 	expect_command("/nonexistent/x", -EACCES, "no program", 0);
-	expect_command("echo 'unbalanced", -EINVAL, "understood", 0);
+	/* What it says may be the token. */
+	expect_command("echo 'unbalanced", -EINVAL,
+		"token_command leaves a quote open; close it", 0);
+	expect_command(" ", -EINVAL, "token_command is empty", 0);
 	expect_command("head -c 100000 /dev/zero", -EFBIG, "too much", 0);
 }
 
@@ -208,7 +211,9 @@ static void a_runtime_file_is_for_its_own_server(void **state)
 	static const char *const others[] = { "http://127.0.0.1:8889/x",
 		"http://127.0.0.1:8888", "http://127.0.0.1:8888/y",
 		"http://host.example:8888/x", "http://127.0.0.1/x", "nonsense",
-		"https://10.0.0.1:8888/x" };
+		"https://10.0.0.1:8888/x", "http://127.example.org:8888/x",
+		"http://127.0.0.1.example.org:8888/x",
+		"http://127.0.0.1@example.org:8888/x" };
 	g_autofree char *text = g_strdup_printf(RUNTIME, 1);
 	struct secret *s = token_of(text, "http://localhost:8888/x");
 
@@ -222,6 +227,10 @@ static void a_runtime_file_is_for_its_own_server(void **state)
 		if (token_of(text, others[i]) != NULL)
 			fail_msg("%s gets the token", others[i]);
 	assert_null(token_of("{", SERVER));
+	/* As a pid_t it would be another's. */
+	assert_null(token_of("{\"token\":\"x\",\"port\":8888,\"base_url\":"
+			     "\"/x/\",\"pid\":4294967297}",
+		SERVER));
 	assert_null(token_of("{\"token\":\"x\",\"port\":8888}", SERVER));
 	assert_null(token_of("{\"token\":\"\",\"port\":8888,\"pid\":1,"
 			     "\"base_url\":\"/x/\"}",

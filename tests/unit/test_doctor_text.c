@@ -149,6 +149,37 @@ static void the_report_shows_nothing_that_could_be_a_token(void **state)
 		blotted, "said ****, and /a-word-of-letters-only/ ****.x");
 }
 
+static void of_a_token_command_the_report_has_the_program(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "token_command=echo abc\nro", "token_command=echo ****\nro" },
+		{ "-o token_command=\"pass show\",x",
+			"-o token_command=\"pass ****" },
+		{ "token_command = '/bin/my pass' abc",
+			"token_command = '/bin/my ****" },
+		{ "token_command=sh -c 'echo a,b'", "token_command=sh ****" },
+		{ "token_command=printf\\,abc", "token_command=printf ****" },
+		{ "token_command=pass\nx", "token_command=pass\nx" },
+		{ "token: token_command failed with exit status 127: abc: not "
+		  "found",
+			"token: token_command failed with exit status 127: "
+			"****" },
+		{ "token_command failed with exit status 1",
+			"token_command failed with exit status 1" },
+		{ "token_command was ended by signal 9: abc",
+			"token_command was ended by signal 9: ****" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *blotted = doctor_text_blot(rows[i][0], TRUE);
+
+		assert_string_equal(blotted, rows[i][1]);
+	}
+	/* On one's own screen it is what one has written. */
+	assert_blotted(rows[0][0], rows[0][0]);
+}
+
 static void the_report_names_nobody(void **state)
 {
 	struct doctor_alias hub = { (char[]){ "hub.example.org" },
@@ -189,6 +220,7 @@ int main(void)
 		cmocka_unit_test(sentences_stay_as_they_are),
 		cmocka_unit_test(
 			the_report_shows_nothing_that_could_be_a_token),
+		cmocka_unit_test(of_a_token_command_the_report_has_the_program),
 		cmocka_unit_test(the_report_names_nobody),
 	};
 

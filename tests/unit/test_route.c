@@ -344,6 +344,19 @@ static void an_upgrade_through_a_relay_has_a_cookie(void **state)
 	stop(&b);
 }
 
+static void an_upgrade_has_all_the_cookies(void **state)
+{
+	struct jupyter jupyter = { "user=1; _xsrf=2",
+		"user=1; Path=/\r\nSet-Cookie: _xsrf=2" };
+	struct bench b;
+
+	(void)state;
+	start(&b, be_jupyter, &jupyter);
+	assert_int_equal(open_channel(&b), 0);
+	assert_int_equal(web_server_request_count(b.server), 2);
+	stop(&b);
+}
+
 static void cookies_of_a_former_life_are_replaced(void **state)
 {
 	struct jupyter jupyter = { "user=1", "user=1" };
@@ -473,6 +486,7 @@ int main(void)
 		cmocka_unit_test(no_way_now_is_tried_again),
 		cmocka_unit_test(the_route_may_make_an_error_of_an_answer),
 		cmocka_unit_test(an_upgrade_through_a_relay_has_a_cookie),
+		cmocka_unit_test(an_upgrade_has_all_the_cookies),
 		cmocka_unit_test(cookies_of_a_former_life_are_replaced),
 		cmocka_unit_test(
 			who_is_refused_with_new_cookies_too_is_refused),
