@@ -38,11 +38,14 @@ To the client:
                               or followed here, for those who look for activity
                               before they stop a server
 
-Never more than `window` bytes (comm_open's data) are sent beyond the last ack.
+The verbs and events of files are helper_files.py's.
+
+Never more than `window` bytes of output (comm_open's data) are sent beyond the
+last ack.
 
 Threads: the kernel's own, which brings the client's messages; one per call
-that starts something; and the pump, the only one that sends output. `lock`
-guards what they share and is not held while sending.
+that starts something; the pump, the only one that sends output; and those of
+helper_files.py. `lock` guards what they share and is not held while sending.
 """
 import errno
 import os
@@ -54,6 +57,7 @@ import threading
 import time
 
 from helper_child import Children, check_script
+from helper_files import Files
 from helper_record import Record
 from helper_runs import (Bell, Run, Spare, bundle, make_room, runs_folder,
                          workspace_root)
@@ -97,6 +101,7 @@ class Helper:
         self.children = Children(texts)
         self.spare = Spare(bundle(texts, "supervisor_log", "supervisor"))
         self.bell = Bell()
+        self.files = Files(root, self._answer, self.send)
         self.allowance = Allowance()
         self.send_lock = threading.Lock()
         self.lock = threading.Lock()
@@ -124,13 +129,15 @@ class Helper:
             self.replies.clear()
             for run in self.runs.values():
                 run.is_followed = False
+        self.files.open()
         comm.on_msg(self.receive)
         self.send({"event": "hello", "version": VERSION, "root": self.root,
                    "python": sys.version.split()[0]})
 
-    def send(self, data: dict, buffers=None) -> None:
+    def send(self, data: dict, buffers=None, comm=None) -> None:
+        """To the client; not if it is another one than `comm` by now."""
         with self.send_lock:
-            if self.comm is not None:
+            if self.comm is not None and comm in (None, self.comm):
                 self.comm.send(data, buffers=buffers)
 
     # -- calls
@@ -138,11 +145,15 @@ class Helper:
     def receive(self, message: dict) -> None:
         call = message["content"]["data"]
         buffers = [bytes(b) for b in message.get("buffers", [])]
-        verb = getattr(self, "call_" + str(call.get("call")), None)
-        if verb is None:
+        name = str(call.get("call"))
+        verb = getattr(self, "call_" + name, None)
+        of_files = self.files.verb(name)
+        if verb is None and of_files is None:
             self._reply(call, {"error": "ENOSYS"})
         elif not self._is_repeated(call):
-            if call["call"] in ("start", "feed"):
+            if of_files is not None:
+                self.files.post(of_files, call, buffers, self.comm)
+            elif name in ("start", "feed"):
                 self.in_background(self._answer, verb, call, buffers)
             else:
                 self._answer(verb, call, buffers)
@@ -162,25 +173,41 @@ class Helper:
             self.send(reply)
         return is_repeated
 
-    def _answer(self, verb, call: dict, buffers: list) -> None:
+    def _answer(self, verb, call: dict, buffers: list, comm=None) -> None:
+        """Verbs return the answer, or that and its buffers."""
+        answers = None
         try:
             reply = verb(call, *buffers) or {}
+            if isinstance(reply, tuple):
+                reply, answers = reply
             reply["error"] = ""
         except OSError as e:
-            reply = {"error": errno.errorcode.get(e.errno, "EIO")}
+            reply = dict(getattr(e, "more", {}),
+                         error=errno.errorcode.get(e.errno, "EIO"))
         except (KeyError, TypeError, ValueError):
             reply = {"error": "EINVAL"}
+        except Exception:  # no answer would be worse
+            reply = {"error": "EIO"}
         if call["call"] == "follow" and reply["error"]:
             reply.update(event="ended", run=call.get("run", ""))
-        self._reply(call, reply)
+        self._reply(call, reply, answers, comm)
 
-    def _reply(self, call: dict, reply: dict) -> None:
+    def _reply(self, call: dict, reply: dict, buffers=None, comm=None) -> None:
         if "id" in call:
             reply["reply"] = call["id"]
-            with self.lock:
-                self.replies[call["id"]] = reply
+            self._remember(call["id"], reply, buffers, comm)
         if "id" in call or "event" in reply:
-            self.send(reply)
+            self.send(reply, buffers, comm)
+
+    def _remember(self, number, reply: dict, buffers, comm) -> None:
+        """For when the call is repeated. What brought bytes is done again."""
+        with self.lock:
+            if comm not in (None, self.comm):
+                return
+            if buffers is None:
+                self.replies[number] = reply
+            else:
+                self.replies.pop(number, None)
 
     def _run(self, call: dict) -> Run:
         with self.lock:

@@ -3,54 +3,12 @@
 
 #include "attr_cache.h"
 
+#include "attr_cache_private.h"
+
 #include "cancel.h"
-#include "fs_limits.h"
-#include "mutex.h"
 #include "names.h"
 
 #include <string.h>
-
-/* One name of one directory. */
-struct belief {
-	struct entry entry; /* its name is the key in directory.names */
-	bool is_absent;
-	bool is_local;
-	bool is_own;	 /* learnt from what we did ourselves */
-	bool is_dropped; /* known, and not believed any more */
-	int64_t learnt_ms;
-	uint64_t changed; /* ticket number of our own last change; 0: none */
-};
-
-struct directory {
-	GHashTable *names; /* name -> struct belief * */
-	int64_t listed_ms; /* 0: never */
-	bool is_dropped;   /* the listing: known, and not believed any more */
-	bool is_own;	   /* not listed but made by us */
-	int last_count;	   /* -1: never listed */
-	unsigned singles;
-	unsigned locals; /* names that are is_local: never make room of them */
-	int64_t used_ms;
-	uint64_t expired; /* as the cache's, of this directory's answers */
-};
-
-/* A directory that was removed or got another name. What was asked of its path
- * before is no answer to what the path names now. */
-struct parted {
-	char *path;
-	uint64_t ticket;
-};
-
-struct attr_cache {
-	struct mutex lock;
-	/* guarded by lock */
-	GHashTable *directories; /* path -> struct directory * */
-	uint64_t ticket;
-	uint64_t expired; /* answers to older questions are worth nothing */
-	struct parted parted[PARTED_MAX]; /* a ring */
-	unsigned next_parted;
-	unsigned names;
-	struct timespec root_time;
-};
 
 static void belief_free(gpointer p)
 {
@@ -76,8 +34,16 @@ struct attr_cache *attr_cache_new(void)
 	c->directories = g_hash_table_new_full(
 		g_str_hash, g_str_equal, g_free, directory_free);
 	c->ticket = 1;
+	c->now_ms = clock_now_ms;
 	(void)clock_gettime(CLOCK_REALTIME, &c->root_time);
 	return c;
+}
+
+void attr_cache_set_clock(struct attr_cache *c, int64_t (*now_ms)(void))
+{
+	mutex_lock(&c->lock);
+	c->now_ms = now_ms;
+	mutex_unlock(&c->lock);
 }
 
 void attr_cache_free(struct attr_cache *c)
@@ -111,16 +77,16 @@ struct timespec attr_cache_root_time(struct attr_cache *c)
 	return root_time;
 }
 
-static struct directory *find_locked(struct attr_cache *c, const char *dir)
+struct directory *attrs_find_locked(struct attr_cache *c, const char *dir)
 	REQUIRES(c->lock)
 {
 	return g_hash_table_lookup(c->directories, dir);
 }
 
-static struct directory *get_locked(struct attr_cache *c, const char *dir)
+struct directory *attrs_get_locked(struct attr_cache *c, const char *dir)
 	REQUIRES(c->lock)
 {
-	struct directory *d = find_locked(c, dir);
+	struct directory *d = attrs_find_locked(c, dir);
 
 	if (d != NULL)
 		return d;
@@ -128,7 +94,7 @@ static struct directory *get_locked(struct attr_cache *c, const char *dir)
 	d->names = g_hash_table_new_full(
 		g_str_hash, g_str_equal, NULL, belief_free);
 	d->last_count = -1;
-	d->used_ms = clock_now_ms();
+	d->used_ms = c->now_ms();
 	g_hash_table_insert(c->directories, g_strdup(dir), d);
 	return d;
 }
@@ -146,7 +112,7 @@ static void part_locked(struct attr_cache *c, const char *path)
 	p->ticket = c->ticket;
 }
 
-static bool is_void_locked(struct attr_cache *c, uint64_t ticket,
+bool attrs_is_void_locked(struct attr_cache *c, uint64_t ticket,
 	const char *dir) REQUIRES(c->lock)
 {
 	if (ticket <= c->expired)
@@ -163,7 +129,7 @@ static bool is_void_locked(struct attr_cache *c, uint64_t ticket,
 static void remove_directory_locked(struct attr_cache *c, const char *dir)
 	REQUIRES(c->lock)
 {
-	struct directory *d = find_locked(c, dir);
+	struct directory *d = attrs_find_locked(c, dir);
 
 	if (d == NULL)
 		return;
@@ -171,8 +137,7 @@ static void remove_directory_locked(struct attr_cache *c, const char *dir)
 	g_hash_table_remove(c->directories, dir);
 }
 
-/* Sets what is believed about one name. NULL: that it is not there. */
-static struct belief *believe_locked(struct attr_cache *c, struct directory *d,
+struct belief *attrs_believe_locked(struct attr_cache *c, struct directory *d,
 	const char *name, const struct entry *e) REQUIRES(c->lock)
 {
 	struct belief *b = g_hash_table_lookup(d->names, name);
@@ -191,45 +156,112 @@ static struct belief *believe_locked(struct attr_cache *c, struct directory *d,
 		b->entry = *e;
 		b->entry.name = own_name;
 	}
-	b->learnt_ms = clock_now_ms();
-	b->is_dropped = false;
+	b->known = (struct knowledge){ .learnt_ms = c->now_ms() };
 	return b;
 }
 
-/* An age of 0 asks always, within the same millisecond too. */
-static bool is_fresh(int64_t learnt_ms, bool is_dropped, int64_t max_age_ms)
+/* --- how old it is -------------------------------------------------------- */
+
+/* A watch vouches for it, if it goes on; but not for ever, so that one that
+ * should have told and did not does no lasting harm. */
+static bool is_vouched_locked(struct attr_cache *c, const struct directory *d,
+	const struct knowledge *k) REQUIRES(c->lock)
 {
-	if (learnt_ms == 0 || max_age_ms == ATTR_ANY_AGE)
-		return learnt_ms != 0;
-	return !is_dropped && max_age_ms > 0 &&
-	       clock_now_ms() - learnt_ms <= max_age_ms;
+	return attrs_is_watched_locked(c, d) && !k->is_dropped &&
+	       c->now_ms() - k->learnt_ms <= WATCH_BELIEVED_MS;
 }
 
-static bool is_believed(const struct belief *b, int64_t max_age_ms)
+bool attrs_is_live_locked(struct attr_cache *c, const struct directory *d)
 {
-	return b->is_local || is_fresh(b->learnt_ms, b->is_dropped, max_age_ms);
+	return d->listed.learnt_ms != 0 && is_vouched_locked(c, d, &d->listed);
+}
+
+/* When it was known to be so. */
+static int64_t true_ms_locked(struct attr_cache *c, const struct directory *d,
+	const struct knowledge *k) REQUIRES(c->lock)
+{
+	if (k->is_dropped)
+		return k->learnt_ms;
+	return is_vouched_locked(c, d, k) ? c->now_ms()
+					  : MAX(k->learnt_ms, d->true_ms);
+}
+
+/* Only what was asked for. An age of 0 asks always, within the same millisecond
+ * too. */
+static bool is_recent_locked(struct attr_cache *c, const struct knowledge *k,
+	int64_t max_age_ms) REQUIRES(c->lock)
+{
+	return k->learnt_ms != 0 && !k->is_dropped && !k->is_told &&
+	       max_age_ms > 0 && c->now_ms() - k->learnt_ms <= max_age_ms;
+}
+
+/* `name` NULL: of the listing. *ret_age_ms is set where it is true. */
+static bool is_fresh_locked(struct attr_cache *c, const struct directory *d,
+	const char *name, const struct knowledge *k, int64_t max_age_ms,
+	int64_t *ret_age_ms) REQUIRES(c->lock)
+{
+	bool can_be_told = name == NULL || !attrs_hides_locked(d, name);
+	int64_t now_ms = c->now_ms();
+
+	*ret_age_ms =
+		now_ms - (can_be_told ? true_ms_locked(c, d, k) : k->learnt_ms);
+	if (k->learnt_ms == 0 || max_age_ms == ATTR_ANY_AGE)
+		return k->learnt_ms != 0;
+	if (is_recent_locked(c, k, max_age_ms)) {
+		*ret_age_ms = MIN(*ret_age_ms, now_ms - k->learnt_ms);
+		return true;
+	}
+	if (k->is_dropped || max_age_ms < REVALIDATE_MS ||
+		*ret_age_ms > max_age_ms)
+		return false;
+	atomic_store(&c->is_relied_on, true);
+	return true;
+}
+
+static bool is_believed_locked(struct attr_cache *c, const struct directory *d,
+	const struct belief *b, int64_t max_age_ms, int64_t *ret_age_ms)
+	REQUIRES(c->lock)
+{
+	if (!b->is_local)
+		return is_fresh_locked(
+			c, d, b->entry.name, &b->known, max_age_ms, ret_age_ms);
+	*ret_age_ms = 0;
+	return true;
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+/* Nothing is known of the name; what does the listing say? Where each change is
+ * told it had the names too that others do not show. */
+static enum attr_answer answer_unnamed_locked(struct attr_cache *c,
+	const struct directory *d, const char *name, int64_t max_age_ms,
+	int64_t *ret_age_ms) REQUIRES(c->lock)
+{
+	bool is_all = attrs_is_live_locked(c, d) && max_age_ms >= REVALIDATE_MS;
+
+	if (!is_fresh_locked(c, d, NULL, &d->listed, max_age_ms, ret_age_ms))
+		return ATTR_UNKNOWN;
+	if (d->is_own || (is_all && !attrs_hides_locked(d, name)))
+		return ATTR_ABSENT;
+	return ATTR_UNLISTED;
 }
 
 static enum attr_answer answer_locked(struct attr_cache *c, struct directory *d,
 	const char *name, int64_t max_age_ms, struct entry *ret_entry,
-	int64_t *ret_learnt_ms) REQUIRES(c->lock)
+	int64_t *ret_age_ms) REQUIRES(c->lock)
 {
 	struct belief *b = g_hash_table_lookup(d->names, name);
 
-	(void)c;
-	d->used_ms = clock_now_ms();
-	if (b != NULL && is_believed(b, max_age_ms)) {
-		*ret_learnt_ms = b->is_local ? d->used_ms : b->learnt_ms;
-		if (b->is_absent)
-			return ATTR_ABSENT;
-		entry_copy(&b->entry, ret_entry);
-		return ATTR_PRESENT;
-	}
-	if (b == NULL && is_fresh(d->listed_ms, d->is_dropped, max_age_ms)) {
-		*ret_learnt_ms = d->listed_ms;
-		return d->is_own ? ATTR_ABSENT : ATTR_UNLISTED;
-	}
-	return ATTR_UNKNOWN;
+	d->used_ms = c->now_ms();
+	if (b == NULL)
+		return answer_unnamed_locked(
+			c, d, name, max_age_ms, ret_age_ms);
+	if (!is_believed_locked(c, d, b, max_age_ms, ret_age_ms))
+		return ATTR_UNKNOWN;
+	if (b->is_absent)
+		return ATTR_ABSENT;
+	entry_copy(&b->entry, ret_entry);
+	return ATTR_PRESENT;
 }
 
 enum attr_answer attr_cache_lookup(struct attr_cache *c, const char *dir,
@@ -237,17 +269,17 @@ enum attr_answer attr_cache_lookup(struct attr_cache *c, const char *dir,
 	int64_t *ret_age_ms)
 {
 	enum attr_answer answer = ATTR_UNKNOWN;
-	int64_t learnt_ms = 0;
+	int64_t age_ms = 0;
 	struct directory *d;
 
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
+	d = attrs_find_locked(c, dir);
 	if (d != NULL)
 		answer = answer_locked(
-			c, d, name, max_age_ms, ret_entry, &learnt_ms);
+			c, d, name, max_age_ms, ret_entry, &age_ms);
 	mutex_unlock(&c->lock);
 	if (ret_age_ms != NULL && answer != ATTR_UNKNOWN)
-		*ret_age_ms = clock_now_ms() - learnt_ms;
+		*ret_age_ms = age_ms;
 	return answer;
 }
 
@@ -265,34 +297,70 @@ static void entry_free_func(gpointer p)
 }
 
 /* Names that no listing renews are shown for as long as they are believed. */
-static bool is_shown(const struct belief *b, int64_t max_age_ms)
+static bool is_shown_locked(struct attr_cache *c, const struct directory *d,
+	const struct belief *b, int64_t max_age_ms) REQUIRES(c->lock)
 {
-	return is_believed(b, max_age_ms) ||
-	       !name_may_be_unlisted(b->entry.name, false);
+	int64_t age_ms;
+
+	return !b->is_absent &&
+	       (is_believed_locked(c, d, b, max_age_ms, &age_ms) ||
+		       !name_may_be_unlisted(b->entry.name, false));
+}
+
+/* Is there a name in it that must be asked for before all are known? Not when
+ * all were asked for, and nothing was told since. */
+static bool has_doubts_locked(struct attr_cache *c, const struct directory *d,
+	int64_t max_age_ms) REQUIRES(c->lock)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	if (!attrs_is_watched_locked(c, d) || max_age_ms == ATTR_ANY_AGE ||
+		is_recent_locked(c, &d->listed, max_age_ms))
+		return false;
+	g_hash_table_iter_init(&iter, d->names);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct belief *b = value;
+
+		if (b->known.is_dropped && !b->is_local)
+			return true;
+	}
+	return false;
+}
+
+static GPtrArray *shown_locked(struct attr_cache *c, const struct directory *d,
+	int64_t max_age_ms) REQUIRES(c->lock)
+{
+	GPtrArray *entries = g_ptr_array_new_with_free_func(entry_free_func);
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, d->names);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct belief *b = value;
+
+		if (is_shown_locked(c, d, b, max_age_ms))
+			g_ptr_array_add(entries, entry_dup(&b->entry));
+	}
+	return entries;
 }
 
 GPtrArray *attr_cache_listing(struct attr_cache *c, const char *dir,
 	int64_t max_age_ms, int64_t *ret_age_ms)
 {
 	GPtrArray *entries = NULL;
-	GHashTableIter iter;
 	struct directory *d;
-	gpointer value;
+	int64_t age_ms;
 
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
-	if (d != NULL && is_fresh(d->listed_ms, d->is_dropped, max_age_ms)) {
-		d->used_ms = clock_now_ms();
+	d = attrs_find_locked(c, dir);
+	if (d != NULL &&
+		is_fresh_locked(c, d, NULL, &d->listed, max_age_ms, &age_ms) &&
+		!has_doubts_locked(c, d, max_age_ms)) {
+		d->used_ms = c->now_ms();
 		if (ret_age_ms != NULL)
-			*ret_age_ms = d->used_ms - d->listed_ms;
-		entries = g_ptr_array_new_with_free_func(entry_free_func);
-		g_hash_table_iter_init(&iter, d->names);
-		while (g_hash_table_iter_next(&iter, NULL, &value)) {
-			const struct belief *b = value;
-
-			if (!b->is_absent && is_shown(b, max_age_ms))
-				g_ptr_array_add(entries, entry_dup(&b->entry));
-		}
+			*ret_age_ms = age_ms;
+		entries = shown_locked(c, d, max_age_ms);
 	}
 	mutex_unlock(&c->lock);
 	if (entries != NULL)
@@ -308,7 +376,7 @@ GPtrArray *attr_cache_unlisted(struct attr_cache *c, const char *dir)
 	gpointer key, value;
 
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
+	d = attrs_find_locked(c, dir);
 	if (d != NULL) {
 		g_hash_table_iter_init(&iter, d->names);
 		while (g_hash_table_iter_next(&iter, &key, &value)) {
@@ -330,7 +398,7 @@ int attr_cache_count_single(
 
 	*ret_singles = 0;
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
+	d = attrs_find_locked(c, dir);
 	if (d != NULL) {
 		count = d->last_count;
 		*ret_singles = d->singles++;
@@ -341,7 +409,7 @@ int attr_cache_count_single(
 
 /* Forgets whole directories, the ones unused for longest first, until there is
  * room again. Those with local names stay. */
-static void make_room_locked(struct attr_cache *c) REQUIRES(c->lock)
+void attrs_make_room_locked(struct attr_cache *c) REQUIRES(c->lock)
 {
 	while (c->names > ATTR_CACHE_NAMES_MAX) {
 		GHashTableIter iter;
@@ -364,125 +432,12 @@ static void make_room_locked(struct attr_cache *c) REQUIRES(c->lock)
 	}
 }
 
-static bool keeps_own(const struct belief *b, uint64_t ticket)
-{
-	return b != NULL && (b->is_local || b->changed >= ticket);
-}
-
-/* Drops what the new listing disproves; of names that may be unlisted it
- * proves nothing. */
-static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
-	uint64_t ticket) REQUIRES(c->lock)
-{
-	GHashTableIter iter;
-	gpointer key, value;
-
-	g_hash_table_iter_init(&iter, d->names);
-	while (g_hash_table_iter_next(&iter, &key, &value)) {
-		if (!keeps_own(value, ticket) &&
-			!name_may_be_unlisted(key, false)) {
-			g_hash_table_iter_remove(&iter);
-			c->names--;
-		}
-	}
-}
-
-/* How many of the names that are there are the listing's to disprove. */
-static guint count_provable(const struct directory *d, uint64_t ticket)
-{
-	GHashTableIter iter;
-	gpointer key, value;
-	guint count = 0;
-
-	g_hash_table_iter_init(&iter, d->names);
-	while (g_hash_table_iter_next(&iter, &key, &value)) {
-		const struct belief *b = value;
-
-		count += !b->is_absent && !keeps_own(b, ticket) &&
-			 !name_may_be_unlisted(key, false);
-	}
-	return count;
-}
-
-/* Are there other names in it than there were? */
-static bool has_other_names(
-	const struct directory *d, uint64_t ticket, const GPtrArray *entries)
-{
-	guint known = 0;
-
-	if (d->last_count < 0)
-		return false; /* nobody knows what there was */
-	for (guint i = 0; i < entries->len; i++) {
-		const struct entry *e = entries->pdata[i];
-		const struct belief *b = g_hash_table_lookup(d->names, e->name);
-
-		if (keeps_own(b, ticket))
-			continue;
-		if (b == NULL || b->is_absent)
-			return true;
-		known += !name_may_be_unlisted(e->name, false);
-	}
-	return known < count_provable(d, ticket);
-}
-
-void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
-	const char *dir, GPtrArray *entries)
-{
-	struct directory *d;
-
-	mutex_lock(&c->lock);
-	if (is_void_locked(c, ticket, dir)) {
-		mutex_unlock(&c->lock);
-		return;
-	}
-	d = get_locked(c, dir);
-	if (ticket <= d->expired) {
-		mutex_unlock(&c->lock);
-		return;
-	}
-	if (dir[0] == '\0' && has_other_names(d, ticket, entries))
-		(void)clock_gettime(CLOCK_REALTIME, &c->root_time);
-	forget_unlisted_locked(c, d, ticket);
-	for (guint i = 0; i < entries->len; i++) {
-		const struct entry *e = entries->pdata[i];
-
-		if (!keeps_own(g_hash_table_lookup(d->names, e->name), ticket))
-			(void)believe_locked(c, d, e->name, e);
-	}
-	d->listed_ms = d->used_ms = clock_now_ms();
-	d->is_own = false;
-	d->is_dropped = false;
-	d->last_count = (int)entries->len;
-	d->singles = 0;
-	make_room_locked(c);
-	mutex_unlock(&c->lock);
-}
-
-void attr_cache_put_answer(struct attr_cache *c, uint64_t ticket,
-	const char *dir, const char *name, const struct entry *or_absent)
-{
-	struct directory *d;
-
-	mutex_lock(&c->lock);
-	if (is_void_locked(c, ticket, dir)) {
-		mutex_unlock(&c->lock);
-		return;
-	}
-	d = get_locked(c, dir);
-	if (ticket > d->expired &&
-		!keeps_own(g_hash_table_lookup(d->names, name), ticket))
-		(void)believe_locked(c, d, name, or_absent);
-	d->used_ms = clock_now_ms();
-	make_room_locked(c);
-	mutex_unlock(&c->lock);
-}
-
-/* The directory's own mtime moves when its entries do. */
-static void touch_parent_locked(struct attr_cache *c, const char *dir)
+void attrs_touch_parent_locked(struct attr_cache *c, const char *dir)
 	REQUIRES(c->lock)
 {
 	g_autofree char *parent = path_parent(dir);
-	struct directory *d = dir[0] == '\0' ? NULL : find_locked(c, parent);
+	struct directory *d =
+		dir[0] == '\0' ? NULL : attrs_find_locked(c, parent);
 	struct belief *b;
 
 	if (dir[0] == '\0')
@@ -502,16 +457,16 @@ void attr_cache_changed(struct attr_cache *c, const char *dir, const char *name,
 	bool was_there;
 
 	mutex_lock(&c->lock);
-	d = get_locked(c, dir);
+	d = attrs_get_locked(c, dir);
 	b = g_hash_table_lookup(d->names, name);
 	was_there = b != NULL && !b->is_absent;
-	b = believe_locked(c, d, name, or_absent);
+	b = attrs_believe_locked(c, d, name, or_absent);
 	d->locals += (unsigned)is_local - (unsigned)b->is_local;
 	b->is_local = is_local;
 	b->is_own = true;
 	b->changed = c->ticket++;
 	if (was_there != (or_absent != NULL))
-		touch_parent_locked(c, dir);
+		attrs_touch_parent_locked(c, dir);
 	mutex_unlock(&c->lock);
 }
 
@@ -521,8 +476,8 @@ void attr_cache_made(struct attr_cache *c, const char *path)
 
 	mutex_lock(&c->lock);
 	remove_directory_locked(c, path);
-	d = get_locked(c, path);
-	d->listed_ms = d->used_ms;
+	d = attrs_get_locked(c, path);
+	d->listed.learnt_ms = d->used_ms;
 	d->is_own = true;
 	d->last_count = 0;
 	mutex_unlock(&c->lock);
@@ -536,15 +491,14 @@ bool attr_cache_owns_absence(struct attr_cache *c, const char *dir,
 	bool owns = false;
 
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
+	d = attrs_find_locked(c, dir);
 	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
 	if (b != NULL)
 		owns = b->is_absent && b->is_own &&
-		       is_fresh(b->learnt_ms, b->is_dropped,
-			       MIN(max_age_ms, REVALIDATE_MS));
+		       is_recent_locked(
+			       c, &b->known, MIN(max_age_ms, REVALIDATE_MS));
 	else if (d != NULL)
-		owns = d->is_own &&
-		       is_fresh(d->listed_ms, d->is_dropped, max_age_ms);
+		owns = d->is_own && is_recent_locked(c, &d->listed, max_age_ms);
 	mutex_unlock(&c->lock);
 	return owns;
 }
@@ -555,13 +509,13 @@ void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
 	struct belief *b;
 
 	mutex_lock(&c->lock);
-	d = get_locked(c, dir);
+	d = attrs_get_locked(c, dir);
 	b = g_hash_table_lookup(d->names, name);
 	if (b != NULL)
-		b->is_dropped = true;
+		b->known.is_dropped = true;
 	/* The listing too: it does not show a name that it need not prove and
 	 * that is not believed. */
-	d->is_dropped = true;
+	d->listed.is_dropped = true;
 	d->expired = c->ticket++;
 	mutex_unlock(&c->lock);
 }
@@ -574,7 +528,7 @@ bool attr_cache_is_local(
 	bool is_local;
 
 	mutex_lock(&c->lock);
-	d = find_locked(c, dir);
+	d = attrs_find_locked(c, dir);
 	b = d == NULL ? NULL : g_hash_table_lookup(d->names, name);
 	is_local = b != NULL && b->is_local;
 	mutex_unlock(&c->lock);
@@ -613,6 +567,8 @@ void attr_cache_moved(struct attr_cache *c, const char *from, const char *to)
 
 		if (g_hash_table_steal_extended(
 			    c->directories, old, &key, &value)) {
+			/* What is told is told of the old path. */
+			attrs_unwatch_locked(c, value, c->now_ms());
 			g_hash_table_insert(c->directories,
 				g_strconcat(to, old + strlen(from), NULL),
 				value);
@@ -626,17 +582,21 @@ void attr_cache_moved(struct attr_cache *c, const char *from, const char *to)
 	mutex_unlock(&c->lock);
 }
 
-void attr_cache_removed(struct attr_cache *c, const char *path)
+void attrs_remove_locked(struct attr_cache *c, const char *path)
 {
-	GPtrArray *paths;
+	GPtrArray *paths = below_locked(c, path);
 
-	mutex_lock(&c->lock);
-	paths = below_locked(c, path);
 	for (guint i = 0; i < paths->len; i++)
 		remove_directory_locked(c, paths->pdata[i]);
 	g_ptr_array_unref(paths);
 	part_locked(c, path);
 	c->ticket++;
+}
+
+void attr_cache_removed(struct attr_cache *c, const char *path)
+{
+	mutex_lock(&c->lock);
+	attrs_remove_locked(c, path);
 	mutex_unlock(&c->lock);
 }
 
@@ -647,12 +607,12 @@ static void expire_locked(struct attr_cache *c, struct directory *d)
 	gpointer value;
 
 	(void)c;
-	d->is_dropped = true;
+	d->listed.is_dropped = true;
 	g_hash_table_iter_init(&iter, d->names);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		struct belief *b = value;
 
-		b->is_dropped = true;
+		b->known.is_dropped = true;
 	}
 }
 
@@ -674,7 +634,7 @@ void attr_cache_expire_dir(struct attr_cache *c, const char *dir)
 	struct directory *d;
 
 	mutex_lock(&c->lock);
-	d = get_locked(c, dir);
+	d = attrs_get_locked(c, dir);
 	d->expired = c->ticket++;
 	expire_locked(c, d);
 	mutex_unlock(&c->lock);

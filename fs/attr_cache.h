@@ -18,12 +18,20 @@
  * Names that are local only (created here, not uploaded yet) are `is_local`:
  * no listing removes them.
  *
+ * A directory may be watched (remote.h: listeners): each change in it is told.
+ * While its watch is the current one, what is known of it is true now, however
+ * long ago it was learnt, WATCH_BELIEVED_MS at most: to those who would believe
+ * it for REVALIDATE_MS. Who would for less needs the server's own word, a proof,
+ * and what was only told is none. When the watch ends, things are as old as the
+ * moment when the watch was last heard of.
+ *
  * Entries are copied in and out. Locking: one internal lock; nothing blocks.
  */
 #ifndef PYCLOUD_ATTR_CACHE_H
 #define PYCLOUD_ATTR_CACHE_H
 
 #include "entry.h"
+#include "remote.h"
 
 struct attr_cache;
 
@@ -40,6 +48,8 @@ enum attr_answer {
 
 struct attr_cache *attr_cache_new(void);
 void attr_cache_free(struct attr_cache *);
+/* Instead of clock_now_ms(). */
+void attr_cache_set_clock(struct attr_cache *, int64_t (*now_ms)(void));
 
 uint64_t attr_cache_ticket(struct attr_cache *);
 
@@ -71,6 +81,10 @@ int attr_cache_count_single(
 /* Answers from the server. Entries are borrowed. */
 void attr_cache_put_listing(struct attr_cache *, uint64_t ticket,
 	const char *dir, GPtrArray *entries);
+/* A complete listing, as remote_list_tree() has them, of a directory whose
+ * changes are told by that watch (0: by none). */
+void attr_cache_put_watched(struct attr_cache *, uint64_t ticket,
+	const char *dir, GPtrArray *entries, uint64_t watch);
 void attr_cache_put_answer(struct attr_cache *, uint64_t ticket,
 	const char *dir, const char *name, const struct entry *or_absent);
 
@@ -94,6 +108,43 @@ void attr_cache_removed(struct attr_cache *, const char *path);
 /* What we tried to change may or may not be changed: ask before it is believed
  * again; an answer that is on its way may be older. What is local stays. */
 void attr_cache_doubt(struct attr_cache *, const char *dir, const char *name);
+
+/* --- being told (attr_cache_watch.c) -------------------------------------- */
+
+/* What was told, to us and to the kernel. */
+enum attr_news {
+	ATTR_NEWS_NONE,	   /* nothing else than what is believed */
+	ATTR_NEWS_DOUBT,   /* the name must be asked for again */
+	ATTR_NEWS_CAME,	   /* it was not there, or was of another type */
+	ATTR_NEWS_CHANGED, /* another version of it */
+	ATTR_NEWS_WENT,
+};
+
+/* The current watch, 0: none. The same one again: it is alive. */
+void attr_cache_set_watch(struct attr_cache *, uint64_t watch);
+/* Dot names are not the server's: complete listings from now on do not have
+ * them, and what is told of them is not believed. */
+void attr_cache_set_hides_dots(struct attr_cache *, bool hides_dots);
+/* What we changed ourselves within the last REVALIDATE_MS, or to a later time,
+ * is asked for rather than believed to be otherwise: it may be an old event. So
+ * is a name that is gone from the root: when its disk is lost, all are.
+ * `entry` for REMOTE_TOLD_ENTRY. */
+enum attr_news attr_cache_told(struct attr_cache *, uint64_t watch,
+	const char *dir, const char *name, enum remote_told,
+	const struct entry *entry);
+void attr_cache_unwatched(struct attr_cache *, uint64_t watch, const char *dir);
+bool attr_cache_is_watched(struct attr_cache *, const char *dir);
+unsigned attr_cache_count_watched(struct attr_cache *);
+/* Was anybody answered, since this was last asked, from what only a watch has
+ * kept true? */
+bool attr_cache_take_reliance(struct attr_cache *);
+/* All but this name is known of the directory, or that is to be asked alone. */
+bool attr_cache_doubts_alone(
+	struct attr_cache *, const char *dir, const char *name);
+/* The names (char *, g_ptr_array_unref) of a watched directory that must be
+ * asked for before its listing is known. NULL: it is not watched, or not any
+ * more, for there were too many. */
+GPtrArray *attr_cache_doubted(struct attr_cache *, const char *dir);
 
 /* Believe nothing any more (local names stay), nor the answers that are on their
  * way. It stays known: ATTR_ANY_AGE. */

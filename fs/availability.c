@@ -7,6 +7,7 @@
 #include "limits.h"
 #include "log.h"
 #include "mutex.h"
+#include "names.h"
 #include "waitlist.h"
 
 #include <errno.h>
@@ -433,6 +434,97 @@ static int availability_read(struct remote *remote, const char *path,
 					 &own, cancel, ret_info));
 }
 
+/* --- many at once: over the helper's channel, not in a transfer's turn ----- */
+
+/* How many of the root's names a plain listing of it shows at least: what later
+ * ones are compared with. Those that it hides only prove that the disk is
+ * there. */
+static unsigned count_root(const GPtrArray *entries, unsigned dropped)
+{
+	unsigned shown = dropped;
+
+	for (guint i = 0; i < entries->len; i++) {
+		const struct entry *e = entries->pdata[i];
+
+		shown += !name_may_be_unlisted(e->name, false);
+	}
+	return MAX(shown, entries->len > 0);
+}
+
+struct tree_listening {
+	struct availability *availability;
+	const struct remote_tree_sink *sink;
+	int root_rc; /* the root was listed, and that is a fault */
+};
+
+static void hear_directory(void *arg, const char *path, GPtrArray *entries,
+	unsigned dropped, uint64_t watch)
+{
+	struct tree_listening *l = arg;
+	struct availability *a = l->availability;
+
+	atomic_store(&a->heard_ms, now_ms(a));
+	if (*path == '\0')
+		l->root_rc = judge_root(a, 0, count_root(entries, dropped));
+	if (l->root_rc == 0)
+		l->sink->directory(l->sink->arg, path, entries, dropped, watch);
+	else
+		g_ptr_array_unref(entries);
+}
+
+static int availability_list_tree(struct remote *remote, const char *top,
+	const char *after, unsigned entries_max,
+	const struct remote_tree_sink *sink, const struct cancel *cancel,
+	bool *ret_is_all)
+{
+	struct availability *a = availability_of(remote);
+	struct tree_listening listening = { a, sink, 0 };
+	const struct remote_tree_sink own = { hear_directory, &listening };
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	rc = remote_list_tree(
+		a->inner, top, after, entries_max, &own, cancel, ret_is_all);
+	if (listening.root_rc < 0)
+		return listening.root_rc;
+	rc = leave(a, rc);
+	if (rc == -ENOENT && *top == '\0')
+		return judge_root(a, rc, 0);
+	return rc == -ENOENT && lost_its_root(a, cancel) ? -EHOSTUNREACH : rc;
+}
+
+struct many_listening {
+	struct availability *availability;
+	const struct remote_many_sink *sink;
+};
+
+static void hear_file(void *arg, unsigned index, int rc,
+	const struct entry *version, const void *bytes, size_t length)
+{
+	const struct many_listening *l = arg;
+
+	atomic_store(&l->availability->heard_ms, now_ms(l->availability));
+	l->sink->file(l->sink->arg, index, rc, version, bytes, length);
+}
+
+static int availability_read_many(struct remote *remote,
+	const char *const *paths, unsigned n_paths, int64_t bytes_max,
+	const struct remote_many_sink *sink, const struct cancel *cancel)
+{
+	struct availability *a = availability_of(remote);
+	struct many_listening listening = { a, sink };
+	const struct remote_many_sink own = { hear_file, &listening };
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(a, remote_read_many(a->inner, paths, n_paths, bytes_max,
+				&own, cancel));
+}
+
+/* --- changes -------------------------------------------------------------- */
+
 static int availability_write(struct remote *remote, const char *path,
 	const struct remote_source *source, const struct cancel *cancel,
 	struct entry *ret_entry)
@@ -524,6 +616,17 @@ static int availability_probe_hidden(
 	return leave(a, remote_probe_hidden(a->inner, cancel));
 }
 
+static void availability_listen(
+	struct remote *remote, const struct remote_listener *listener)
+{
+	remote_listen(availability_of(remote)->inner, listener);
+}
+
+static void availability_rely(struct remote *remote)
+{
+	remote_rely(availability_of(remote)->inner);
+}
+
 static const struct remote_ops availability_ops = {
 	.stat = availability_stat,
 	.list = availability_list,
@@ -535,6 +638,10 @@ static const struct remote_ops availability_ops = {
 	.capabilities = availability_capabilities,
 	.probe_hidden = availability_probe_hidden,
 	.replace = availability_replace,
+	.listen = availability_listen,
+	.rely = availability_rely,
+	.list_tree = availability_list_tree,
+	.read_many = availability_read_many,
 	.free = availability_free,
 };
 

@@ -238,6 +238,17 @@ bool cache_has(struct cache *c, const char *path, const struct entry *version)
 	return has;
 }
 
+bool cache_expects(
+	struct cache *c, const char *path, const struct entry *version)
+{
+	bool is_expected;
+
+	mutex_lock(&c->lock);
+	is_expected = is_expected_locked(c, path, version);
+	mutex_unlock(&c->lock);
+	return is_expected;
+}
+
 bool cache_expect(
 	struct cache *c, const char *path, const struct entry *version)
 {

@@ -75,6 +75,10 @@ void cache_give(struct cache *, const char *path, struct cached_bytes *);
 /* Something of that version is here. */
 bool cache_has(struct cache *, const char *path, const struct entry *version);
 
+/* Something of that version is on its way. */
+bool cache_expects(
+	struct cache *, const char *path, const struct entry *version);
+
 /* True: the caller fetches path's version and ends with cache_give() and then
  * cache_expected(). False: it is here, or somebody is at it. */
 bool cache_expect(

@@ -236,8 +236,8 @@ static int find_now(struct session *s, const char *path, enum spool_base base,
 	/* A name that is ours alone is answered for by ourselves. */
 	int rc = base == SPOOL_BASE_ABSENT
 			 ? remote_stat(s->remote, path, cancel, ret_now)
-			 : tree_stat(s->tree, path, REVALIDATE_MS, cancel,
-				   ret_now, NULL);
+			 : tree_stat(s->tree, path, PROOF_MS, cancel, ret_now,
+				   NULL);
 
 	if (rc == -ENOENT)
 		return 0;

@@ -5,6 +5,7 @@
 
 #include "attr.h"
 #include "control_private.h"
+#include "event_file.h"
 #include "handle_table.h"
 #include "node_table.h"
 #include "run_file.h"
@@ -16,6 +17,7 @@
 
 static const struct control_name pycloud_names[] = {
 	{ "conflicts", &control_text_ops, TEXT_CONFLICTS },
+	{ "events", &event_file_ops, 0 },
 	{ "pending", &control_text_ops, TEXT_PENDING },
 	{ "runs", &control_runs_ops, 0 },
 	{ "status", &control_text_ops, TEXT_STATUS },
@@ -42,10 +44,20 @@ const char *control_listed_name(const struct node *dir)
 	return dir->ino == ROOT_INO ? ".run" : NULL;
 }
 
-bool control_is_reserved(const struct node *dir, const char *name)
+static bool is_reserved(const char *name, bool is_in_root)
 {
 	return strcmp(name, ".run") == 0 ||
-	       (dir->ino == ROOT_INO && strcmp(name, ".pycloud") == 0);
+	       (is_in_root && strcmp(name, ".pycloud") == 0);
+}
+
+bool control_is_reserved(const struct node *dir, const char *name)
+{
+	return is_reserved(name, dir->ino == ROOT_INO);
+}
+
+bool control_is_reserved_at(const char *dir_path, const char *name)
+{
+	return is_reserved(name, dir_path[0] == '\0');
 }
 
 int control_lookup(struct request *r, struct node *dir, const char *name,

@@ -4,6 +4,7 @@
  *   .run                     can be named in every directory, listed in the root
  *   .pycloud/                can be named in the root, listed nowhere: tools that
  *                            walk the tree must not meet it
+ *     events                 what others change, live (event_file.h)
  *     status                 key: value, one a line
  *     runs/                  N/ for each run, and `last`, a link to the newest
  *       N/command            the line as it was written
@@ -33,5 +34,6 @@ const char *control_listed_name(const struct node *dir);
 
 /* Names that the server's tree cannot use here. */
 bool control_is_reserved(const struct node *dir, const char *name);
+bool control_is_reserved_at(const char *dir_path, const char *name);
 
 #endif

@@ -26,6 +26,7 @@
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -253,6 +254,7 @@ static int dir_opendir(
 		return rc;
 	}
 	prefetch_directory(s->prefetch, path);
+	watch_want(s->watch, path);
 	*ret = (struct open_result){ .handle = h, .is_seekable = true };
 	return 0;
 }

@@ -24,7 +24,7 @@
 static int list_fresh(
 	struct request *r, const char *path, GPtrArray **ret_entries)
 {
-	return tree_list(r->session->tree, path, REVALIDATE_MS, &r->cancel,
+	return tree_list(r->session->tree, path, PROOF_MS, &r->cancel,
 		ret_entries, NULL);
 }
 

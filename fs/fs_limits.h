@@ -17,6 +17,23 @@
 /* How old a belief may be for open() and for the proofs that creating and
  * removing need. */
 #define REVALIDATE_MS 1000
+/* The same where what was only told is no proof (attr_cache.h). */
+#define PROOF_MS (REVALIDATE_MS - 1)
+/* Whose changes are told is believed for so long without being asked for. */
+#define WATCH_BELIEVED_MS ((int64_t)3600 * 1000)
+/* Names of a directory that are asked for one by one, when all others are
+ * known; with more it is listed. */
+#define DOUBTS_MAX 8
+/* A directory whose changes nobody wanted to tell is not tried again for so
+ * long; and how many such are remembered. */
+#define WATCH_REFUSED_MS   60000
+#define WATCH_REFUSALS_MAX 1000
+/* Who answers from what was told has the watch looked after, so often. */
+#define WATCH_RELY_MS 1000
+/* .pycloud/events: reads that wait for news occupy a worker each; and what is
+ * kept for who does not read it. */
+#define EVENT_READERS_MAX 16
+#define EVENT_BYTES_MAX	  ((size_t)256 << 10)
 
 /* What a file's mode is as long as nobody said otherwise. */
 #define DEFAULT_FILE_MODE 0644
@@ -96,6 +113,22 @@
  * server, for it may be written again; and how often its removal is tried. */
 #define LATE_REMOVE_MS	     2000
 #define LATE_REMOVE_ATTEMPTS 3
+
+/* A walk's listings in one request: the entries of the first, which doubles,
+ * and of the largest; and how long such a request may stand still before those
+ * who wait for one of its listings ask for that themselves. */
+#define TREE_PIECE_ENTRIES     1000
+#define TREE_PIECE_ENTRIES_MAX 4000
+#define TREE_PIECE_PATIENCE_MS 200
+/* A walk's files in one request: what is in one, and how many there are under
+ * way; and how far ahead of the walk the last of them is asked for, as many
+ * times as it has read files, up to the second. */
+#define PREFETCH_BATCH_BYTES ((int64_t)1 << 20)
+#define PREFETCH_BATCH_FILES 512
+#define PREFETCH_BATCHES     3
+#define PREFETCH_AHEAD_TIMES 16
+#define PREFETCH_AHEAD_FILES 1024
+#define PREFETCH_SPOILED_MAX 1024
 
 /* How long the kernel may believe what is said of names that stay here. */
 #define LOCAL_ATTR_MS 1000

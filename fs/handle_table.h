@@ -16,6 +16,7 @@
 #include <glib.h>
 
 struct conversation;
+struct event_reader;
 struct readahead;
 struct handle_table;
 
@@ -44,6 +45,9 @@ struct handle {
 
 	/* .run: this handle's conversation (run_file.c) */
 	struct conversation *conversation;
+
+	/* .pycloud/events: what it has not read yet (event_file.c) */
+	struct event_reader *events;
 };
 
 struct handle_table *handle_table_new(void);

@@ -31,6 +31,10 @@ struct late_remote {
 	bool has_thread;
 	bool is_ending;
 	pthread_t thread;
+	struct remote_listener listener; /* without functions: none */
+	uint64_t watch;
+	unsigned
+		telling; /* calls of the listener that do not come from inner */
 };
 
 static struct late_remote *late_of(struct remote *r)
@@ -40,9 +44,30 @@ static struct late_remote *late_of(struct remote *r)
 
 /* --- removing ------------------------------------------------------------- */
 
+/* What was told of it meanwhile was not passed on. The lock is not held while
+ * the listener is called. */
+static void tell_stays_locked(struct late_remote *l, const char *path)
+	REQUIRES(l->lock)
+{
+	const struct remote_listener to = l->listener;
+	g_autofree char *dir = path_parent(path);
+	uint64_t watch = l->watch;
+
+	if (to.changed == NULL || watch == 0)
+		return;
+	l->telling++;
+	mutex_unlock(&l->lock);
+	to.changed(to.arg, watch, dir, path_basename(path), REMOTE_TOLD_CHANGE,
+		NULL);
+	mutex_lock(&l->lock);
+	l->telling--;
+	waitlist_wake(&l->changed);
+}
+
 /* What somebody else saved there since is not ours to remove. */
 static int remove_version(struct late_remote *l, const char *path,
-	const struct entry *version, const struct cancel *cancel)
+	const struct entry *version, const struct cancel *cancel,
+	bool *ret_stays)
 {
 	struct entry now;
 	int rc = remote_stat(l->inner, path, cancel, &now);
@@ -52,6 +77,8 @@ static int remove_version(struct late_remote *l, const char *path,
 	if (entry_same_version(&now, version))
 		rc = remote_remove(l->inner, path, cancel);
 	else
+		*ret_stays = true;
+	if (*ret_stays)
 		log_warning("'%s' was renamed here, and saved by somebody else "
 			    "meanwhile: theirs stays",
 			path);
@@ -64,11 +91,12 @@ static int remove_locked(struct late_remote *l, const char *path,
 	struct removal *m, const struct cancel *cancel) REQUIRES(l->lock)
 {
 	const struct entry version = m->version;
+	bool stays = false;
 	int rc;
 
 	m->is_running = true;
 	mutex_unlock(&l->lock);
-	rc = remove_version(l, path, &version, cancel);
+	rc = remove_version(l, path, &version, cancel, &stays);
 	mutex_lock(&l->lock);
 	m->is_running = false;
 	m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
@@ -79,10 +107,13 @@ static int remove_locked(struct late_remote *l, const char *path,
 			    "cannot be removed from the server: %s",
 			path, g_strerror(-rc));
 		(void)g_hash_table_remove(l->removals, path);
+		stays = true;
 	} else if (rc == 0) {
 		(void)g_hash_table_remove(l->removals, path);
 	}
 	waitlist_wake(&l->changed);
+	if (stays)
+		tell_stays_locked(l, path);
 	return rc;
 }
 
@@ -275,6 +306,100 @@ static int late_read(struct remote *r, const char *path, int64_t offset,
 					sink, cancel, ret);
 }
 
+/* --- many at once --------------------------------------------------------- */
+
+/* All that is as good as removed (a set of paths). */
+static void note_all_waiting(struct late_remote *l, GHashTable *set)
+{
+	GHashTableIter iter;
+	gpointer key;
+
+	mutex_lock(&l->lock);
+	g_hash_table_iter_init(&iter, l->removals);
+	while (g_hash_table_iter_next(&iter, &key, NULL))
+		g_hash_table_add(set, g_strdup(key));
+	mutex_unlock(&l->lock);
+}
+
+struct tree_filter {
+	struct late_remote *late;
+	const struct remote_tree_sink *sink;
+	GHashTable *gone; /* paths */
+};
+
+/* As of a listing: before and after. */
+static void filter_directory(void *arg, const char *path, GPtrArray *entries,
+	unsigned dropped, uint64_t watch)
+{
+	const struct tree_filter *f = arg;
+
+	note_all_waiting(f->late, f->gone);
+	for (guint i = entries->len; i > 0 && g_hash_table_size(f->gone) > 0;
+		i--) {
+		const struct entry *e = entries->pdata[i - 1];
+		g_autofree char *child = path_join(path, e->name);
+
+		if (g_hash_table_contains(f->gone, child))
+			g_ptr_array_remove_index(entries, i - 1);
+	}
+	f->sink->directory(f->sink->arg, path, entries, dropped, watch);
+}
+
+static int late_list_tree(struct remote *r, const char *top, const char *after,
+	unsigned entries_max, const struct remote_tree_sink *sink,
+	const struct cancel *cancel, bool *ret_is_all)
+{
+	struct late_remote *l = late_of(r);
+	struct tree_filter filter = { l, sink,
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
+	const struct remote_tree_sink own = { filter_directory, &filter };
+	int rc;
+
+	note_all_waiting(l, filter.gone);
+	rc = remote_list_tree(
+		l->inner, top, after, entries_max, &own, cancel, ret_is_all);
+	g_hash_table_destroy(filter.gone);
+	return rc;
+}
+
+struct many_filter {
+	struct late_remote *late;
+	const struct remote_many_sink *sink;
+	const char *const *paths;
+	GHashTable *gone; /* paths */
+};
+
+static void filter_file(void *arg, unsigned index, int rc,
+	const struct entry *version, const void *bytes, size_t length)
+{
+	const struct many_filter *f = arg;
+	const char *path = f->paths[index];
+
+	if (rc == 0 &&
+		(g_hash_table_contains(f->gone, path) || waits(f->late, path)))
+		rc = -ENOENT;
+	f->sink->file(f->sink->arg, index, rc, version, bytes, length);
+}
+
+static int late_read_many(struct remote *r, const char *const *paths,
+	unsigned n_paths, int64_t bytes_max,
+	const struct remote_many_sink *sink, const struct cancel *cancel)
+{
+	struct late_remote *l = late_of(r);
+	struct many_filter filter = { l, sink, paths,
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL) };
+	const struct remote_many_sink own = { filter_file, &filter };
+	int rc;
+
+	note_all_waiting(l, filter.gone);
+	rc = remote_read_many(
+		l->inner, paths, n_paths, bytes_max, &own, cancel);
+	g_hash_table_destroy(filter.gone);
+	return rc;
+}
+
+/* --- changes -------------------------------------------------------------- */
+
 /* What is written again need not be removed. */
 static int call_off(
 	struct late_remote *l, const char *path, const struct cancel *cancel)
@@ -322,7 +447,8 @@ static bool hold(struct late_remote *l, const char *path,
 	return m != NULL;
 }
 
-/* Held no more: it goes on waiting, or nothing is left to remove. */
+/* Held no more: it goes on waiting, or nothing is left to remove, and whatever
+ * was told of the name while it was held may be news. */
 static void end_hold(struct late_remote *l, const char *path, bool goes_on)
 {
 	struct removal *m;
@@ -336,6 +462,8 @@ static void end_hold(struct late_remote *l, const char *path, bool goes_on)
 		(void)g_hash_table_remove(l->removals, path);
 	}
 	waitlist_wake(&l->changed);
+	if (!goes_on)
+		tell_stays_locked(l, path);
 	mutex_unlock(&l->lock);
 }
 
@@ -423,6 +551,71 @@ static int late_probe_hidden(struct remote *r, const struct cancel *cancel)
 	return remote_probe_hidden(late_of(r)->inner, cancel);
 }
 
+/* --- being told ----------------------------------------------------------- */
+
+static void hear_watch(void *arg, uint64_t watch)
+{
+	struct late_remote *l = arg;
+	struct remote_listener to;
+
+	mutex_lock(&l->lock);
+	l->watch = watch;
+	to = l->listener;
+	mutex_unlock(&l->lock);
+	to.watch(to.arg, watch);
+}
+
+static void hear_change(void *arg, uint64_t watch, const char *directory,
+	const char *name, enum remote_told told, const struct entry *entry)
+{
+	g_autofree char *path = path_join(directory, name);
+	struct late_remote *l = arg;
+	struct remote_listener to;
+	bool is_waiting;
+
+	mutex_lock(&l->lock);
+	is_waiting = g_hash_table_contains(l->removals, path);
+	to = l->listener;
+	mutex_unlock(&l->lock);
+	if (!is_waiting)
+		to.changed(to.arg, watch, directory, name, told, entry);
+}
+
+static void hear_unwatched(void *arg, uint64_t watch, const char *directory)
+{
+	struct late_remote *l = arg;
+	struct remote_listener to;
+
+	mutex_lock(&l->lock);
+	to = l->listener;
+	mutex_unlock(&l->lock);
+	to.unwatched(to.arg, watch, directory);
+}
+
+static void late_listen(
+	struct remote *r, const struct remote_listener *listener)
+{
+	struct late_remote *l = late_of(r);
+	const struct remote_listener own = { hear_watch, hear_change,
+		hear_unwatched, l };
+
+	remote_listen(l->inner, NULL);
+	mutex_lock(&l->lock);
+	l->watch = 0;
+	l->listener =
+		listener != NULL ? *listener : (struct remote_listener){ 0 };
+	while (l->telling > 0)
+		(void)waitlist_wait(&l->changed, &l->lock, NULL, -1);
+	mutex_unlock(&l->lock);
+	if (listener != NULL)
+		remote_listen(l->inner, &own);
+}
+
+static void late_rely(struct remote *r)
+{
+	remote_rely(late_of(r)->inner);
+}
+
 static void late_free(struct remote *r)
 {
 	late_remote_free(late_of(r));
@@ -439,6 +632,10 @@ static const struct remote_ops late_ops = {
 	.capabilities = late_capabilities,
 	.probe_hidden = late_probe_hidden,
 	.replace = late_replace,
+	.listen = late_listen,
+	.rely = late_rely,
+	.list_tree = late_list_tree,
+	.read_many = late_read_many,
 	.free = late_free,
 };
 

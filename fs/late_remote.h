@@ -12,6 +12,9 @@
  * it first. A removal that failed is tried again; in the end the name
  * is still on the server, shown again, and the log says so.
  *
+ * What is told of a name that waits is not passed on; when it has waited and is
+ * still there, that it may be anything is (REMOTE_TOLD_CHANGE).
+ *
  * Locking: one internal lock, not held across calls of the other remote.
  */
 #ifndef PYCLOUD_LATE_REMOTE_H

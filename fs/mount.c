@@ -48,6 +48,7 @@
 #include "timefmt.h"
 #include "transfer.h"
 #include "tree.h"
+#include "watch.h"
 #include "workspace.h"
 
 #include <errno.h>
@@ -80,6 +81,7 @@ struct mount {
 	struct attach attach;
 	struct fuse_session *fuse;
 	struct notifier *notifier;
+	struct notifier *teller; /* of what others change (watch.h) */
 	struct attendant attendant;
 	struct attendant_hooks hooks;
 	/* For the attendant; NULL: not there yet, or not any more. */
@@ -464,6 +466,11 @@ static void kernel_invalidate_attr(void *arg, uint64_t ino)
 	(void)fuse_lowlevel_notify_inval_inode(arg, ino, -1, 0);
 }
 
+static void kernel_invalidate_pages(void *arg, uint64_t ino)
+{
+	(void)fuse_lowlevel_notify_inval_inode(arg, ino, 0, 0);
+}
+
 static void kernel_invalidate_entry(
 	void *arg, uint64_t parent, const char *name)
 {
@@ -472,6 +479,7 @@ static void kernel_invalidate_entry(
 
 static const struct notifier_ops kernel_notifier = {
 	.invalidate_attr = kernel_invalidate_attr,
+	.invalidate_pages = kernel_invalidate_pages,
 	.invalidate_entry = kernel_invalidate_entry,
 };
 
@@ -496,6 +504,8 @@ static int mount_session(struct mount *m)
 	if (rc < 0)
 		return rc;
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
+	if (rc == 0)
+		rc = notifier_new(&kernel_notifier, m->fuse, &m->teller);
 	if (rc < 0) {
 		m->why = g_strdup(NO_THREAD);
 		return rc;
@@ -532,6 +542,7 @@ static void take_down(struct mount *m)
 	if (m->session != NULL)
 		drain(m->session);
 	session_free(m->session);
+	notifier_free(m->teller);
 	notifier_free(m->notifier);
 	if (m->fuse != NULL)
 		fuse_session_destroy(m->fuse);

@@ -11,7 +11,8 @@
 
 struct note {
 	uint64_t ino;
-	char *name; /* NULL: attributes of ino; else the entry below ino */
+	bool has_pages; /* of ino, too */
+	char *name;	/* NULL: attributes of ino; else the entry below ino */
 };
 
 struct notifier {
@@ -48,16 +49,23 @@ static struct note *next_note(struct notifier *n)
 	return note;
 }
 
+static void carry_out(struct notifier *n, const struct note *note)
+{
+	if (note->name != NULL)
+		n->ops->invalidate_entry(n->arg, note->ino, note->name);
+	else if (note->has_pages)
+		n->ops->invalidate_pages(n->arg, note->ino);
+	else
+		n->ops->invalidate_attr(n->arg, note->ino);
+}
+
 static void *notifier_thread(void *arg)
 {
 	struct notifier *n = arg;
 	struct note *note;
 
 	while ((note = next_note(n)) != NULL) {
-		if (note->name == NULL)
-			n->ops->invalidate_attr(n->arg, note->ino);
-		else
-			n->ops->invalidate_entry(n->arg, note->ino, note->name);
+		carry_out(n, note);
 		note_free(note);
 		mutex_lock(&n->lock);
 		n->done++;
@@ -101,11 +109,13 @@ void notifier_free(struct notifier *n)
 	g_free(n);
 }
 
-static void queue_note(struct notifier *n, uint64_t ino, const char *name)
+static void queue_note(
+	struct notifier *n, uint64_t ino, const char *name, bool has_pages)
 {
 	struct note *note = g_new0(struct note, 1);
 
 	note->ino = ino;
+	note->has_pages = has_pages;
 	note->name = g_strdup(name);
 	mutex_lock(&n->lock);
 	g_queue_push_tail(&n->notes, note);
@@ -116,13 +126,18 @@ static void queue_note(struct notifier *n, uint64_t ino, const char *name)
 
 void notifier_invalidate_attr(struct notifier *n, uint64_t ino)
 {
-	queue_note(n, ino, NULL);
+	queue_note(n, ino, NULL, false);
+}
+
+void notifier_invalidate_pages(struct notifier *n, uint64_t ino)
+{
+	queue_note(n, ino, NULL, true);
 }
 
 void notifier_invalidate_entry(
 	struct notifier *n, uint64_t parent, const char *name)
 {
-	queue_note(n, parent, name);
+	queue_note(n, parent, name, false);
 }
 
 int notifier_wait(

@@ -17,6 +17,8 @@ struct notifier;
 
 struct notifier_ops {
 	void (*invalidate_attr)(void *arg, uint64_t ino);
+	/* With the attributes. May wait for reads of these pages. */
+	void (*invalidate_pages)(void *arg, uint64_t ino);
 	void (*invalidate_entry)(void *arg, uint64_t parent, const char *name);
 };
 
@@ -25,6 +27,7 @@ int notifier_new(const struct notifier_ops *, void *arg, struct notifier **ret);
 void notifier_free(struct notifier *);
 
 void notifier_invalidate_attr(struct notifier *, uint64_t ino);
+void notifier_invalidate_pages(struct notifier *, uint64_t ino);
 void notifier_invalidate_entry(
 	struct notifier *, uint64_t parent, const char *name);
 /* Returns when everything queued before is done. */

@@ -3,43 +3,16 @@
 
 #include "prefetch.h"
 
-#include "attr_cache.h"
 #include "cache.h"
-#include "cancel.h"
-#include "fs_limits.h"
-#include "mutex.h"
-#include "names.h"
+#include "horizon.h"
+#include "prefetch_private.h"
 #include "scratch.h"
 #include "session.h"
 #include "tree.h"
-#include "walk.h"
 #include "workers.h"
 
 #include <errno.h>
 #include <string.h>
-
-struct prefetch {
-	struct session *session;
-
-	struct mutex lock;
-	/* guarded by lock */
-	struct walks walks;
-	GHashTable *queued; /* paths of jobs that have not begun */
-};
-
-/* A walk as it is at one moment, and how far ahead of it to go. */
-struct horizon {
-	struct prefetch *prefetch;
-	uint64_t walk;
-	char *top, *position;
-	bool enters;	  /* directories */
-	bool reads;	  /* files */
-	int64_t fresh_ms; /* an older listing is fetched again */
-	/* what is left */
-	unsigned directories;
-	unsigned files;
-	int64_t bytes;
-};
 
 struct prefetch *prefetch_new(struct session *s)
 {
@@ -58,9 +31,38 @@ void prefetch_free(struct prefetch *p)
 	if (p == NULL)
 		return;
 	g_hash_table_destroy(p->queued);
+	for (unsigned i = 0; i < WALKS_MAX; i++)
+		prefetch_ahead_clear(&p->ahead[i]);
 	walks_clear(&p->walks);
 	mutex_fini(&p->lock);
 	g_free(p);
+}
+
+void prefetch_ahead_clear(struct ahead *a)
+{
+	g_free(a->top);
+	g_free(a->middle);
+	g_free(a->last);
+	g_free(a->looked);
+	g_free(a->look_at);
+	if (a->spoiled != NULL)
+		g_hash_table_destroy(a->spoiled);
+	*a = (struct ahead){ 0 };
+}
+
+struct ahead *prefetch_ahead_locked(struct prefetch *p, uint64_t walk)
+{
+	const struct walk *w = walks_find(&p->walks, walk);
+	struct ahead *a;
+
+	if (w == NULL)
+		return NULL;
+	a = &p->ahead[w - p->walks.walks];
+	if (a->walk != walk) {
+		prefetch_ahead_clear(a);
+		a->walk = walk;
+	}
+	return a;
 }
 
 /* --- jobs ----------------------------------------------------------------- */
@@ -72,35 +74,51 @@ struct prefetch_job {
 	int64_t fresh_ms;
 };
 
-/* False: somebody was faster (prefetch_overtaken). */
-static bool job_unqueue(struct prefetch_job *job)
+bool prefetch_queue(struct prefetch *p, const char *path)
+{
+	bool is_new;
+
+	mutex_lock(&p->lock);
+	is_new = g_hash_table_add(p->queued, g_strdup(path));
+	mutex_unlock(&p->lock);
+	return is_new;
+}
+
+bool prefetch_unqueue(struct prefetch *p, const char *path)
 {
 	bool was_queued;
 
-	mutex_lock(&job->prefetch->lock);
-	was_queued = g_hash_table_remove(job->prefetch->queued, job->path);
-	mutex_unlock(&job->prefetch->lock);
+	mutex_lock(&p->lock);
+	was_queued = g_hash_table_remove(p->queued, path);
+	mutex_unlock(&p->lock);
 	return was_queued;
 }
 
 void prefetch_overtaken(struct prefetch *p, const char *path)
 {
-	mutex_lock(&p->lock);
-	(void)g_hash_table_remove(p->queued, path);
-	mutex_unlock(&p->lock);
+	(void)prefetch_unqueue(p, path);
 }
 
-/* The walk goes on, and has not been there yet. */
-static bool job_is_wanted(const struct prefetch_job *job)
+bool prefetch_is_wanted(struct prefetch *p, uint64_t walk, const char *path)
 {
 	const struct walk *w;
 	bool is_wanted;
 
-	mutex_lock(&job->prefetch->lock);
-	w = walks_find(&job->prefetch->walks, job->walk);
-	is_wanted = w != NULL && walk_is_ahead(w, job->path);
-	mutex_unlock(&job->prefetch->lock);
+	mutex_lock(&p->lock);
+	w = walks_find(&p->walks, walk);
+	is_wanted = w != NULL && walk_is_ahead(w, path);
+	mutex_unlock(&p->lock);
 	return is_wanted;
+}
+
+static bool job_is_wanted(const struct prefetch_job *job)
+{
+	return prefetch_is_wanted(job->prefetch, job->walk, job->path);
+}
+
+static bool job_unqueue(const struct prefetch_job *job)
+{
+	return prefetch_unqueue(job->prefetch, job->path);
 }
 
 static void job_free(struct prefetch_job *job)
@@ -115,21 +133,17 @@ static void job_drop(void *arg)
 	job_free(arg);
 }
 
-static void add_job(const struct horizon *h, const char *path,
+static void add_job(const struct glance *g, const char *path,
 	void (*run)(void *arg, const struct cancel *))
 {
-	struct prefetch *p = h->prefetch;
+	struct prefetch *p = g->prefetch;
 	struct prefetch_job *own;
 	struct job job = { run, job_drop, NULL };
-	bool is_new;
 
-	mutex_lock(&p->lock);
-	is_new = g_hash_table_add(p->queued, g_strdup(path));
-	mutex_unlock(&p->lock);
-	if (!is_new)
+	if (!prefetch_queue(p, path))
 		return;
 	own = g_new(struct prefetch_job, 1);
-	*own = (struct prefetch_job){ p, h->walk, g_strdup(path), h->fresh_ms };
+	*own = (struct prefetch_job){ p, g->walk, g_strdup(path), g->fresh_ms };
 	job.arg = own;
 	(void)workers_add(p->session->workers, &job);
 }
@@ -173,12 +187,6 @@ static int fetch_file(struct session *s, const char *path,
 	return extents_add(&bytes->present, 0, entry->size);
 }
 
-static bool is_worth_fetching(const struct entry *entry)
-{
-	return entry->type == ENTRY_FILE && entry->size > 0 &&
-	       entry->size <= PREFETCH_FILE_BYTES;
-}
-
 /* Announced first and unqueued then: whoever overtakes the job either finds it
  * announced and waits, or it sees that it was overtaken. */
 static void fetch_into_cache(
@@ -192,7 +200,7 @@ static void fetch_into_cache(
 		    &entry, NULL) < 0)
 		return;
 	cached_bytes_init(&bytes);
-	if (is_worth_fetching(&entry) &&
+	if (horizon_shows(&entry) &&
 		cache_expect(s->cache, job->path, &entry)) {
 		if (job_unqueue(job) &&
 			fetch_file(s, job->path, &entry, cancel, &bytes) == 0)
@@ -212,9 +220,12 @@ static void file_run(void *arg, const struct cancel *cancel)
 	job_drop(job);
 }
 
-/* --- looking ahead -------------------------------------------------------- */
+void prefetch_add_file(const struct glance *g, const char *path)
+{
+	add_job(g, path, file_run);
+}
 
-static void extend(struct prefetch *p, uint64_t number);
+/* --- looking ahead -------------------------------------------------------- */
 
 /* The walk may have waited for just this listing. */
 static void directory_run(void *arg, const struct cancel *cancel)
@@ -229,121 +240,59 @@ static void directory_run(void *arg, const struct cancel *cancel)
 	(void)job_unqueue(job);
 	if (rc == 0) {
 		g_ptr_array_unref(entries);
-		extend(job->prefetch, job->walk);
+		prefetch_extend(job->prefetch, job->walk);
 	}
 	job_free(job);
 }
 
-/* Where the first name after `name` stands in a listing. */
-static guint index_after(const GPtrArray *entries, const char *name)
+static void ask_for_directory(
+	struct horizon *h, const char *path, bool is_known, bool is_fresh)
 {
-	guint low = 0;
-	guint high = entries->len;
-
-	while (low < high) {
-		guint middle = low + (high - low) / 2;
-		const struct entry *e = entries->pdata[middle];
-
-		if (strcmp(e->name, name) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (!is_known || !is_fresh)
+		add_job(h->arg, path, directory_run);
 }
 
-static bool is_reached(const struct horizon *h)
-{
-	return (h->enters && h->directories == 0) ||
-	       (h->reads && (h->files == 0 || h->bytes == 0));
-}
-
-static void look_at_file(
+static void ask_for_file(
 	struct horizon *h, const char *path, const struct entry *e)
 {
-	struct session *s = h->prefetch->session;
-
-	if (!h->reads || !is_worth_fetching(e))
-		return;
-	h->files--;
-	h->bytes -= MIN(h->bytes, e->size);
-	if (!cache_has(s->cache, path, e))
-		add_job(h, path, file_run);
+	if (!cache_has(h->session->cache, path, e))
+		add_job(h->arg, path, file_run);
 }
 
-static void look_into(struct horizon *h, const char *directory, guint first,
-	const GPtrArray *entries);
-
-static void look_at_directory(struct horizon *h, const char *path)
+/* One by one: further the longer it has been a walk. */
+static void look_plainly(struct glance *g)
 {
-	struct session *s = h->prefetch->session;
-	int64_t age_ms;
-	GPtrArray *entries = attr_cache_listing(
-		s->attrs, path, s->options.attr_timeout_ms, &age_ms);
+	unsigned doublings = MIN(g->files_read, PREFETCH_DOUBLINGS);
+	struct horizon h = {
+		.session = g->prefetch->session,
+		.top = g->top,
+		.position = g->position,
+		.enters = g->enters,
+		.reads = g->reads,
+		.fresh_ms = g->fresh_ms,
+		.directories = MIN(g->steps * 4, PREFETCH_DIRECTORIES),
+		.files = PREFETCH_FILES >> (PREFETCH_DOUBLINGS - doublings),
+		.bytes = PREFETCH_BYTES >> (PREFETCH_DOUBLINGS - doublings),
+		.at_directory = ask_for_directory,
+		.at_file = ask_for_file,
+		.arg = g,
+	};
 
-	h->directories--;
-	if (entries == NULL || age_ms > h->fresh_ms)
-		add_job(h, path, directory_run);
-	if (entries == NULL)
-		return;
-	look_into(h, path, 0, entries);
-	g_ptr_array_unref(entries);
+	horizon_look(&h);
 }
 
-/* In the order of the walk. As deep as the horizon has directories. */
-static void look_into(struct horizon *h, const char *directory, guint first,
-	const GPtrArray *entries)
+/* Looking takes time, so not at every file. */
+static bool is_time_to_look(const struct walk *w)
 {
-	for (guint i = first; i < entries->len && !is_reached(h); i++) {
-		const struct entry *e = entries->pdata[i];
-		g_autofree char *path = path_join(directory, e->name);
-
-		if (e->type != ENTRY_DIRECTORY)
-			look_at_file(h, path, e);
-		else if (h->enters)
-			look_at_directory(h, path);
-	}
+	return w->reads <= PREFETCH_DOUBLINGS ||
+	       w->reads % (PREFETCH_FILES / 8) == 0;
 }
 
-/* What is known of a directory, be it old: the order of its names is enough. */
-static GPtrArray *known_names(struct session *s, const char *directory)
+/* False: nothing is to be asked for ahead of it. One that only reads stays in
+ * its directory. */
+static bool make_glance(struct prefetch *p, const struct walk *w,
+	struct glance *ret) REQUIRES(p->lock)
 {
-	return attr_cache_listing(s->attrs, directory,
-		s->options.attr_timeout_ms * PREFETCH_NAMES_AGE, NULL);
-}
-
-/* Below where the walk is, then what comes after that in the directories above
- * it, up to its top. */
-static void look_ahead(struct horizon *h)
-{
-	g_autofree char *path = g_strdup(h->position);
-	GPtrArray *entries = known_names(h->prefetch->session, path);
-
-	if (entries != NULL) {
-		look_into(h, path, 0, entries);
-		g_ptr_array_unref(entries);
-	}
-	while (!is_reached(h) && path[0] != '\0' && strcmp(path, h->top) != 0) {
-		g_autofree char *parent = path_parent(path);
-
-		entries = known_names(h->prefetch->session, parent);
-		if (entries != NULL) {
-			look_into(h, parent,
-				index_after(entries, path_basename(path)),
-				entries);
-			g_ptr_array_unref(entries);
-		}
-		g_free(path);
-		path = g_steal_pointer(&parent);
-	}
-}
-
-/* How far to look ahead of a walk: further the longer it has been one. One that
- * only reads stays in its directory. False: not at all. */
-static bool make_horizon(struct prefetch *p, const struct walk *w,
-	struct horizon *ret) REQUIRES(p->lock)
-{
-	unsigned doublings = MIN(w->reads, PREFETCH_DOUBLINGS);
 	bool is_walk = w->steps >= WALK_CERTAIN;
 	bool reads =
 		w->reads > 0 && clock_now_ms() - w->read_ms < PREFETCH_PAUSE_MS;
@@ -351,42 +300,47 @@ static bool make_horizon(struct prefetch *p, const struct walk *w,
 
 	if (!is_walk && !reads)
 		return false;
-	*ret = (struct horizon){
+	*ret = (struct glance){
 		.prefetch = p,
 		.walk = w->number,
 		.top = g_strdup(is_walk ? w->top : w->directory),
 		.position = g_strdup(walk_position(w)),
 		.enters = is_walk,
 		.reads = reads,
+		.steps = w->steps,
+		.files_read = w->reads,
+		.is_rare = true,
 		.fresh_ms = (reads ? MIN(believed_ms, REVALIDATE_MS)
 				   : believed_ms) /
 			    2,
-		.directories = MIN(w->steps * 4, PREFETCH_DIRECTORIES),
-		.files = PREFETCH_FILES >> (PREFETCH_DOUBLINGS - doublings),
-		.bytes = PREFETCH_BYTES >> (PREFETCH_DOUBLINGS - doublings),
 	};
 	return true;
 }
 
-static void horizon_look(struct horizon *h)
+static void look(struct glance *g)
 {
-	look_ahead(h);
-	g_free(h->top);
-	g_free(h->position);
+	if (prefetch_tree_serves(g)) {
+		prefetch_tree_look(g);
+		prefetch_files_look(g);
+	} else if (g->is_rare) {
+		look_plainly(g);
+	}
+	g_free(g->top);
+	g_free(g->position);
 }
 
-static void extend(struct prefetch *p, uint64_t number)
+void prefetch_extend(struct prefetch *p, uint64_t number)
 {
 	const struct walk *w;
-	struct horizon h;
+	struct glance g;
 	bool goes_on;
 
 	mutex_lock(&p->lock);
 	w = walks_find(&p->walks, number);
-	goes_on = w != NULL && make_horizon(p, w, &h);
+	goes_on = w != NULL && make_glance(p, w, &g);
 	mutex_unlock(&p->lock);
 	if (goes_on)
-		horizon_look(&h);
+		look(&g);
 }
 
 /* --- seeing a walk -------------------------------------------------------- */
@@ -400,7 +354,7 @@ static bool is_on(const struct prefetch *p)
 
 void prefetch_directory(struct prefetch *p, const char *path)
 {
-	struct horizon h;
+	struct glance g;
 	bool goes_on, has_moved;
 	struct walk *w;
 
@@ -408,15 +362,15 @@ void prefetch_directory(struct prefetch *p, const char *path)
 		return;
 	mutex_lock(&p->lock);
 	w = walks_open_directory(&p->walks, path, clock_now_ms(), &has_moved);
-	goes_on = w->steps > 0 && make_horizon(p, w, &h);
+	goes_on = w->steps > 0 && make_glance(p, w, &g);
 	mutex_unlock(&p->lock);
 	if (goes_on)
-		horizon_look(&h);
+		look(&g);
 }
 
 void prefetch_lookup(struct prefetch *p, const char *directory)
 {
-	struct horizon h;
+	struct glance g;
 	bool goes_on, has_moved;
 	struct walk *w;
 
@@ -424,22 +378,15 @@ void prefetch_lookup(struct prefetch *p, const char *directory)
 		return;
 	mutex_lock(&p->lock);
 	w = walks_look_up(&p->walks, directory, clock_now_ms(), &has_moved);
-	goes_on = has_moved && make_horizon(p, w, &h);
+	goes_on = has_moved && make_glance(p, w, &g);
 	mutex_unlock(&p->lock);
 	if (goes_on)
-		horizon_look(&h);
-}
-
-/* Looking takes time, so not at every file. */
-static bool is_time_to_look(const struct walk *w)
-{
-	return w->reads <= PREFETCH_DOUBLINGS ||
-	       w->reads % (PREFETCH_FILES / 8) == 0;
+		look(&g);
 }
 
 void prefetch_file(struct prefetch *p, const char *path)
 {
-	struct horizon h;
+	struct glance g;
 	bool goes_on, has_moved;
 	struct walk *w;
 
@@ -447,8 +394,10 @@ void prefetch_file(struct prefetch *p, const char *path)
 		return;
 	mutex_lock(&p->lock);
 	w = walks_open_file(&p->walks, path, clock_now_ms(), &has_moved);
-	goes_on = has_moved && is_time_to_look(w) && make_horizon(p, w, &h);
+	goes_on = has_moved && make_glance(p, w, &g);
+	if (goes_on)
+		g.is_rare = is_time_to_look(w);
 	mutex_unlock(&p->lock);
 	if (goes_on)
-		horizon_look(&h);
+		look(&g);
 }

@@ -5,6 +5,10 @@
  * trip. So the listings of the directories that come next are fetched in
  * parallel, and the small files too when the walk reads them.
  *
+ * Where the remote can (REMOTE_CAN_TREE), many listings come in one request, a
+ * piece of the tree after the other (prefetch_tree.c), and many files in one
+ * (prefetch_files.c). A walk for which that fails once goes on one by one.
+ *
  * All of it runs on the workers and never gets further ahead of the walk than
  * its horizon: a number of directories, of files and of bytes, small as long as
  * the walk is young. What a walk has passed by, and what is queued for one that

@@ -6,6 +6,7 @@
 #include "fs_limits.h"
 #include "log.h"
 #include "run_private.h"
+#include "run_table.h"
 #include "session.h"
 #include "state.h"
 

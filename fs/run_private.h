@@ -54,7 +54,5 @@ int run_record_state(struct run *);
 void run_table_wrote(struct run_table *);
 /* It has ended, and the next one may start. */
 void run_table_ended(struct run_table *, struct run *);
-/* -ENODEV: the mount is ending. */
-int run_table_check(const struct run_table *);
 
 #endif

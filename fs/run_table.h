@@ -33,6 +33,8 @@ void run_table_free(struct run_table *);
  * no lock held. */
 void run_table_set_ending(
 	struct run_table *, bool (*is_ending)(void *arg), void *arg);
+/* -ENODEV: it is. */
+int run_table_check(const struct run_table *);
 
 /* Takes up what earlier mounts have left, once, before the loop. How many of
  * them have not ended. */

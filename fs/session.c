@@ -10,6 +10,7 @@
 #include "content.h"
 #include "dir.h"
 #include "dirty_set.h"
+#include "events.h"
 #include "fs_limits.h"
 #include "handle_table.h"
 #include "late_remote.h"
@@ -23,6 +24,7 @@
 #include "spool.h"
 #include "transfer.h"
 #include "tree.h"
+#include "watch.h"
 #include "workers.h"
 #include "writeback.h"
 
@@ -49,6 +51,7 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->cache = cache_new(p->cache_fd, p->options.cache_bytes,
 		p->keeps_cache ? p->state : NULL);
 	s->conflicts = conflicts_new(s->state);
+	s->events = events_new();
 	s->handles = handle_table_new();
 	(void)node_table_new(&dir_ops, &s->nodes);
 	s->dirty = dirty_set_new(s->nodes);
@@ -58,6 +61,7 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
 	s->tree = tree_new(s->remote, s->attrs);
+	s->watch = watch_new(s);
 	rc = workers_new(WORKER_THREADS, WORKER_QUEUE_MAX, &s->workers);
 	if (rc == 0)
 		rc = writeback_new(s, &s->writeback);
@@ -90,18 +94,21 @@ void session_free(struct session *s)
 {
 	if (s == NULL)
 		return;
+	watch_stop(s->watch);
 	release_handles(s);
 	writeback_free(s->writeback);
 	run_table_free(s->runs);  /* its callbacks use the rest */
 	workers_free(s->workers); /* and so do its jobs */
 	/* Its thread is the last that may find the server back, and hurry. */
 	late_remote_free(s->late);
+	watch_free(s->watch);
 	tree_free(s->tree);
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);
 	overlay_free(s->overlay);
 	local_free(s->local);
 	handle_table_free(s->handles);
+	events_free(s->events);
 	dirty_set_free(s->dirty);
 	node_table_free(s->nodes); /* with its contents and their logs */
 	spool_free(s->spool);

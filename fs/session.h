@@ -23,6 +23,7 @@ struct attr_cache;
 struct cache;
 struct conflicts;
 struct dirty_set;
+struct events;
 struct handle_table;
 struct late_remote;
 struct local;
@@ -36,6 +37,7 @@ struct run_table;
 struct spool;
 struct state;
 struct tree;
+struct watch;
 struct workers;
 struct writeback;
 
@@ -90,12 +92,14 @@ struct session {
 	struct timespec mounted_at;
 
 	atomic_bool meets_leftovers; /* dir_empty.c: as the last rmdir did */
+	atomic_int event_readers;    /* event_file.c: reads that wait */
 
 	/* each locks itself */
 	struct attr_cache *attrs;
 	struct cache *cache;
 	struct conflicts *conflicts;
 	struct dirty_set *dirty;
+	struct events *events;
 	struct handle_table *handles;
 	struct late_remote *late;
 	struct local *local;
@@ -107,6 +111,7 @@ struct session {
 	struct run_table *runs;
 	struct spool *spool;
 	struct tree *tree;
+	struct watch *watch;
 	struct workers *workers;
 	struct writeback *writeback;
 };

@@ -13,6 +13,7 @@
 #include "node_table.h"
 #include "run_table.h"
 #include "timefmt.h"
+#include "watch.h"
 
 #include <errno.h>
 
@@ -50,6 +51,7 @@ void status_mount(struct session *s, uint64_t run, GString *text)
 	g_string_append_printf(text, "cache_bytes: %" G_GINT64_FORMAT "\n",
 		cache_bytes(s->cache));
 	g_string_append_printf(text, "hidden: %s\n", local_hidden_text(s));
+	watch_describe(s->watch, text);
 	g_string_append_printf(text, "runs: %" G_GUINT64_FORMAT "\n",
 		run_table_newest(s->runs));
 	g_string_append_printf(

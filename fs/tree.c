@@ -7,10 +7,9 @@
 #include "availability.h"
 #include "fs_limits.h"
 #include "log.h"
-#include "mutex.h"
 #include "names.h"
 #include "remote.h"
-#include "waitlist.h"
+#include "tree_private.h"
 
 #include <errno.h>
 
@@ -19,16 +18,6 @@ struct flight {
 	unsigned waiters;
 	bool is_done;
 	int rc;
-};
-
-struct tree {
-	struct remote *remote;
-	struct attr_cache *attrs;
-
-	struct mutex lock;
-	/* guarded by lock */
-	GHashTable *flights; /* path -> struct flight * */
-	struct waitlist landed;
 };
 
 struct tree *tree_new(struct remote *remote, struct attr_cache *attrs)
@@ -40,6 +29,7 @@ struct tree *tree_new(struct remote *remote, struct attr_cache *attrs)
 	mutex_init(&t->lock);
 	t->flights =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	t->pieces = g_ptr_array_new();
 	return t;
 }
 
@@ -48,8 +38,44 @@ void tree_free(struct tree *t)
 	if (t == NULL)
 		return;
 	g_hash_table_destroy(t->flights);
+	g_ptr_array_unref(t->pieces);
 	mutex_fini(&t->lock);
 	g_free(t);
+}
+
+static void warn_of_dropped(const char *path, unsigned dropped)
+{
+	if (dropped > 0)
+		log_warning("%u names in '%s' cannot be shown: they are not "
+			    "UTF-8 or not names at all",
+			dropped, path);
+}
+
+/* As long as nobody knows whether the server takes dot names, they are not the
+ * server's to us: a plain listing does not show them either, and they may come
+ * to stand here. */
+static void drop_dot_names(GPtrArray *entries)
+{
+	for (guint i = entries->len; i > 0; i--) {
+		const struct entry *e = entries->pdata[i - 1];
+
+		if (e->name[0] == '.')
+			g_ptr_array_remove_index_fast(entries, i - 1);
+	}
+}
+
+void tree_take_listing(struct tree *t, uint64_t ticket, const char *path,
+	GPtrArray *entries, unsigned dropped, uint64_t watch)
+{
+	unsigned caps = remote_capabilities(t->remote);
+	bool hides_dots = (caps & REMOTE_CAN_HIDDEN) == 0;
+
+	warn_of_dropped(path, dropped);
+	if (hides_dots)
+		drop_dot_names(entries);
+	attr_cache_set_hides_dots(t->attrs, hides_dots);
+	attr_cache_put_watched(t->attrs, ticket, path, entries, watch);
+	g_ptr_array_unref(entries);
 }
 
 static int ask_for_listing(
@@ -62,10 +88,7 @@ static int ask_for_listing(
 
 	if (rc < 0)
 		return rc;
-	if (dropped > 0)
-		log_warning("%u names in '%s' cannot be shown: they are not "
-			    "UTF-8 or not names at all",
-			dropped, path);
+	warn_of_dropped(path, dropped);
 	attr_cache_put_listing(t->attrs, ticket, path, entries);
 	g_ptr_array_unref(entries);
 	return 0;
@@ -116,10 +139,18 @@ static bool is_listed(struct tree *t, const char *path, int64_t max_age_ms)
 static int refresh_listing(struct tree *t, const char *path,
 	int64_t landed_age_ms, const struct cancel *cancel)
 {
+	int64_t began_ms = clock_now_ms();
 	struct flight *f;
-	int rc = 1;
+	int rc;
 
 	mutex_lock(&t->lock);
+	rc = tree_piece_await_locked(t, path, cancel);
+	/* What came while we waited is as good as a flight that was shared. */
+	if (rc > 0)
+		landed_age_ms =
+			MAX(landed_age_ms, clock_now_ms() - began_ms + 1);
+	if (rc == 0)
+		rc = 1;
 	while (rc > 0) {
 		f = g_hash_table_lookup(t->flights, path);
 		if (f == NULL)
@@ -197,10 +228,25 @@ static bool asks_alone(
 	unsigned singles;
 	int count;
 
-	if (max_age_ms <= 0 || is_never_listed(t, name))
+	if (max_age_ms <= 0 || is_never_listed(t, name) ||
+		attr_cache_doubts_alone(t->attrs, dir, name))
 		return true;
 	count = attr_cache_count_single(t->attrs, dir, &singles);
 	return count > BIG_DIRECTORY && singles < BIG_DIRECTORY_LOOKUPS;
+}
+
+/* Somebody was answered from what only a watch has kept true. */
+static void rely(struct tree *t)
+{
+	int_fast64_t last_ms, now_ms;
+
+	if (!attr_cache_take_reliance(t->attrs))
+		return;
+	last_ms = atomic_load(&t->relied_ms);
+	now_ms = clock_now_ms();
+	if (now_ms - last_ms >= WATCH_RELY_MS &&
+		atomic_compare_exchange_strong(&t->relied_ms, &last_ms, now_ms))
+		remote_rely(t->remote);
 }
 
 static void root_entry(struct tree *t, struct entry *ret)
@@ -236,6 +282,27 @@ static int answer_from_listing(struct tree *t, const char *path,
 	}
 }
 
+/* 0 or -ENOENT; 1: it is not known. */
+static int answer_from_belief(struct tree *t, const char *dir, const char *name,
+	int64_t max_age_ms, struct entry *ret_entry, int64_t *ret_age_ms)
+{
+	enum attr_answer answer = attr_cache_lookup(
+		t->attrs, dir, name, max_age_ms, ret_entry, ret_age_ms);
+
+	rely(t);
+	switch (answer) {
+	case ATTR_PRESENT:
+		return 0;
+	case ATTR_UNLISTED:
+		return is_never_listed(t, name) ? 1 : -ENOENT;
+	case ATTR_ABSENT:
+		return -ENOENT;
+	case ATTR_UNKNOWN:
+	default:
+		return 1;
+	}
+}
+
 int tree_stat(struct tree *t, const char *path, int64_t max_age_ms,
 	const struct cancel *cancel, struct entry *ret_entry,
 	int64_t *ret_age_ms)
@@ -251,26 +318,59 @@ int tree_stat(struct tree *t, const char *path, int64_t max_age_ms,
 		return 0;
 	}
 	dir = path_parent(path);
-	switch (attr_cache_lookup(
-		t->attrs, dir, name, max_age_ms, ret_entry, ret_age_ms)) {
-	case ATTR_PRESENT:
-		return 0;
-	case ATTR_UNLISTED:
-		if (is_never_listed(t, name))
-			break;
-		return -ENOENT;
-	case ATTR_ABSENT:
-		return -ENOENT;
-	case ATTR_UNKNOWN:
-	default:
-		break;
-	}
+	rc = answer_from_belief(
+		t, dir, name, max_age_ms, ret_entry, ret_age_ms);
+	if (rc <= 0)
+		return rc;
 	if (asks_alone(t, dir, name, max_age_ms))
 		return ask_for_one(t, path, dir, name, cancel, ret_entry);
 	rc = refresh_listing(t, dir, 0, cancel);
 	if (rc < 0)
 		return rc;
 	return answer_from_listing(t, path, dir, name, cancel, ret_entry);
+}
+
+/* Of a watched directory all but a few names are known: those are asked for.
+ * Not settled: it must be listed. */
+static int settle_doubts(struct tree *t, const char *path,
+	const struct cancel *cancel, bool *ret_is_settled)
+{
+	GPtrArray *names = attr_cache_doubted(t->attrs, path);
+	int rc = 0;
+
+	*ret_is_settled = names != NULL && names->len > 0;
+	for (guint i = 0; rc == 0 && names != NULL && i < names->len; i++) {
+		const char *name = names->pdata[i];
+		g_autofree char *child = path_join(path, name);
+		struct entry entry;
+
+		if (!attr_cache_doubts_alone(t->attrs, path, name)) {
+			*ret_is_settled = false;
+			continue;
+		}
+		rc = ask_for_one(t, child, path, name, cancel, &entry);
+		if (rc == 0)
+			entry_clear(&entry);
+		else if (rc == -ENOENT)
+			rc = 0;
+	}
+	if (names != NULL)
+		g_ptr_array_unref(names);
+	return rc;
+}
+
+/* What tree_list() did not find in the cache is there then. */
+static int bring_listing(struct tree *t, const char *path, int64_t max_age_ms,
+	const struct cancel *cancel)
+{
+	bool is_settled = false;
+	int rc = 0;
+
+	if (max_age_ms >= REVALIDATE_MS)
+		rc = settle_doubts(t, path, cancel, &is_settled);
+	if (rc == 0 && !is_settled)
+		rc = refresh_listing(t, path, max_age_ms, cancel);
+	return rc;
 }
 
 int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
@@ -285,9 +385,10 @@ int tree_list(struct tree *t, const char *path, int64_t max_age_ms,
 	for (attempts = 0; attempts < 3; attempts++) {
 		*ret_entries = attr_cache_listing(
 			t->attrs, path, max_age_ms, ret_age_ms);
+		rely(t);
 		if (*ret_entries != NULL)
 			return 0;
-		rc = refresh_listing(t, path, max_age_ms, cancel);
+		rc = bring_listing(t, path, max_age_ms, cancel);
 		if (rc < 0)
 			return rc;
 		/* Just fetched is fresh, even when nothing is believed. */

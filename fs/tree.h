@@ -7,9 +7,15 @@
  * be big, and a name that a listing proves nothing about, is asked for alone.
  * Two threads that need the same listing share one request.
  *
+ * In a directory whose changes are told (attr_cache.h) nothing is asked for but
+ * what is doubted, and proofs: answers at most PROOF_MS old.
+ *
  * While the server cannot be reached, tree_recall_*() answer from what is known,
  * however old. They are for those who only look: what is about to be changed
  * on the server needs tree_stat() and tree_list(), which then fail.
+ *
+ * Listings of a whole part of the tree come in pieces (tree_piece.h); who needs
+ * one of them waits for it there, rather than ask for it as well.
  *
  * Locking: one internal lock around the table of listings under way; it is not
  * held while they are.
@@ -39,6 +45,11 @@ int tree_list(struct tree *, const char *path, int64_t max_age_ms,
 /* One request at most, for who will want to know the children soon. A belief
  * that is dropped meanwhile is none to ask again for. */
 void tree_list_ahead(struct tree *, const char *path, const struct cancel *);
+
+/* A complete listing of remote_list_tree(), which was asked for with the
+ * ticket; takes the entries. */
+void tree_take_listing(struct tree *, uint64_t ticket, const char *path,
+	GPtrArray *entries, unsigned dropped, uint64_t watch);
 
 /* As those before, or what is known when the server cannot be reached. *ret_age_ms is
  * then such that who believes things for max_age_ms believes this for a second

@@ -17,8 +17,10 @@ struct workers {
 	struct mutex lock;
 	/* guarded by lock */
 	GQueue jobs;
+	unsigned running;
 	bool is_ending;
 	struct waitlist changed;
+	struct waitlist settled; /* a job has ended */
 };
 
 static struct job *next_job(struct workers *w)
@@ -30,8 +32,19 @@ static struct job *next_job(struct workers *w)
 		(void)waitlist_wait(&w->changed, &w->lock, NULL, -1);
 	if (!w->is_ending)
 		job = g_queue_pop_head(&w->jobs);
+	if (job != NULL)
+		w->running++;
 	mutex_unlock(&w->lock);
 	return job;
+}
+
+static void end_job(struct workers *w, struct job *job)
+{
+	g_free(job);
+	mutex_lock(&w->lock);
+	w->running--;
+	waitlist_wake(&w->settled);
+	mutex_unlock(&w->lock);
 }
 
 static void *worker_thread(void *arg)
@@ -41,7 +54,7 @@ static void *worker_thread(void *arg)
 
 	while ((job = next_job(w)) != NULL) {
 		job->run(job->arg, &w->cancel);
-		g_free(job);
+		end_job(w, job);
 	}
 	return NULL;
 }
@@ -81,6 +94,14 @@ void workers_drop(struct workers *w)
 		job->drop(job->arg);
 		g_free(job);
 	}
+}
+
+void workers_settle(struct workers *w)
+{
+	mutex_lock(&w->lock);
+	while (w->running > 0 || !g_queue_is_empty(&w->jobs))
+		(void)waitlist_wait(&w->settled, &w->lock, NULL, -1);
+	mutex_unlock(&w->lock);
 }
 
 void workers_free(struct workers *w)

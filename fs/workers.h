@@ -32,5 +32,7 @@ void workers_free(struct workers *);
 /* False: no room; the job was dropped. */
 bool workers_add(struct workers *, const struct job *);
 void workers_drop(struct workers *);
+/* Waits until nothing is queued, and nothing runs. */
+void workers_settle(struct workers *);
 
 #endif

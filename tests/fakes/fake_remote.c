@@ -5,6 +5,7 @@
 
 #include "fake_remote_private.h"
 #include "names.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <string.h>
@@ -89,6 +90,16 @@ void fake_remote_await_calls(struct remote *r, enum fake_op op, unsigned count)
 
 	mutex_lock(&f->lock);
 	while (f->scripts[op].calls < count)
+		(void)waitlist_wait(&f->changed, &f->lock, NULL, -1);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_await_ended(struct remote *r, enum fake_op op, unsigned count)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	while (f->scripts[op].ended < count)
 		(void)waitlist_wait(&f->changed, &f->lock, NULL, -1);
 	mutex_unlock(&f->lock);
 }
@@ -368,6 +379,120 @@ static int fake_probe(struct remote *r, const struct cancel *cancel)
 	return rc;
 }
 
+/* --- many at once --------------------------------------------------------- */
+
+static int begin_many(
+	struct fake *f, enum fake_op op, const struct cancel *cancel)
+{
+	int rc;
+
+	mutex_lock(&f->lock);
+	rc = fake_begin_locked(f, op, cancel);
+	if (rc == 0 && (f->capabilities & REMOTE_CAN_TREE) == 0)
+		rc = -EOPNOTSUPP;
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static int end_many(struct fake *f, enum fake_op op, int rc)
+{
+	mutex_lock(&f->lock);
+	f->scripts[op].ended++;
+	waitlist_wake(&f->changed);
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+/* How many entries it has given. */
+static unsigned give_directory(
+	struct fake *f, const char *path, const struct remote_tree_sink *sink)
+{
+	GPtrArray *entries;
+	unsigned count;
+
+	mutex_lock(&f->lock);
+	entries = fake_tree_all_children(
+		f->tree, path, (f->capabilities & REMOTE_NO_HIDDEN) == 0);
+	mutex_unlock(&f->lock);
+	count = entries->len;
+	sink->directory(sink->arg, path, entries, 0, 0);
+	return count;
+}
+
+static int fake_list_tree(struct remote *r, const char *top, const char *after,
+	unsigned entries_max, const struct remote_tree_sink *sink,
+	const struct cancel *cancel, bool *ret_is_all)
+{
+	struct fake *f = fake_of(r);
+	GPtrArray *paths = NULL;
+	unsigned entries = 0;
+	guint i;
+	int rc = begin_many(f, FAKE_LIST_TREE, cancel);
+
+	mutex_lock(&f->lock);
+	if (rc == 0 && !fake_tree_is_directory(f->tree, top))
+		rc = fake_tree_find(f->tree, top) == NULL ? -ENOENT : -ENOTDIR;
+	if (rc == 0)
+		paths = fake_tree_directories(f->tree, top);
+	mutex_unlock(&f->lock);
+	for (i = 0; rc == 0 && i < paths->len; i++) {
+		if (*after != '\0' && walk_compare(paths->pdata[i], after) < 0)
+			continue;
+		entries += give_directory(f, paths->pdata[i], sink);
+		if (entries >= entries_max)
+			break;
+	}
+	if (rc == 0) {
+		*ret_is_all = i + 1 >= paths->len;
+		g_ptr_array_unref(paths);
+	}
+	return end_many(f, FAKE_LIST_TREE, rc);
+}
+
+static int take_version(struct fake *f, const char *path, GBytes **ret_bytes,
+	struct entry *ret_version)
+{
+	const struct thing *t;
+	int rc = 0;
+
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	if (t == NULL || t->type != ENTRY_FILE)
+		rc = t == NULL ? -ENOENT : -EISDIR;
+	if (rc == 0) {
+		fake_tree_describe(f->tree, path, ret_version);
+		g_free(g_steal_pointer(&ret_version->name));
+		ret_version->size = (int64_t)t->bytes->len;
+		*ret_bytes = g_bytes_new(t->bytes->str, t->bytes->len);
+	}
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+static int fake_read_many(struct remote *r, const char *const *paths,
+	unsigned n_paths, int64_t bytes_max,
+	const struct remote_many_sink *sink, const struct cancel *cancel)
+{
+	struct fake *f = fake_of(r);
+	int rc = begin_many(f, FAKE_READ_MANY, cancel);
+
+	for (unsigned i = 0; rc == 0 && i < n_paths; i++) {
+		g_autoptr(GBytes) bytes = NULL;
+		struct entry version = { 0 };
+		int file_rc = take_version(f, paths[i], &bytes, &version);
+
+		if (file_rc == 0 && version.size > bytes_max)
+			file_rc = -EFBIG;
+		if (file_rc == 0)
+			bytes_max -= version.size;
+		sink->file(sink->arg, i, file_rc,
+			file_rc == 0 ? &version : NULL,
+			file_rc == 0 ? g_bytes_get_data(bytes, NULL) : NULL,
+			file_rc == 0 ? g_bytes_get_size(bytes) : 0);
+	}
+	return end_many(f, FAKE_READ_MANY, rc);
+}
+
 static void fake_free(struct remote *r)
 {
 	struct fake *f = fake_of(r);
@@ -389,6 +514,8 @@ static const struct remote_ops fake_ops = {
 	.capabilities = fake_capabilities,
 	.probe_hidden = fake_probe,
 	.replace = fake_replace,
+	.list_tree = fake_list_tree,
+	.read_many = fake_read_many,
 	.free = fake_free,
 };
 
@@ -563,7 +690,7 @@ void fake_remote_reset(struct remote *r)
 
 	mutex_lock(&f->lock);
 	for (int op = 0; op < FAKE_OPS; op++)
-		f->scripts[op].calls = 0;
+		f->scripts[op].calls = f->scripts[op].ended = 0;
 	f->read_bytes = 0;
 	g_string_truncate(f->changes, 0);
 	mutex_unlock(&f->lock);

@@ -10,6 +10,7 @@
 
 struct script {
 	unsigned calls;
+	unsigned ended;
 	unsigned fails_in; /* 1: the next call fails; 0: none does */
 	int error;
 	bool stalls;

@@ -4,6 +4,7 @@
 #include "fake_tree.h"
 
 #include "names.h"
+#include "walk.h"
 
 #include <string.h>
 
@@ -120,8 +121,36 @@ static void free_entry(gpointer p)
 	entry_free(p);
 }
 
-GPtrArray *fake_tree_children(
-	struct fake_tree *t, const char *path, bool lists_hidden)
+static gint compare_paths(gconstpointer a, gconstpointer b)
+{
+	return walk_compare(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *fake_tree_directories(struct fake_tree *t, const char *top)
+{
+	GPtrArray *paths = below(t, top);
+
+	for (guint i = paths->len; i > 0; i--)
+		if (!fake_tree_is_directory(t, paths->pdata[i - 1]))
+			g_ptr_array_remove_index_fast(paths, i - 1);
+	if (*top == '\0')
+		g_ptr_array_add(paths, g_strdup(top));
+	g_ptr_array_sort(paths, compare_paths);
+	return paths;
+}
+
+static bool is_in(const char *path, const char *dir)
+{
+	const char *name = path_basename(path);
+	size_t length = strlen(dir);
+
+	return length == 0 ? name == path
+			   : (size_t)(name - path) == length + 1 &&
+				     strncmp(path, dir, length) == 0;
+}
+
+GPtrArray *fake_tree_all_children(
+	struct fake_tree *t, const char *path, bool with_dot_names)
 {
 	GPtrArray *entries = g_ptr_array_new_with_free_func(free_entry);
 	GHashTableIter iter;
@@ -129,15 +158,28 @@ GPtrArray *fake_tree_children(
 
 	g_hash_table_iter_init(&iter, t->things);
 	while (g_hash_table_iter_next(&iter, &key, NULL)) {
-		g_autofree char *parent = path_parent(key);
 		struct entry entry;
 
-		if (strcmp(parent, path) != 0 ||
-			name_may_be_unlisted(path_basename(key), lists_hidden))
+		if (!is_in(key, path) ||
+			(!with_dot_names && path_basename(key)[0] == '.'))
 			continue;
 		fake_tree_describe(t, key, &entry);
 		g_ptr_array_add(entries, entry_dup(&entry));
 		entry_clear(&entry);
+	}
+	return entries;
+}
+
+GPtrArray *fake_tree_children(
+	struct fake_tree *t, const char *path, bool lists_hidden)
+{
+	GPtrArray *entries = fake_tree_all_children(t, path, true);
+
+	for (guint i = entries->len; i > 0; i--) {
+		const struct entry *e = entries->pdata[i - 1];
+
+		if (name_may_be_unlisted(e->name, lists_hidden))
+			g_ptr_array_remove_index_fast(entries, i - 1);
 	}
 	return entries;
 }

@@ -35,6 +35,12 @@ void fake_tree_move(struct fake_tree *, const char *from, const char *to);
 /* entry_clear() it. */
 void fake_tree_describe(
 	struct fake_tree *, const char *path, struct entry *ret);
+/* `top` and the directories below it, as somebody walks (of char *;
+ * g_ptr_array_unref). */
+GPtrArray *fake_tree_directories(struct fake_tree *, const char *top);
+/* All of them (of struct entry *; g_ptr_array_unref). */
+GPtrArray *fake_tree_all_children(
+	struct fake_tree *, const char *path, bool with_dot_names);
 /* Those that a server lists (of struct entry *; g_ptr_array_unref). */
 GPtrArray *fake_tree_children(
 	struct fake_tree *, const char *path, bool lists_hidden);

@@ -22,6 +22,7 @@
 
 /* Each is void fuzz_NAME(const uint8_t *bytes, size_t length). */
 #define FUZZ_TARGETS(X)   \
+	X(assist_text)    \
 	X(client_text)    \
 	X(cluster_text)   \
 	X(config_file)    \

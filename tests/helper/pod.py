@@ -81,6 +81,8 @@ class Client:
         data, buffers = self.events.get(timeout=timeout)
         if data.get("event") == "output":
             self.collect(data, buffers[0])
+        elif buffers:
+            data = dict(data, bytes=b"".join(buffers))
         return data
 
     def await_output(self, run, expected):

@@ -77,12 +77,42 @@ def test_embedded_code_is_a_string_of_c(tmp_path):
     assert not re.search(r"\?\?", made)
 
 
+def load(kernel):
+    kernel.send("shell", "execute_request", {
+        "code": embed.bootstrap(*embedded()), "silent": True,
+        "store_history": False, "user_expressions": {}, "allow_stdin": False})
+
+
+def test_files_are_served_by_a_kernel(kernel, root):
+    """Bytes both ways, and an event."""
+    load(kernel)
+    comm = Comm(kernel)
+    comm.take()
+    comm.send("comm_msg", {"call": "list_tree", "id": 1, "top": "",
+                           "after": "", "entries_max": 9, "hidden": False,
+                           "watch": True})
+    reply, buffers = comm.take()
+    assert (reply["reply"], reply["all"]) == (1, True)
+    assert bytes(buffers[0]) in (b'[["",1,0,[]]]', b'[["",0,0,[]]]')
+    is_watched = b",1," in bytes(buffers[0])
+    data = bytes(range(256))
+    comm.send("comm_msg", {"call": "piece", "file": "1", "path": "f",
+                           "offset": 0}, [data])
+    comm.send("comm_msg", {
+        "call": "save", "id": 2, "path": "f", "size": 256, "file": "1",
+        "condition": "absent", "base": None, "ranges": None, "sync": True})
+    seen = [comm.take()[0] for _ in range(1 + is_watched)]
+    assert [d["error"] for d in seen if d.get("reply") == 2] == [""]
+    assert [d["told"] for d in seen if "event" in d] == [1] * is_watched
+    comm.send("comm_msg", {"call": "read_many", "id": 3, "paths": ["f"],
+                           "bytes_max": 999})
+    reply, buffers = comm.take()
+    assert reply["files"][0][0] == "" and bytes(buffers[0]) == data
+
+
 def test_helper_works_in_a_kernel(kernel, root):
-    code = embed.bootstrap(*embedded())
     for _ in range(2):  # as after a lost answer
-        kernel.send("shell", "execute_request", {
-            "code": code, "silent": True, "store_history": False,
-            "user_expressions": {}, "allow_stdin": False})
+        load(kernel)
     comm = Comm(kernel)
     hello, _ = comm.take()
     assert (hello["event"], hello["version"]) == ("hello", 2)

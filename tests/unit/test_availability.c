@@ -673,6 +673,84 @@ static void what_we_removed_ourselves_is_not_missed(void **state)
 #define with_world(name) \
 	cmocka_unit_test_setup_teardown(name, make_world, free_world)
 
+/* --- many at once --------------------------------------------------------- */
+
+static void count_directory(void *arg, const char *path, GPtrArray *entries,
+	unsigned dropped, uint64_t watch)
+{
+	(void)path;
+	(void)dropped;
+	(void)watch;
+	g_ptr_array_unref(entries);
+	++*(int *)arg;
+}
+
+/* How many directories. */
+static int list_tree_of(struct world *w, const char *top)
+{
+	int count = 0;
+	const struct remote_tree_sink sink = { count_directory, &count };
+	bool is_all;
+	int rc =
+		remote_list_tree(w->remote, top, "", 100, &sink, NULL, &is_all);
+
+	return rc < 0 ? rc : count;
+}
+
+static void a_tree_says_what_a_listing_of_its_root_says(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_set_capabilities(w->fake, REMOTE_CAN_TREE);
+	assert_int_equal(list_tree_of(w, ""), 2);
+	drop_root(w);
+	assert_int_equal(list_tree_of(w, "d"), -EHOSTUNREACH);
+	assert_false(is_online(w));
+	assert_why(w, "root is empty: it had 3 names");
+	fake_remote_put(w->fake, "c", "");
+	advance(OFFLINE_DELAY_FIRST_MS);
+	assert_int_equal(list_tree_of(w, ""), 1);
+	assert_true(is_online(w));
+}
+
+static void an_empty_root_is_not_given_out_with_its_tree(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_set_capabilities(w->fake, REMOTE_CAN_TREE);
+	assert_int_equal(list_of(w, ""), 3);
+	drop_root(w);
+	assert_int_equal(list_tree_of(w, ""), -EHOSTUNREACH);
+	assert_false(is_online(w));
+}
+
+/* A plain listing will not show them. */
+static void hidden_names_of_a_tree_are_not_missed(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_set_capabilities(w->fake, REMOTE_CAN_TREE);
+	drop_root(w);
+	fake_remote_put(w->fake, ".a", "");
+	fake_remote_put(w->fake, ".b", "");
+	fake_remote_put(w->fake, "c.pyc", "");
+	assert_int_equal(list_tree_of(w, ""), 1);
+	assert_int_equal(list_of(w, ""), 0);
+	assert_true(is_online(w));
+}
+
+static void what_the_helper_cannot_do_is_no_outage(void **state)
+{
+	struct world *w = *state;
+	const struct remote_many_sink sink = { 0 };
+
+	assert_int_equal(list_tree_of(w, ""), -EOPNOTSUPP);
+	assert_int_equal(remote_read_many(w->remote, NULL, 0, 0, &sink, NULL),
+		-EOPNOTSUPP);
+	assert_int_equal(stat_of(w, "a"), 0);
+	assert_int_equal(w->probes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -703,6 +781,10 @@ int main(void)
 		with_world(
 			a_server_that_dies_with_a_lost_root_is_probed_with_back_off),
 		with_world(what_we_removed_ourselves_is_not_missed),
+		with_world(a_tree_says_what_a_listing_of_its_root_says),
+		with_world(an_empty_root_is_not_given_out_with_its_tree),
+		with_world(hidden_names_of_a_tree_are_not_missed),
+		with_world(what_the_helper_cannot_do_is_no_outage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "fake_remote.h"
+#include "fake_watch.h"
 #include "late_remote.h"
 #include "test.h"
 
@@ -353,11 +354,120 @@ static void a_replace_never_races_with_a_removal(void **state)
 	assert_done(w, "replace d/a;");
 }
 
+/* "d:1 b;": how many names a directory has, and which. */
+static void note_directory(void *arg, const char *path, GPtrArray *entries,
+	unsigned dropped, uint64_t watch)
+{
+	GString *text = arg;
+
+	assert_int_equal(dropped, 0);
+	assert_int_equal(watch, 0);
+	g_string_append_printf(text, "%s:%u", path, entries->len);
+	for (guint i = 0; i < entries->len; i++)
+		g_string_append_printf(text, " %s",
+			((const struct entry *)entries->pdata[i])->name);
+	g_string_append_c(text, ';');
+	g_ptr_array_unref(entries);
+}
+
+static void note_file(void *arg, unsigned index, int rc,
+	const struct entry *version, const void *bytes, size_t length)
+{
+	GString *text = arg;
+
+	(void)version;
+	g_string_append_printf(text, "%u:%d:%.*s;", index, rc, (int)length,
+		rc == 0 ? (const char *)bytes : "");
+}
+
+static void what_waits_is_not_among_many(void **state)
+{
+	struct world *w = *state;
+	g_autoptr(GString) text = g_string_new(NULL);
+	const struct remote_tree_sink tree_sink = { note_directory, text };
+	const struct remote_many_sink many_sink = { note_file, text };
+	const char *const paths[] = { "d/a", "d/e/f" };
+	bool is_all = false;
+
+	fake_remote_set_capabilities(w->fake, REMOTE_CAN_TREE);
+	fake_remote_put(w->fake, "d/e/f", "new");
+	assert_int_equal(remove_late(w, "d/a"), 0);
+	assert_int_equal(remove_late(w, "d/b"), 0);
+	assert_int_equal(remote_list_tree(w->remote, "d", "", 10, &tree_sink,
+				 NULL, &is_all),
+		0);
+	assert_true(is_all);
+	assert_int_equal(
+		remote_read_many(w->remote, paths, 2, 100, &many_sink, NULL),
+		0);
+	assert_string_equal(text->str, "d:1 e;d/e:1 f;0:-2:;1:0:new;");
+	assert_done(w, "");
+}
+
+static void note_watch(void *arg, uint64_t watch)
+{
+	g_string_append_printf(arg, "watch %" G_GUINT64_FORMAT ";", watch);
+}
+
+static void note_change(void *arg, uint64_t watch, const char *directory,
+	const char *name, enum remote_told told, const struct entry *entry)
+{
+	static const char *const words[] = {
+		[REMOTE_TOLD_ENTRY] = "is",
+		[REMOTE_TOLD_ABSENT] = "absent",
+		[REMOTE_TOLD_CHANGE] = "ask",
+	};
+
+	assert_int_equal(watch, 3);
+	assert_int_equal(entry != NULL, told == REMOTE_TOLD_ENTRY);
+	g_string_append_printf(arg, "%s %s/%s;", words[told], directory, name);
+}
+
+static void note_unwatched(void *arg, uint64_t watch, const char *directory)
+{
+	(void)watch;
+	g_string_append_printf(arg, "unwatched %s;", directory);
+}
+
+static void what_is_told_of_a_name_that_waits_is_not_passed_on(void **state)
+{
+	struct world *w = *state;
+	g_autoptr(GString) text = g_string_new(NULL);
+	const struct remote_listener listener = { note_watch, note_change,
+		note_unwatched, text };
+	struct remote *watch = fake_watch_new(w->fake);
+	struct late_remote *late = late_remote_new(watch);
+	struct remote *remote = late_remote_of(late);
+	struct entry now;
+
+	remote_listen(remote, &listener);
+	remote_rely(remote);
+	assert_int_equal(fake_watch_relied(watch), 1);
+	fake_watch_begin(watch, 3);
+	fake_watch_tell(watch, "d/a");
+	fake_watch_unwatch(watch, "d");
+	assert_int_equal(remote_stat(remote, "d/a", NULL, &now), 0);
+	assert_int_equal(late_remote_remove(late, "d/a", &now, NULL), 0);
+	entry_clear(&now);
+	fake_remote_put(w->fake, "d/a", "theirs");
+	fake_watch_tell(watch, "d/a");
+	fake_watch_tell_entry(watch, "d/a", NULL);
+	assert_string_equal(text->str, "watch 3;is d/a;unwatched d;");
+	/* Theirs stays: whoever heard nothing of it hears now. */
+	assert_int_equal(late_remote_settle(late, NULL), 0);
+	assert_string_equal(text->str, "watch 3;is d/a;unwatched d;ask d/a;");
+	remote_listen(remote, NULL);
+	assert_false(fake_watch_has_listener(watch));
+	late_remote_free(late);
+	remote_free(watch);
+}
+
 #define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		with_world(what_is_told_of_a_name_that_waits_is_not_passed_on),
 		with_world(what_waits_is_not_there),
 		with_world(a_write_is_all_that_happens),
 		with_world(in_the_end_it_is_removed),
@@ -371,6 +481,7 @@ int main(void)
 		with_world(a_removal_goes_on_when_nothing_was_replaced),
 		with_world(a_replace_leaves_what_others_saved_meanwhile),
 		with_world(a_replace_never_races_with_a_removal),
+		with_world(what_waits_is_not_among_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

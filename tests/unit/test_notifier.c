@@ -43,7 +43,12 @@ static void on_entry(void *arg, uint64_t parent, const char *name)
 	tell(arg, parent, name);
 }
 
-static const struct notifier_ops ops = { on_attr, on_entry };
+static void on_pages(void *arg, uint64_t ino)
+{
+	tell(arg, ino, "/pages");
+}
+
+static const struct notifier_ops ops = { on_attr, on_pages, on_entry };
 
 static void hold(struct kernel *k, bool is_held)
 {
@@ -89,9 +94,9 @@ static void everything_is_told_in_order_before_wait_returns(void **state)
 	assert_int_equal(notifier_new(&ops, k, &n), 0);
 	notifier_invalidate_attr(n, 5);
 	notifier_invalidate_entry(n, 1, "a");
-	notifier_invalidate_attr(n, 6);
+	notifier_invalidate_pages(n, 6);
 	assert_int_equal(notifier_wait(n, NULL, -1), 0);
-	assert_string_equal(k->told->str, "5;1a;6;");
+	assert_string_equal(k->told->str, "5;1a;6/pages;");
 	assert_false(pthread_equal(k->teller, pthread_self()));
 	assert_int_equal(notifier_wait(n, NULL, -1), 0);
 	notifier_free(n);
