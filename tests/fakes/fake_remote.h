@@ -24,7 +24,7 @@ enum fake_op {
 	FAKE_RENAME,
 	FAKE_REMOVE,
 	FAKE_PROBE,
-	FAKE_REPLACE, /* where REMOTE_CAN_SWAP is set */
+	FAKE_REPLACE,	/* where REMOTE_CAN_SWAP is set */
 	FAKE_LIST_TREE, /* these two where REMOTE_CAN_TREE is set */
 	FAKE_READ_MANY,
 	FAKE_OPS
