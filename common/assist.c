@@ -1,8 +1,9 @@
 /* assist.c - see assist.h: its life. What it does is in assist_files.c. */
 #include "config.h"
 
-#include "assist_private.h"
+#include "assist.h"
 
+#include "assist_private.h"
 #include "assist_text.h"
 #include "limits.h"
 #include "log.h"

@@ -637,11 +637,11 @@ static const struct remote_ops availability_ops = {
 	.remove = availability_remove,
 	.capabilities = availability_capabilities,
 	.probe_hidden = availability_probe_hidden,
+	.replace = availability_replace,
 	.listen = availability_listen,
 	.rely = availability_rely,
 	.list_tree = availability_list_tree,
 	.read_many = availability_read_many,
-	.replace = availability_replace,
 	.free = availability_free,
 };
 

@@ -447,7 +447,8 @@ static bool hold(struct late_remote *l, const char *path,
 	return m != NULL;
 }
 
-/* Held no more: it goes on waiting, or nothing is left to remove. */
+/* Held no more: it goes on waiting, or nothing is left to remove, and whatever
+ * was told of the name while it was held may be news. */
 static void end_hold(struct late_remote *l, const char *path, bool goes_on)
 {
 	struct removal *m;
@@ -461,6 +462,8 @@ static void end_hold(struct late_remote *l, const char *path, bool goes_on)
 		(void)g_hash_table_remove(l->removals, path);
 	}
 	waitlist_wake(&l->changed);
+	if (!goes_on)
+		tell_stays_locked(l, path);
 	mutex_unlock(&l->lock);
 }
 
@@ -628,11 +631,11 @@ static const struct remote_ops late_ops = {
 	.remove = late_remove,
 	.capabilities = late_capabilities,
 	.probe_hidden = late_probe_hidden,
+	.replace = late_replace,
 	.listen = late_listen,
 	.rely = late_rely,
 	.list_tree = late_list_tree,
 	.read_many = late_read_many,
-	.replace = late_replace,
 	.free = late_free,
 };
 

@@ -30,6 +30,7 @@
 #include "http_pool.h"
 #include "local_dirs.h"
 #include "log.h"
+#include "mount_text.h"
 #include "mountpoint.h"
 #include "names.h"
 #include "notifier.h"
@@ -207,34 +208,11 @@ static int open_workspace(struct mount *m)
 
 static char *explain(const struct mount *m, int rc)
 {
-	const char *url = endpoint_base_url(m->endpoint);
 	char *why = rc == -EINTR ? NULL : workspace_why(m->workspace);
 
 	if (why != NULL)
 		return why;
-	switch (-rc) {
-	case EACCES:
-	case EPERM:
-		return g_strdup_printf("%s refuses us; is the token for this "
-				       "server, and may its user list the "
-				       "workspace's root?",
-			url);
-	case EPROTO:
-	case ENOENT:
-		return g_strdup_printf("%s is not a Jupyter server; check "
-				       "the address and its path",
-			url);
-	case ETIMEDOUT:
-		return g_strdup_printf("%s does not answer; is the server "
-				       "alive, and the address right?",
-			url);
-	case EINTR:
-		return g_strdup("interrupted");
-	default:
-		return g_strdup_printf("cannot reach %s: %s; is the server "
-				       "running there?",
-			url, g_strerror(-rc));
-	}
+	return mount_text_of(endpoint_base_url(m->endpoint), rc);
 }
 
 static int ping(void *arg, const struct cancel *cancel)

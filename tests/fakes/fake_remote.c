@@ -5,7 +5,6 @@
 
 #include "fake_remote_private.h"
 #include "names.h"
-#include "waitlist.h"
 #include "walk.h"
 
 #include <errno.h>
@@ -514,9 +513,9 @@ static const struct remote_ops fake_ops = {
 	.remove = fake_remove,
 	.capabilities = fake_capabilities,
 	.probe_hidden = fake_probe,
+	.replace = fake_replace,
 	.list_tree = fake_list_tree,
 	.read_many = fake_read_many,
-	.replace = fake_replace,
 	.free = fake_free,
 };
 

@@ -24,9 +24,9 @@ enum fake_op {
 	FAKE_RENAME,
 	FAKE_REMOVE,
 	FAKE_PROBE,
+	FAKE_REPLACE,	/* where REMOTE_CAN_SWAP is set */
 	FAKE_LIST_TREE, /* these two where REMOTE_CAN_TREE is set */
 	FAKE_READ_MANY,
-	FAKE_REPLACE, /* where REMOTE_CAN_SWAP is set */
 	FAKE_OPS
 };
 
@@ -68,13 +68,13 @@ void fake_remote_shorten_read(struct remote *, int64_t bytes);
 unsigned fake_remote_calls(struct remote *, enum fake_op);
 /* Waits until that many calls of `op` have begun. */
 void fake_remote_await_calls(struct remote *, enum fake_op, unsigned count);
-/* Waits until that many calls of FAKE_LIST_TREE or FAKE_READ_MANY have ended. */
-void fake_remote_await_ended(struct remote *, enum fake_op, unsigned count);
 /* Given by reads since the last reset. */
 int64_t fake_remote_read_bytes(struct remote *);
 /* How many ranges the last replace brought, and bytes in them; -1: the whole. */
 int fake_remote_last_ranges(struct remote *);
 int64_t fake_remote_replaced_bytes(struct remote *);
+/* Waits until that many calls of FAKE_LIST_TREE or FAKE_READ_MANY have ended. */
+void fake_remote_await_ended(struct remote *, enum fake_op, unsigned count);
 unsigned fake_remote_all_calls(struct remote *);
 /* "write a;remove b;rename a b;mkdir d;" since the last reset; g_free. */
 char *fake_remote_changes(struct remote *);

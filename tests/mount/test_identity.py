@@ -351,38 +351,6 @@ def test_the_users_programs_do_not_get_roots_terminal(mounter, server, ann):
     assert (ann.home / "ran").read_text() == ""
 
 
-TELLS = """#!/bin/sh
-/usr/bin/env -0 > "$HOME/environment"
-echo '%s'
-"""
-
-
-def test_the_users_programs_do_not_get_roots_environment(mounter, server, ann):
-    """What root's session knows may be a secret of root's."""
-    program = ann.home / "tells"
-    program.write_text(TELLS % server.token)
-    program.chmod(0o755)
-    roots = {"AWS_SECRET_ACCESS_KEY": "s3cret", "SSH_AUTH_SOCK": "/root/agent",
-             "KUBECONFIG": "/root/.kube/config", "MAIL": "/var/mail/root",
-             "LD_LIBRARY_PATH": "/root/lib", "JUPYTER_TOKEN": "s3cret",
-             "SHELL": "/root/shell", "USER": "root", "SUDO_USER": "eve"}
-    everybodys = {"LC_TIME": "C.UTF-8", "TZ": "UTC", "TERM": "dumb",
-                  "no_proxy": "*"}
-    mount = mounter(server.url, env=roots | everybodys,
-                    options=f"uid={ann.name},token_command={program}")
-    mount.start()
-    told = dict(line.split("=", 1) for line in (
-        ann.home / "environment").read_text().split("\0") if line)
-    for name in "PWD", "SHLVL", "_", "OLDPWD":  # the shell's
-        told.pop(name, None)
-    expected = everybodys | {
-        "PATH": mount.env["PATH"], "LANG": mount.env["LANG"],
-        "HOME": str(ann.home), "USER": "ann", "LOGNAME": "ann",
-        "SHELL": "/bin/sh", "PYCLOUD_SERVER": server.url.rstrip("/")}
-    assert told == expected
-    assert umount(mount).returncode == 0
-
-
 # --- credentials -------------------------------------------------------------
 
 def systemds(scratch, token):
@@ -418,6 +386,38 @@ def test_root_reads_no_credential_of_somebody_elses(mounter, server, ann,
     result = mounter(server.url, options=f"uid={ann.name}", env=env).attempt()
     assert_says(result, FAILED, "pycloud.token", "somebody else than root")
     assert server.token not in result.stderr
+
+
+TELLS = """#!/bin/sh
+/usr/bin/env -0 > "$HOME/environment"
+echo '%s'
+"""
+
+
+def test_the_users_programs_do_not_get_roots_environment(mounter, server, ann):
+    """What root's session knows may be a secret of root's."""
+    program = ann.home / "tells"
+    program.write_text(TELLS % server.token)
+    program.chmod(0o755)
+    roots = {"AWS_SECRET_ACCESS_KEY": "s3cret", "SSH_AUTH_SOCK": "/root/agent",
+             "KUBECONFIG": "/root/.kube/config", "MAIL": "/var/mail/root",
+             "LD_LIBRARY_PATH": "/root/lib", "JUPYTER_TOKEN": "s3cret",
+             "SHELL": "/root/shell", "USER": "root", "SUDO_USER": "eve"}
+    everybodys = {"LC_TIME": "C.UTF-8", "TZ": "UTC", "TERM": "dumb",
+                  "no_proxy": "*"}
+    mount = mounter(server.url, env=roots | everybodys,
+                    options=f"uid={ann.name},token_command={program}")
+    mount.start()
+    told = dict(line.split("=", 1) for line in (
+        ann.home / "environment").read_text().split("\0") if line)
+    for name in "PWD", "SHLVL", "_", "OLDPWD":  # the shell's
+        told.pop(name, None)
+    expected = everybodys | {
+        "PATH": mount.env["PATH"], "LANG": mount.env["LANG"],
+        "HOME": str(ann.home), "USER": "ann", "LOGNAME": "ann",
+        "SHELL": "/bin/sh", "PYCLOUD_SERVER": server.url.rstrip("/")}
+    assert told == expected
+    assert umount(mount).returncode == 0
 
 
 # --- who cannot be meant -----------------------------------------------------

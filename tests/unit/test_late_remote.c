@@ -354,8 +354,6 @@ static void a_replace_never_races_with_a_removal(void **state)
 	assert_done(w, "replace d/a;");
 }
 
-#define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 /* "d:1 b;": how many names a directory has, and which. */
 static void note_directory(void *arg, const char *path, GPtrArray *entries,
 	unsigned dropped, uint64_t watch)
@@ -464,6 +462,8 @@ static void what_is_told_of_a_name_that_waits_is_not_passed_on(void **state)
 	remote_free(watch);
 }
 
+#define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -475,13 +475,13 @@ int main(void)
 		with_world(a_failed_removal_is_tried_again_and_given_up),
 		with_world(what_needs_the_name_gone_removes_it_first),
 		with_world(what_others_saved_meanwhile_stays),
-		with_world(what_waits_is_not_among_many),
 		with_world(what_waits_is_replaced_as_absent),
 		with_world(what_does_not_wait_is_replaced_as_it_is),
 		with_world(no_version_is_where_a_removal_waits),
 		with_world(a_removal_goes_on_when_nothing_was_replaced),
 		with_world(a_replace_leaves_what_others_saved_meanwhile),
 		with_world(a_replace_never_races_with_a_removal),
+		with_world(what_waits_is_not_among_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
