@@ -43,7 +43,8 @@ static int ask_hub(const struct token_place *place, uint8_t what,
 	int rc;
 
 	if (what % 4 == 1) {
-		rc = login_to_hub(place, "ann", password, cancel, &token);
+		rc = login_to_hub(
+			place, "ann", password, cancel, &token, &name);
 		if (rc == 0)
 			fuzz_secret_check(token, NULL);
 	} else {

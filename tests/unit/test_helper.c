@@ -37,7 +37,7 @@ static void source_travels_as_ascii(void **state)
 	assert_non_null(strstr(helper_py, "get_ipython().kernel"));
 	for (i = 0; helper_py[i] != '\0'; i++)
 		assert_in_range(helper_py[i], '\n', '~');
-	assert_in_range(i, 1000, 100000);
+	assert_in_range(i, 1000, 200000);
 }
 
 int main(void)
