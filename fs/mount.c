@@ -511,8 +511,10 @@ static int mount_session(struct mount *m)
 	m->session->notifier = m->notifier;
 	run_table_set_ending(m->session->runs, is_ending, m->fuse);
 	(void)run_table_resume(m->session->runs);
-	if (m->assist != NULL)
+	if (m->assist != NULL) {
+		watch_listen(m->session->watch, m->teller);
 		assist_start(m->assist);
+	}
 	atomic_store(&m->attended, m->session);
 	return 0;
 }
