@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -152,6 +153,19 @@ def test_cp_a_keeps_modes_and_times(work, scratch):
     assert facts(work / "copy") == facts(source)
     run(work, "cp", "-a", "copy", str(scratch / "back"))
     assert facts(scratch / "back") == facts(source)
+
+
+@pytest.mark.options("attr_timeout=1")
+def test_times_of_directories_outlive_what_is_believed(work, scratch):
+    """The server's times move with each file that we make in a directory."""
+    need("rsync")
+    source = scratch / "source"
+    source.mkdir()
+    make_tree(source)
+    run(work, "rsync", "-a", f"{source}/", "copy/")
+    threading.Event().wait(1.2)  # all is asked for again
+    os.listdir(work / "copy")
+    assert run(work, "rsync", "-a", "-i", f"{source}/", "copy/") == ""
 
 
 def test_rsync_moves_nothing_the_second_time(work, scratch):
