@@ -284,6 +284,24 @@ def test_the_time_of_a_save_begins_when_it_comes_first(client, f, clock,
     assert (reply["error"], f.read_bytes()) == ("ECANCELED", b"old")
 
 
+# --- temporaries -------------------------------------------------------------
+
+def test_what_a_killed_kernel_left_is_removed_and_not_shown(
+        client, root, monkeypatch):
+    monkeypatch.setattr(helper_temporary.os, "O_TMPFILE", os.O_DIRECTORY)
+    left, recent = (".~pycloud-" + digit * 32 for digit in "0a")
+    others = [".~pycloud-" + "0" * 31, left + "0", "x" + left]
+    for name in (left, recent, *others):
+        (root / name).write_bytes(b"left")
+        if name != recent:
+            os.utime(root / name, (10**9, 10**9))
+    entry(save(client, "f", b"new", "absent"))
+    assert only(root, "f", recent, *others)
+    tree = client.call("list_tree", top="", after="", entries_max=99,
+                       hidden=True, watch=False)["bytes"]
+    assert others[0].encode() in tree and recent.encode() not in tree
+
+
 # --- what is done is done ----------------------------------------------------
 
 @pytest.mark.parametrize("number", ["EINVAL", "EACCES", "EIO"])
