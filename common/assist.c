@@ -203,10 +203,11 @@ static void on_reconnected(void *arg)
 	mutex_lock(&a->lock);
 	a->state = ASSIST_UNPROVEN;
 	a->life++;
-	a->paused_ms = 0;
 	a->told = 0;
 	a->why = NULL;
-	a->is_asked = true;
+	a->is_asked = clock_now_ms() >= a->paused_ms;
+	if (a->is_asked)
+		a->paused_ms = 0;
 	waitlist_wake(&a->changed);
 	mutex_unlock(&a->lock);
 }
@@ -327,11 +328,44 @@ static bool is_same_moment(const struct timespec *ts, int64_t us)
 	return other - us <= 1 && us - other <= 1;
 }
 
-/* 0; -EXDEV: they see different trees; else why that is not known. */
+/* The root's ctime is not what the helper said: somebody may have changed it
+ * since. -EAGAIN: so it is; -EXDEV: nobody has. */
+static int judge_mismatch(struct assist *a, int64_t proven_us)
+{
+	struct helper_reply answer = { 0 };
+	cJSON *call = verb("stat");
+	int64_t ctime_us = 0;
+	int rc;
+
+	(void)cJSON_AddStringToObject(call, "path", "");
+	rc = assist_ask(a, call, NULL, ASSIST_CALL_MS, &a->closing, &answer);
+	if (rc == 0 && !json_int64(answer.data, "ctime_us", &ctime_us))
+		rc = -EPROTO;
+	helper_reply_clear(&answer);
+	if (rc < 0)
+		return rc == -EINTR ? rc : -EAGAIN;
+	return ctime_us != proven_us ? -EAGAIN : -EXDEV;
+}
+
+/* What the server shows; that it shows nothing says nothing of the helper. */
+static int compare_root(struct assist *a, int64_t proven_us)
+{
+	struct entry root = { 0 };
+	int rc = remote_stat(a->inner, "", &a->closing, &root);
+
+	if (rc == 0 && !is_same_moment(&root.ctime, proven_us))
+		rc = judge_mismatch(a, proven_us);
+	else if (rc < 0 && rc != -EINTR)
+		rc = -EIO;
+	entry_clear(&root);
+	return rc;
+}
+
+/* 0; -EXDEV: they see different trees; -EAGAIN: the root was changed meanwhile;
+ * else why that is not known. */
 static int prove_once(struct assist *a, bool *ret_tells)
 {
 	struct helper_reply answer = { 0 };
-	struct entry root = { 0 };
 	int64_t ctime_us = 0;
 	int rc = assist_ask(
 		a, verb("prove"), NULL, ASSIST_CALL_MS, &a->closing, &answer);
@@ -341,11 +375,8 @@ static int prove_once(struct assist *a, bool *ret_tells)
 	if (rc == 0) {
 		*ret_tells = json_bool(answer.data, "tells", false);
 		assist_check_told(a, answer.data);
-		rc = remote_stat(a->inner, "", &a->closing, &root);
+		rc = compare_root(a, ctime_us);
 	}
-	if (rc == 0 && !is_same_moment(&root.ctime, ctime_us))
-		rc = -EXDEV;
-	entry_clear(&root);
 	helper_reply_clear(&answer);
 	return rc;
 }
@@ -393,9 +424,12 @@ static void prove(struct assist *a, unsigned life)
 {
 	bool tells = false;
 	int rc = 0;
+	int tries = ASSIST_PROOF_TRIES;
 
 	for (int i = 0; i < ASSIST_PROOFS && rc == 0; i++)
-		rc = prove_once(a, &tells);
+		do
+			rc = prove_once(a, &tells);
+		while (rc == -EAGAIN && --tries > 0);
 	settle_proof(a, life, rc, tells);
 	if (rc < 0 && rc != -EINTR)
 		log_info("the helper is not used for files: %s",
@@ -436,7 +470,8 @@ static void *attend(void *arg)
 		else if (state == ASSIST_LIVE)
 			make_sure(a);
 		mutex_lock(&a->lock);
-		a->is_asked = a->life != life; /* another has come */
+		a->is_asked = a->life != life && /* another has come */
+			      clock_now_ms() >= a->paused_ms;
 	}
 	mutex_unlock(&a->lock);
 	return NULL;

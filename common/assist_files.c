@@ -86,6 +86,9 @@ int assist_list_tree(struct remote *remote, const char *top, const char *after,
 	if (rc == 0)
 		rc = check_protocol(
 			a, read_tree(a, &answer, top, &all, ret_is_all));
+	/* Somebody has found out more meanwhile: it is not what they ask for. */
+	if (((remote_capabilities(a->inner) ^ can) & REMOTE_CAN_HIDDEN) != 0)
+		rc = -EOPNOTSUPP;
 	if (rc == 0)
 		give_directories(all, sink, watch);
 	helper_reply_clear(&answer);
@@ -299,7 +302,7 @@ static void add_ranges(cJSON *call, const struct remote_change *change)
 	}
 }
 
-static cJSON *save_call(const struct save *s)
+static cJSON *save_call(const struct save *s, int within_ms)
 {
 	cJSON *call = verb_at("save", "path", s->path);
 
@@ -315,6 +318,7 @@ static cJSON *save_call(const struct save *s)
 	else
 		(void)cJSON_AddNullToObject(call, "file");
 	(void)cJSON_AddTrueToObject(call, "sync");
+	(void)cJSON_AddNumberToObject(call, "within_ms", within_ms);
 	return call;
 }
 
@@ -324,16 +328,18 @@ static int read_answer(const struct save *s, int rc,
 {
 	struct assist *a = s->assist;
 
-	if (answer->data == NULL) /* it may have been done */
-		return rc == -EOPNOTSUPP ? -ETIMEDOUT : rc;
+	if (answer->data == NULL) /* what was sent may have been done */
+		return rc == -EOPNOTSUPP && answer->is_sent ? -ETIMEDOUT : rc;
+	/* Too late, or some piece got lost, or others write there. */
+	if (rc == -ECANCELED || rc == -EAGAIN ||
+		(rc == -ESTALE && s->change->condition == REMOTE_WHATEVER))
+		return -EOPNOTSUPP;
 	if (rc == -ESTALE)
 		rc = assist_parse_now(answer->data, ret);
 	else if (rc == 0)
 		return assist_parse_entry(answer->data, ret) < 0
 			       ? check_protocol(a, -EPROTO)
 			       : 0;
-	else if (rc == -EAGAIN) /* some piece got lost */
-		return -EOPNOTSUPP;
 	else
 		return rc;
 	return rc == 0 ? -ESTALE : check_protocol(a, rc);
@@ -358,7 +364,7 @@ static int carry_out(const struct save *s, struct entry *ret)
 	}
 	if (rc < 0)
 		return rc;
-	rc = assist_ask(s->assist, save_call(s),
+	rc = assist_ask(s->assist, save_call(s, timeout_ms),
 		s->file == NULL ? &bytes : NULL, timeout_ms, s->cancel,
 		&answer);
 	rc = read_answer(s, rc, &answer, ret);

@@ -21,6 +21,7 @@ static const struct {
 	{ "EACCES", -EACCES },
 	{ "EAGAIN", -EAGAIN },
 	{ "EBUSY", -EBUSY },
+	{ "ECANCELED", -ECANCELED },
 	{ "EDQUOT", -EDQUOT },
 	{ "EEXIST", -EEXIST },
 	{ "EFBIG", -EFBIG },
@@ -77,6 +78,21 @@ static void return_channel(struct helper *h)
 	waitlist_wake(&h->waiters);
 }
 
+/* What is sent now is on its way for so long. */
+static int64_t way_ms(const struct kernel_buffer *bytes)
+{
+	return bytes == NULL ? 0 : (int64_t)bytes->length / HELPER_BYTES_PER_MS;
+}
+
+static void note_sent(struct helper *h, const struct kernel_buffer *bytes)
+	REQUIRES(h->lock);
+static void note_sent(struct helper *h, const struct kernel_buffer *bytes)
+{
+	if (way_ms(bytes) > 0)
+		h->arrives_ms =
+			MAX(h->arrives_ms, clock_now_ms() + way_ms(bytes));
+}
+
 static int send_call(struct kernel_channel *channel, const char *comm_id,
 	const cJSON *call, const struct kernel_buffer *bytes)
 {
@@ -108,6 +124,7 @@ int helper_post_bytes(
 	if (channel != NULL) {
 		rc = send_call(channel, h->comm_id, call, bytes);
 		mutex_lock(&h->lock);
+		note_sent(h, bytes);
 		cut_if_broken(h, rc);
 		return_channel(h);
 		mutex_unlock(&h->lock);
@@ -190,6 +207,7 @@ static int exchange(struct helper *h, struct pending *p, const struct wish *w)
 	while (p->reply == NULL && (rc == 0 || rc == -ETIMEDOUT)) {
 		struct kernel_channel *channel = NULL;
 		int64_t now = clock_now_ms();
+		bool is_first;
 
 		if (w->is_bound &&
 			(h->state != HELPER_READY || h->generation != first))
@@ -208,11 +226,16 @@ static int exchange(struct helper *h, struct pending *p, const struct wish *w)
 				return rc;
 			continue;
 		}
+		is_first = generation != h->generation;
 		generation = h->generation;
 		mutex_unlock(&h->lock);
 		rc = send_call(channel, h->comm_id, w->call, w->bytes);
 		mutex_lock(&h->lock);
-		repeat = clock_now_ms() + HELPER_REPEAT_MS;
+		if (is_first) { /* repetition makes no silence shorter */
+			note_sent(h, w->bytes);
+			p->arrives_ms = h->arrives_ms;
+		}
+		repeat = clock_now_ms() + HELPER_REPEAT_MS + way_ms(w->bytes);
 		cut_if_broken(h, rc);
 		return_channel(h);
 		p->is_sent = p->is_sent || rc != -EMSGSIZE;
@@ -272,7 +295,7 @@ int helper_ask(struct helper *h, cJSON *call, const struct kernel_buffer *bytes,
 	int rc = carry_out(h, &p, call, &w);
 
 	cJSON_Delete(call);
-	*ret = (struct helper_reply){ p.reply, p.bytes };
+	*ret = (struct helper_reply){ p.reply, p.bytes, p.is_sent };
 	return rc;
 }
 

@@ -81,6 +81,7 @@ int helper_call(struct helper *, cJSON *call, const struct kernel_buffer *bytes,
 struct helper_reply {
 	cJSON *data;
 	GBytes *bytes; /* its first buffer; NULL: none */
+	bool is_sent;  /* the call was, so it may have been done */
 };
 
 void helper_reply_clear(struct helper_reply *);

@@ -56,7 +56,8 @@ binary buffer. What only reads may be repeated: it is done again.
                   oldest goes. What goes wrong is told by the save. With an
                   id it is answered when it was put, for who wants to have few
                   on their way: they wait in the kernel's memory
-    save      {path, size, condition, base, file, ranges, sync} [buf]
+    save      {path, size, condition, base, file, ranges, sync, within_ms}
+              [buf]
               -> {"kind", "size", "mtime_us", "ctime_us", "writable"}
                   condition "any", "version" (what is there must have the
                   version `base`, of a file) or "absent". Else ESTALE with
@@ -67,8 +68,11 @@ binary buffer. What only reads may be repeated: it is done again.
                   bytes, the rest is as in the old file. sync: to the disk
                   before the answer. The pieces are kept until a save went
                   well, or one of them had not. EISDIR: a directory is there;
-                  EAGAIN: others write there all the time; ENOTSUP: a link out
-                  of the workspace, or with ranges
+                  EAGAIN: others write there all the time (with "any", which
+                  does not say whose is newer, this is ESTALE at once);
+                  ENOTSUP: a link out of the workspace, or with ranges;
+                  ECANCELED: could not be done within_ms of when the call came,
+                  and nothing is changed
     unwatch - {dirs}
 
 To the client, each with "told": how many of these two were sent since the
@@ -98,6 +102,7 @@ import errno
 import os
 import queue
 import threading
+import time
 
 from helper_place import Place, components, open_file, times, version
 from helper_save import Saves
@@ -140,6 +145,7 @@ class Files:
 
     def post(self, verb, call: dict, buffers: list, comm) -> None:
         """Has a call done by another thread; only the kernel's own calls."""
+        call["received"] = time.monotonic()
         if call["call"] == "piece":
             self._post_piece(call, buffers, comm)
         else:

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define HELPER_VERSION	 2
+#define HELPER_VERSION	 3
 #define HELPER_STOP_MS	 5000
 #define HELPER_WAIT_MS	 250
 #define HELPER_STABLE_MS 10000
@@ -168,8 +168,9 @@ static int read_greeting(const struct helper *h, const struct kernel_msg *msg)
 		return 0;
 	if (strcmp(msg->type, "comm_close") == 0)
 		return -EPROTO;
-	if (strcmp(msg->type, "comm_msg") != 0)
-		return 0;
+	if (strcmp(msg->type, "comm_msg") != 0 ||
+		g_strcmp0(json_string(data, "event"), "hello") != 0)
+		return 0; /* of a run that went on, for one */
 	return json_int64(data, "version", &version) &&
 			       version == HELPER_VERSION
 		       ? 1
@@ -324,6 +325,8 @@ static void settle_pending(struct helper *h, int64_t id, const cJSON *data,
 				p->bytes = g_bytes_new(
 					bytes->bytes, bytes->length);
 			h->callers--;
+			if (p->arrives_ms == h->arrives_ms)
+				h->arrives_ms = 0;
 			waitlist_wake(&h->waiters);
 		}
 	mutex_unlock(&h->lock);
@@ -406,9 +409,9 @@ static int idle_left_ms(struct helper *h)
 
 /* --- silence --------------------------------------------------------- */
 
-static int silence_left_ms(const struct helper *h, int limit_ms)
+static int silence_left_ms(const struct helper *h, int64_t limit_ms)
 	REQUIRES(h->lock);
-static int silence_left_ms(const struct helper *h, int limit_ms)
+static int silence_left_ms(const struct helper *h, int64_t limit_ms)
 {
 	int64_t left = h->asked_ms + limit_ms - clock_now_ms();
 
@@ -424,6 +427,13 @@ int helper_doubt_left_ms(const struct helper *h)
 		       : silence_left_ms(h, HELPER_DOUBT_MS);
 }
 
+static int deaf_left_ms(const struct helper *h) REQUIRES(h->lock);
+static int deaf_left_ms(const struct helper *h)
+{
+	return silence_left_ms(
+		h, HELPER_DEAF_MS + MAX(h->arrives_ms - h->asked_ms, 0));
+}
+
 /* Nothing answers what we sent. 0 and how long that is nothing to look into
  * (-1: any time), or why this channel is no good any more. */
 static int judge_silence(struct helper *h, int *ret_left_ms) EXCLUDES(h->lock);
@@ -432,12 +442,12 @@ static int judge_silence(struct helper *h, int *ret_left_ms)
 	bool is_doubtful, is_deaf;
 
 	mutex_lock(&h->lock);
-	is_deaf = silence_left_ms(h, HELPER_DEAF_MS) == 0;
+	is_deaf = deaf_left_ms(h) == 0;
 	is_doubtful = !is_deaf && helper_doubt_left_ms(h) == 0;
 	if (is_doubtful)
 		h->is_checked = true;
-	*ret_left_ms = silence_left_ms(
-		h, h->is_checked ? HELPER_DEAF_MS : HELPER_DOUBT_MS);
+	*ret_left_ms = h->is_checked ? deaf_left_ms(h)
+				     : silence_left_ms(h, HELPER_DOUBT_MS);
 	mutex_unlock(&h->lock);
 	if (is_deaf)
 		return -ECONNRESET;
@@ -495,6 +505,7 @@ static void set_ready(struct helper *h, struct kernel_channel *channel)
 	h->channel = channel;
 	h->generation++;
 	h->asked_ms = 0;
+	h->arrives_ms = 0;
 	h->is_cut = false;
 	h->needed_ms = clock_now_ms();
 	if (h->state != HELPER_ENDING) {

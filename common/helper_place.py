@@ -19,7 +19,8 @@ LISTED = (-62135596800, 253402300800)  # seconds that datetime knows
 NUMBER_MAX = 1 << 53  # of those that JSON carries as they are
 PATH_BYTES_MAX = 4095
 LOOKS = 5
-TEMPORARIES_KEEP = 4096
+TEMPORARY = re.compile(rb"\.~pycloud-[0-9a-f]{32}\Z")
+LEFT_BEHIND_SECONDS = 24 * 3600.0
 UTIME_OMIT = (1 << 30) - 2
 # Where the kernel hears of every change: nobody else has the disk. Of the
 # others (NFS, CIFS, FUSE, 9p, Ceph, Lustre, ...) some would do, and are not
@@ -166,22 +167,37 @@ def is_local(fd: int) -> bool:
 # --- the workspace ----------------------------------------------------------
 
 class Temporaries:
-    """Names of our own that no listing shows. They are remembered after they
-    are gone: what is told of them comes later."""
+    """Names that saves are put together under, and no listing shows, whoever
+    made them. A kernel that was killed leaves them behind: they are removed
+    from where others are made."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.names = {}
-
-    def add(self, name: bytes) -> None:
-        with self.lock:
-            self.names[name] = True
-            if len(self.names) > TEMPORARIES_KEEP:
-                del self.names[next(iter(self.names))]
+        self.swept = set()  # directories, once each; guarded by lock
 
     def __contains__(self, name: bytes) -> bool:
-        with self.lock:
-            return name in self.names
+        return TEMPORARY.match(name) is not None
+
+    def sweep(self, directory: int) -> None:
+        try:
+            st = os.fstat(directory)
+            with self.lock:
+                if (st.st_dev, st.st_ino) in self.swept:
+                    return
+                self.swept.add((st.st_dev, st.st_ino))
+            with Descriptor(open_in(directory, b".", os.O_RDONLY
+                                    | os.O_DIRECTORY)) as fd:
+                for name in map(os.fsencode, os.listdir(fd)):
+                    if name in self and is_left_behind(name, fd):
+                        os.unlink(name, dir_fd=fd)
+        except OSError:
+            pass  # it is for tidiness alone
+
+
+def is_left_behind(name: bytes, directory: int) -> bool:
+    st = os.lstat(name, dir_fd=directory)
+    return stat.S_ISREG(st.st_mode) and st.st_uid == os.geteuid() \
+        and time.time() - st.st_mtime > LEFT_BEHIND_SECONDS
 
 
 class Place:

@@ -4,10 +4,11 @@ are asked for).
 What is to be saved is put together in a temporary beside the target, made like
 the file that is there, and takes its place if what is there is still what the
 client thinks it is. That last look and the change are done by one save at a
-time. Where the new file could not be like the old one (other names lead to it,
-it is mounted there, somebody else's, or nothing can be created beside it), the
-old one is written to instead, and also where only one page of it changes: this
-nobody sees half of.
+time, and not when its client has given it up by then: it may have saved
+something newer since, in whatever way. Where the new file could not be like
+the old one (other names lead to it, it is mounted there, somebody else's, or
+nothing can be created beside it), the old one is written to instead, and also
+where only one page of it changes: this nobody sees half of.
 """
 import errno
 import os
@@ -52,6 +53,7 @@ class Change:
         self.base = call["base"]
         self.ranges = call["ranges"]
         self.is_synced = bool(call["sync"])
+        self.until = call["received"] + call["within_ms"] / 1000
         end = 0
         for start, length in self.ranges or []:
             if start < end or length <= 0:
@@ -158,10 +160,30 @@ class Target:
         if change.condition == "absent" and shown is not None \
                 or change.condition == "version" and (
                     shown is None or version(shown) != change.base):
-            raise Refused(errno.ESTALE, "not what it was", now=shown and entry(
-                directory, name, shown, True))
+            raise self.stale()
         if st is not None and not stat.S_ISREG(st.st_mode):
             raise OSError(errno.ENOTSUP, "not a regular file")
+        return st
+
+    def stale(self) -> Refused:
+        directory, name = self.shown or (self.directory, self.name)
+        try:
+            now = entry(directory, name, os.lstat(name, dir_fd=directory),
+                        True)
+        except FileNotFoundError:
+            now = None
+        return Refused(errno.ESTALE, "not what it was", now=now)
+
+    def check_again(self, change: Change, seen):
+        """As check(), directly before the change; `seen`: what it said when
+        the save began. EAGAIN: somebody else was quicker."""
+        if time.monotonic() >= change.until:
+            raise OSError(errno.ECANCELED, "nobody waits for it any more")
+        st = self.check(change)
+        if (st is None) != (seen is None) or st is not None and (
+                identity(st) != identity(seen) or change.condition == "any"
+                and version(st) != version(seen)):
+            raise OSError(errno.EAGAIN, "replaced meanwhile")
         return st
 
     def open(self, flags: int, st) -> int:
@@ -178,7 +200,7 @@ class Target:
         directory, name = self.shown or (self.directory, self.name)
         try:
             st = os.lstat(name, dir_fd=directory)
-        except FileNotFoundError:
+        except OSError:  # it is done, whatever we may see of it
             st = written
         found = entry(directory, name, st, True)
         if self.shown is None or found is None:
@@ -187,9 +209,16 @@ class Target:
         return found
 
     def sync(self) -> None:
-        fd = open_in(self.directory, b".", os.O_RDONLY | os.O_DIRECTORY)
+        """Of what is done. Not every directory can be: some may not be
+        opened, some file systems know no such thing."""
+        try:
+            fd = open_in(self.directory, b".", os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return
         try:
             os.fsync(fd)
+        except OSError:
+            pass
         finally:
             os.close(fd)
 
@@ -227,7 +256,12 @@ class Saves:
             try:
                 return self._save_once(target, change, source)
             except OSError as e:
-                if e.errno != errno.EAGAIN or is_last:
+                if e.errno != errno.EAGAIN:
+                    raise
+                # What came meanwhile may be newer than this.
+                if change.condition == "any":
+                    raise target.stale() from None
+                if is_last:
                     raise
             finally:
                 target.close()
@@ -249,9 +283,9 @@ class Saves:
         if change.ranges is not None and (change.page() or (
                 not change.ranges and change.size == st.st_size)):
             with self.lock:
-                return self._write_page(target, change, source)
+                return self._write_page(target, change, source, st)
         if st is not None and st.st_nlink > 1:
-            return self._write_in_place(target, change, source)
+            return self._write_in_place(target, change, source, st)
         temporary = self._begin(target, change, source)
         try:
             written = None
@@ -263,7 +297,7 @@ class Saves:
             if source.upload is None or source.upload.temporary != temporary:
                 temporary.close()
         if written is None:
-            return self._write_in_place(target, change, source)
+            return self._write_in_place(target, change, source, st)
         return written
 
     # -- another file takes its place
@@ -316,12 +350,7 @@ class Saves:
     @staticmethod
     def _change_names(target: Target, change: Change, temporary: Temporary,
                       seen) -> bool:
-        st = target.check(change)
-        if (st is None) != (seen is None) or st is not None and (
-                (st.st_dev, st.st_ino, st.st_mode, st.st_uid, st.st_gid)
-                != (seen.st_dev, seen.st_ino, seen.st_mode, seen.st_uid,
-                    seen.st_gid)):
-            raise OSError(errno.EAGAIN, "replaced meanwhile")
+        st = target.check_again(change, seen)
         try:
             if st is None:
                 temporary.become(target.directory, target.name)
@@ -341,11 +370,10 @@ class Saves:
 
     # -- the file itself is written to
 
-    def _write_in_place(self, target: Target, change: Change, source: Bytes):
+    def _write_in_place(self, target: Target, change: Change, source: Bytes,
+                        seen):
         with self.lock:
-            st = target.check(change)
-            if st is None:
-                raise OSError(errno.EAGAIN, "removed meanwhile")
+            st = target.check_again(change, seen)
             fd = target.open(os.O_RDWR, st)
             try:
                 make_room(fd, st.st_size, change.size)
@@ -358,8 +386,9 @@ class Saves:
             finally:
                 os.close(fd)
 
-    def _write_page(self, target: Target, change: Change, source: Bytes):
-        st = target.check(change)
+    def _write_page(self, target: Target, change: Change, source: Bytes,
+                    seen):
+        st = target.check_again(change, seen)
         fd = target.open(os.O_RDWR, st)
         try:
             if change.ranges:
@@ -383,6 +412,10 @@ class Saves:
         if change.is_synced or not is_local(fd):
             os.fsync(fd)
         return os.fstat(fd)
+
+
+def identity(st) -> tuple:
+    return st.st_dev, st.st_ino, st.st_mode, st.st_uid, st.st_gid
 
 
 def put_ranges(fd: int, change: Change, source: Bytes) -> None:

@@ -20,6 +20,8 @@
  * Silence counts from what was sent (`asked_ms`) to whatever comes next, and
  * the keeper judges it. It waits for the network, though, and a caller's
  * message does not wake it; so a caller whose answer does not come rouses it.
+ * On a slow link, what was sent is long on its way: until `arrives_ms` silence
+ * is no deafness, unless an answer to it says that it has arrived.
  */
 #ifndef PYCLOUD_HELPER_STATE_H
 #define PYCLOUD_HELPER_STATE_H
@@ -41,7 +43,8 @@ struct pending {
 	struct pending *next;
 	int64_t id;
 	bool is_sent;
-	cJSON *reply; /* filled in by the keeper, as is the next */
+	int64_t arrives_ms; /* the last sending, as the helper's; 0: not sent */
+	cJSON *reply;	    /* filled in by the keeper, as is the next */
 	GBytes *bytes;
 };
 
@@ -70,7 +73,8 @@ struct helper {
 	unsigned failures;
 	int error; /* of the last failure */
 	int64_t next_id;
-	int64_t asked_ms;  /* since when we wait to hear something; 0: not */
+	int64_t asked_ms;   /* since when we wait to hear something; 0: not */
+	int64_t arrives_ms; /* all that was sent, on a slow link; 0: it has */
 	bool is_checked;   /* since then, the server was asked for the kernel */
 	int64_t needed_ms; /* when somebody last needed us */
 	struct pending *pendings;

@@ -78,6 +78,7 @@ class Temporary:
                 return self._open_elsewhere()
         self.is_named = True
         self._choose_name()
+        self.place.temporaries.sweep(self.directory)
         try:
             return os.open(self.name, os.O_CREAT | os.O_EXCL | os.O_RDWR
                            | os.O_CLOEXEC, 0o600, dir_fd=self.directory)
@@ -95,7 +96,6 @@ class Temporary:
 
     def _choose_name(self) -> None:
         self.name = b".~pycloud-" + uuid.uuid4().hex.encode("ascii")
-        self.place.temporaries.add(self.name)
 
     def close(self) -> None:
         os.close(self.fd)

@@ -101,6 +101,9 @@
 #define HELPER_IDLE_MS (10 * 60 * 1000)
 /* An answer that did not come is asked for again: messages get lost. */
 #define HELPER_REPEAT_MS 2000
+/* Bytes sent with a call take their time on a slow link, before anything can
+ * answer: a second for each 32 KiB. */
+#define HELPER_BYTES_PER_MS 32
 /* A helper that says nothing at all for this long after we sent something may
  * have lost its kernel, which leaves the WebSocket open and silent: the server
  * is asked, once. A kernel that lives says within milliseconds that it is
@@ -133,6 +136,8 @@
 #define ASSIST_WINDOW_BYTES (16 * MIB)
 /* Of the root, so often. */
 #define ASSIST_PROOFS 2
+/* As long as somebody else keeps changing it, altogether. */
+#define ASSIST_PROOF_TRIES 5
 
 /* --- runs ---------------------------------------------------------------- */
 /* Output on its way and not yet acknowledged: at 20 ms round trip, and with an

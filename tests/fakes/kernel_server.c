@@ -208,6 +208,13 @@ static void say_data(
 	say(c, "comm_msg", content);
 }
 
+/* What goes on in the kernel may speak before it greets. */
+static void greet(struct web_connection *c, const char *comm_id)
+{
+	say_data(c, comm_id, "{\"event\":\"alive\"}");
+	say_data(c, comm_id, "{\"event\":\"hello\",\"version\":3}");
+}
+
 static void answer_call(struct kernel_server *s, struct web_connection *c,
 	unsigned number, const struct kernel_msg *msg)
 {
@@ -259,8 +266,7 @@ static void serve_channel(
 		if (strcmp(msg.type, "comm_msg") == 0)
 			answer_call(s, c, number, &msg);
 		else if (strcmp(msg.type, "comm_open") == 0 && !takes_loss(s))
-			say_data(c, json_string(msg.content, "comm_id"),
-				"{\"event\":\"hello\",\"version\":2}");
+			greet(c, json_string(msg.content, "comm_id"));
 		kernel_msg_clear(&msg);
 	}
 	g_byte_array_unref(frame);

@@ -20,7 +20,7 @@ from pod import (DEADLINE, STDERR, STDOUT, TEXTS, Client, await_pump,
 
 
 def test_hello_tells_version_and_root(client, root):
-    assert client.hello["version"] == 2
+    assert client.hello["version"] == 3
     assert client.hello["root"] == str(root)
 
 

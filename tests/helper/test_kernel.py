@@ -100,7 +100,8 @@ def test_files_are_served_by_a_kernel(kernel, root):
                            "offset": 0}, [data])
     comm.send("comm_msg", {
         "call": "save", "id": 2, "path": "f", "size": 256, "file": "1",
-        "condition": "absent", "base": None, "ranges": None, "sync": True})
+        "condition": "absent", "base": None, "ranges": None, "sync": True,
+        "within_ms": 20000})
     seen = [comm.take()[0] for _ in range(1 + is_watched)]
     assert [d["error"] for d in seen if d.get("reply") == 2] == [""]
     assert [d["told"] for d in seen if "event" in d] == [1] * is_watched
@@ -115,7 +116,7 @@ def test_helper_works_in_a_kernel(kernel, root):
         load(kernel)
     comm = Comm(kernel)
     hello, _ = comm.take()
-    assert (hello["event"], hello["version"]) == ("hello", 2)
+    assert (hello["event"], hello["version"]) == ("hello", 3)
     assert pathlib.Path(hello["root"]) == root
     (root / "s.py").write_text(
         "import sys; print(sys.argv[0], sys.stdin.read())")

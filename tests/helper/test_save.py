@@ -4,6 +4,7 @@ import os
 import random
 import stat
 import threading
+import time
 
 import pytest
 
@@ -20,12 +21,12 @@ MIB = 1 << 20
 
 
 def save(client, path, data=None, condition="any", base=None, size=None,
-         file=None, ranges=None, sync=False, call_id=None):
+         file=None, ranges=None, sync=False, call_id=None, within_ms=20000):
     size = len(data) if size is None else size
     return client.call("save", *([] if data is None else [data]),
                        call_id=call_id, path=path, size=size,
                        condition=condition, base=base, file=file,
-                       ranges=ranges, sync=sync)
+                       ranges=ranges, sync=sync, within_ms=within_ms)
 
 
 def entry(reply):
@@ -137,7 +138,7 @@ def test_one_of_many_wins(client, root, f):
     for number in range(40):
         client.post("save", b"%04d" % number, id="s%d" % number, path="f",
                     size=4, condition="version", base=base, file=None,
-                    ranges=None, sync=False)
+                    ranges=None, sync=False, within_ms=20000)
     replies = [client.wait(lambda d, n=n: d.get("reply") == "s%d" % n)
                for n in range(40)]
     won = [n for n, r in enumerate(replies) if r["error"] == ""]
@@ -180,6 +181,142 @@ def test_what_cannot_be_saved(client, root, f, path, more, name):
     os.mkfifo(root / "fifo")
     assert save(client, path, b"new", **more)["error"] == name
     assert f.read_bytes() == b"old" and only(root, "d", "f", "fifo")
+
+
+# --- what nobody waits for any more ------------------------------------------
+
+class Clock:
+    """Of the saves."""
+
+    def __init__(self):
+        self.late = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.late
+
+    sleep = staticmethod(time.sleep)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(helper_save, "time", made)
+    return made
+
+
+def held_in_fsync(monkeypatch, happens):
+    """That happens while the new file is brought to the disk."""
+    fsync, todo = os.fsync, [happens]
+
+    def slow(fd):
+        if todo:
+            todo.pop()()
+        fsync(fd)
+    monkeypatch.setattr(helper_save.os, "fsync", slow)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_is_newer_is_not_replaced_by_any_save(
+        client, helper, root, is_there, monkeypatch, kind):
+    """One that was given up goes on; what its client saved since stays."""
+    if is_there:
+        (root / "f").write_bytes(b"old")
+    call = dict(path="f", size=5, condition="any", base=None, file=None,
+                ranges=None, sync=False, within_ms=20000,
+                received=time.monotonic())
+    held_in_fsync(monkeypatch,
+                  lambda: helper.files.saves.save(call, b"newer"))
+    reply = save(client, "f", b"older", sync=True)
+    assert (reply["error"], reply["now"]) == ("ESTALE", told(client, "f"))
+    assert (root / "f").read_bytes() == b"newer" and only(root, "f")
+
+
+def test_what_was_written_since_is_not_replaced_by_any_save(client, f,
+                                                            monkeypatch):
+    """By the server, which writes in place."""
+    held_in_fsync(monkeypatch, lambda: f.write_bytes(b"newer"))
+    assert save(client, "f", b"older", sync=True)["error"] == "ESTALE"
+    assert f.read_bytes() == b"newer"
+
+
+def test_a_save_that_took_too_long_changes_nothing(client, root, f, kind,
+                                                   clock, monkeypatch):
+    base = version(f)
+    held_in_fsync(monkeypatch, lambda: setattr(clock, "late", 60.0))
+    reply = save(client, "f", b"late", "version", base, sync=True)
+    assert reply["error"] == "ECANCELED"
+    assert f.read_bytes() == b"old" and only(root, "f")
+    assert save(client, "g", b"late", "absent")["error"] == "ECANCELED"
+    assert only(root, "f")
+    clock.late = 0.0
+    entry(save(client, "f", b"new", "version", base))
+
+
+def test_nor_does_it_in_place(client, root, f, clock):
+    os.link(f, root / "g")
+    clock.late = 60.0
+    base = version(f)
+    assert save(client, "f", b"late")["error"] == "ECANCELED"
+    assert save(client, "f", b"x", "version", base, 3,
+                ranges=[[1, 1]])["error"] == "ECANCELED"
+    assert f.read_bytes() == b"old" and version(f) == base
+
+
+def test_the_time_of_a_save_begins_when_it_comes_first(client, f, clock,
+                                                       monkeypatch):
+    """Not when it is asked for again."""
+    entered, left = threading.Event(), threading.Event()
+    fill = helper_save.Saves._fill
+
+    def slow(self, *args):
+        fill(self, *args)
+        entered.set()
+        left.wait()
+    monkeypatch.setattr(helper_save.Saves, "_fill", slow)
+    call = dict(id="s", path="f", size=4, condition="any", base=None,
+                file=None, ranges=None, sync=False, within_ms=20000)
+    client.post("save", b"late", **call)
+    entered.wait()
+    clock.late = 20.0
+    client.post("save", b"late", **call)
+    left.set()
+    reply = client.wait(lambda d: d.get("reply") == "s")
+    assert (reply["error"], f.read_bytes()) == ("ECANCELED", b"old")
+
+
+# --- temporaries -------------------------------------------------------------
+
+def test_what_a_killed_kernel_left_is_removed_and_not_shown(
+        client, root, monkeypatch):
+    monkeypatch.setattr(helper_temporary.os, "O_TMPFILE", os.O_DIRECTORY)
+    left, recent = (".~pycloud-" + digit * 32 for digit in "0a")
+    others = [".~pycloud-" + "0" * 31, left + "0", "x" + left]
+    for name in (left, recent, *others):
+        (root / name).write_bytes(b"left")
+        if name != recent:
+            os.utime(root / name, (10**9, 10**9))
+    entry(save(client, "f", b"new", "absent"))
+    assert only(root, "f", recent, *others)
+    tree = client.call("list_tree", top="", after="", entries_max=99,
+                       hidden=True, watch=False)["bytes"]
+    assert others[0].encode() in tree and recent.encode() not in tree
+
+
+# --- what is done is done ----------------------------------------------------
+
+@pytest.mark.parametrize("number", ["EINVAL", "EACCES", "EIO"])
+def test_a_directory_that_cannot_be_synced_fails_no_save(
+        client, root, f, number, monkeypatch):
+    fsync = os.fsync
+
+    def refuse(fd):
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(getattr(helper_save.errno, number), "no")
+        fsync(fd)
+    monkeypatch.setattr(helper_save.os, "fsync", refuse)
+    reply = save(client, "f", b"new", "version", version(f), sync=True)
+    assert entry(reply) == told(client, "f")
+    assert f.read_bytes() == b"new" and only(root, "f")
 
 
 # --- like the old file -------------------------------------------------------
@@ -406,7 +543,8 @@ def test_a_save_waits_for_its_pieces(client, root, monkeypatch):
     client.post("piece", b"def", file="1", path="f", offset=3)
     entered.wait()
     client.post("save", id="s", path="f", size=6, condition="absent",
-                base=None, file="1", ranges=None, sync=False)
+                base=None, file="1", ranges=None, sync=False,
+                within_ms=20000)
     assert client.call("stat", path="f")["error"] == "ENOENT"
     left.set()
     assert client.wait(lambda d: d.get("reply") == "s")["error"] == ""

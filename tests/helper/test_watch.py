@@ -121,7 +121,7 @@ def test_a_save_is_told_as_any_other_change(client, told, little):
     for number in range(5):
         reply = client.call(
             "save", b"x" * number, path="a/x", size=number, condition="any",
-            base=None, file=None, ranges=None, sync=False)
+            base=None, file=None, ranges=None, sync=False, within_ms=20000)
         assert reply["error"] == ""
     told.until("a", "x", now(client, "a/x"))
     assert {name for _, name in told.entries} == {"x", "a"}  # no temporaries

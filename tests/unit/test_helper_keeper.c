@@ -290,6 +290,54 @@ static void restarted_kernel_is_made_a_helper_again(void **state)
 	end(w);
 }
 
+static int ask(struct world *w, const char *name,
+	const struct kernel_buffer *bytes, int timeout_ms, bool *ret_is_sent)
+{
+	struct helper_reply reply = { 0 };
+	int rc = helper_ask(
+		w->helper, verb(name), bytes, timeout_ms, NULL, &reply);
+
+	*ret_is_sent = reply.is_sent;
+	helper_reply_clear(&reply);
+	return rc;
+}
+
+static void what_was_not_sent_is_known(void **state)
+{
+	struct world *w = begin(true);
+	bool is_sent = true;
+
+	(void)state;
+	assert_int_equal(ask(w, "echo", NULL, SOON_MS, &is_sent), -EAGAIN);
+	assert_false(is_sent);
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(
+		ask(w, "mute", NULL, HELPER_DOUBT_MS, &is_sent), -ETIMEDOUT);
+	assert_true(is_sent);
+	end(w);
+}
+
+/* On a slow link they are long on their way: neither are they sent again, nor
+ * is the channel given up for a silence that they explain. */
+static void many_bytes_have_their_time(void **state)
+{
+	static uint8_t many[(HELPER_DEAF_MS + 2000) * HELPER_BYTES_PER_MS];
+	const struct kernel_buffer bytes = { many, sizeof(many) };
+	struct world *w = begin(true);
+	bool is_sent;
+
+	(void)state;
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(
+		ask(w, "mute", &bytes, HELPER_DEAF_MS + 1000, &is_sent),
+		-ETIMEDOUT);
+	assert_int_equal(kernel_server_calls(w->server), 2);
+	assert_int_equal(kernel_server_openings(w->server), 1);
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(kernel_server_openings(w->server), 1);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +354,8 @@ int main(void)
 		cmocka_unit_test(announced_end_needs_no_silence),
 		cmocka_unit_test(announced_end_is_an_end),
 		cmocka_unit_test(restarted_kernel_is_made_a_helper_again),
+		cmocka_unit_test(what_was_not_sent_is_known),
+		cmocka_unit_test(many_bytes_have_their_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
