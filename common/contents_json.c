@@ -6,6 +6,7 @@
 #include "json.h"
 #include "limits.h"
 #include "names.h"
+#include "printable.h"
 #include "timefmt.h"
 
 #include <errno.h>
@@ -152,8 +153,16 @@ char *contents_parse_message(char *text, size_t length)
 char *contents_parse_version(char *text, size_t length)
 {
 	g_autoptr(cJSON) body = json_parse(text, length);
+	const char *said = json_string(body, "version");
+	g_autofree char *start = NULL;
+	char *version;
 
-	return g_strdup(json_string(body, "version"));
+	if (said == NULL)
+		return NULL;
+	start = g_strndup(said, CONTENTS_VERSION_MAX);
+	version = g_utf8_make_valid(start, -1);
+	printable_make(version, ' ');
+	return version;
 }
 
 char *contents_rename_body(const char *new_path)

@@ -293,6 +293,16 @@ static int find(struct job *j, SecretService *service)
 	return rc;
 }
 
+static struct keyring_item *item_new(SecretItem *item)
+{
+	struct keyring_item *i = g_new0(struct keyring_item, 1);
+
+	i->user = attribute(item, "user");
+	i->token_id = attribute(item, "token_id");
+	(void)take_value(item, &i->token); /* to revoke it */
+	return i;
+}
+
 static int forget_item(struct job *j, SecretItem *item)
 {
 	g_autoptr(GError) error = NULL;
@@ -301,10 +311,7 @@ static int forget_item(struct job *j, SecretItem *item)
 	if (secret_item_get_locked(item))
 		return fail(
 			j, -EACCES, "the keyring is locked; unlock it", NULL);
-	gone = g_new0(struct keyring_item, 1);
-	gone->user = attribute(item, "user");
-	gone->token_id = attribute(item, "token_id");
-	(void)take_value(item, &gone->token); /* to revoke it */
+	gone = item_new(item);
 	if (secret_item_delete_sync(item, j->cancel, &error)) {
 		g_ptr_array_add(j->gone, gone);
 		return 0;
@@ -313,21 +320,16 @@ static int forget_item(struct job *j, SecretItem *item)
 	return fail(j, -EIO, "the keyring keeps it", error);
 }
 
-static int forget_those(struct job *j, SecretService *service, bool is_any)
+static int forget(struct job *j, SecretService *service)
 {
 	GList *items = NULL;
 	int rc = search(j, service, SECRET_SEARCH_LOAD_SECRETS, &items);
 
 	for (GList *i = items; rc == 0 && i != NULL; i = i->next)
-		if (is_any || has_user(i->data, j->user))
+		if (j->user == NULL || has_user(i->data, j->user))
 			rc = forget_item(j, i->data);
 	free_items(items);
 	return rc;
-}
-
-static int forget(struct job *j, SecretService *service)
-{
-	return forget_those(j, service, j->user == NULL);
 }
 
 /* --- storing -------------------------------------------------------------- */
@@ -389,13 +391,64 @@ static int put(struct job *j, SecretService *service)
 			 : fail(j, -EIO, "the keyring does not take it", error);
 }
 
+/* The one that was just put there. */
+static bool is_put(const struct job *j, SecretItem *item)
+{
+	g_autofree char *workspace = attribute(item, "workspace");
+	g_autofree char *token_id = attribute(item, "token_id");
+	struct secret *its = NULL;
+	bool is_it = has_user(item, j->user) &&
+		     g_strcmp0(workspace, j->workspace) == 0 &&
+		     g_strcmp0(token_id, j->token_id) == 0 &&
+		     take_value(item, &its) == 0 &&
+		     secret_equal(its, j->stored);
+
+	secret_unref(its);
+	return is_it;
+}
+
+/* What `before` had that stands there no more. */
+static void note_replaced(struct job *j, GList *before, SecretItem *put)
+{
+	const char *path = g_dbus_proxy_get_object_path(G_DBUS_PROXY(put));
+
+	for (GList *i = before; i != NULL; i = i->next)
+		if (strcmp(g_dbus_proxy_get_object_path(i->data), path) == 0)
+			g_ptr_array_add(j->gone, item_new(i->data));
+}
+
+/* What cannot be removed is older, and so not found. Nothing goes unless the
+ * new one is there. */
+static void forget_others(struct job *j, SecretService *service, GList *before)
+{
+	GList *items = NULL;
+	SecretItem *own = NULL;
+
+	(void)search(j, service, SECRET_SEARCH_LOAD_SECRETS, &items);
+	for (GList *i = items; i != NULL; i = i->next)
+		if (is_put(j, i->data))
+			own = i->data;
+	if (own != NULL)
+		note_replaced(j, before, own);
+	for (GList *i = items; own != NULL && i != NULL; i = i->next)
+		if (i->data != own && has_user(i->data, j->user))
+			(void)forget_item(j, i->data);
+	free_items(items);
+}
+
 static int store(struct job *j, SecretService *service)
 {
+	GList *before = NULL;
 	int rc = open_collection(j, service);
 
 	if (rc == 0)
-		rc = forget_those(j, service, false);
-	return rc == 0 ? put(j, service) : rc;
+		rc = search(j, service, SECRET_SEARCH_LOAD_SECRETS, &before);
+	if (rc == 0)
+		rc = put(j, service);
+	if (rc == 0)
+		forget_others(j, service, before);
+	free_items(before);
+	return rc;
 }
 
 /* --- jobs ----------------------------------------------------------------- */
@@ -516,8 +569,15 @@ static int change(struct job *j, const struct cancel *cancel, char **ret_why)
 		ret_why);
 }
 
+/* What the thread was left with is its own still. */
+static GPtrArray *gone_of(struct job *j, int rc)
+{
+	return rc == -EINTR || rc == -ETIMEDOUT ? NULL
+						: g_ptr_array_ref(j->gone);
+}
+
 int keyring_store(const struct keyring_key *key, struct secret *secret,
-	const struct cancel *cancel, char **ret_why)
+	const struct cancel *cancel, GPtrArray **ret, char **ret_why)
 {
 	struct job *j = job_new(key, store);
 	int rc;
@@ -525,6 +585,7 @@ int keyring_store(const struct keyring_key *key, struct secret *secret,
 	j->stored = secret_ref(secret);
 	j->may_ask = has_display();
 	rc = change(j, cancel, ret_why);
+	*ret = gone_of(j, rc);
 	job_unref(j);
 	return rc;
 }
@@ -535,9 +596,7 @@ int keyring_forget(const struct keyring_key *key, const struct cancel *cancel,
 	struct job *j = job_new(key, forget);
 	int rc = change(j, cancel, ret_why);
 
-	/* What the thread was left with is its own still. */
-	*ret = rc == -EINTR || rc == -ETIMEDOUT ? NULL
-						: g_ptr_array_ref(j->gone);
+	*ret = gone_of(j, rc);
 	job_unref(j);
 	return rc;
 }

@@ -45,11 +45,12 @@ void keyring_item_free(gpointer);
 int keyring_find(const struct keyring_key *, const struct cancel *,
 	struct secret **ret, char **ret_why);
 
-/* In place of all others of this server and just this user. Where there is a display, a
- * person may be asked to unlock the keyring. -EACCES, -ENOENT, -ETIMEDOUT, -EIO
- * with a clause in *ret_why (g_free); -EINTR. */
+/* In place of all others of this server and just this user, which go when it is
+ * there; *ret as below. Where there is a display, a person may be asked to
+ * unlock the keyring. -EACCES, -ENOENT, -ETIMEDOUT, -EIO with a clause in
+ * *ret_why (g_free); -EINTR. */
 int keyring_store(const struct keyring_key *, struct secret *,
-	const struct cancel *, char **ret_why);
+	const struct cancel *, GPtrArray **ret, char **ret_why);
 
 /* Removes them; *ret (g_ptr_array_unref, also with an error, for some may be
  * gone by then; NULL: none is) has struct keyring_item. As above. */

@@ -50,8 +50,10 @@ static int ask_cluster(struct kube_source *s, const struct kube_look *look,
 	int rc =
 		kube_workspace_token(&workspace, look, cancel, &token, ret_why);
 
-	if (rc < 0)
+	if (rc < 0) {
+		secret_unref(token); /* found, and not waited for any more */
 		return errno_of_cluster(rc);
+	}
 	if (token == NULL)
 		return -ENOENT;
 	ret->source = "the cluster";

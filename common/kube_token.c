@@ -160,16 +160,46 @@ static int take_log(void *arg, const char *bytes, size_t length)
 	return length <= room ? 0 : -ECANCELED;
 }
 
-/* In a URL of its own, as it is said to people, and not in what somebody has
- * asked for: "403 GET /api/status?token=..." is a token that it refused. */
+/* "403 GET /api/status?token=..." is a token that it refused, and the page that
+ * a request came from is no better. */
+static bool is_of_request(const char *line, gssize length)
+{
+	static const char *const words[] = { "GET ", "HEAD ", "POST ", "PUT ",
+		"PATCH ", "DELETE ", "OPTIONS ", "referer", "Referer" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+		if (g_strstr_len(line, length, words[i]) != NULL)
+			return true;
+	return false;
+}
+
+static bool is_scheme(const char *line, const char *end)
+{
+	size_t length = (size_t)(end - line);
+
+	return (length >= 4 && memcmp(end - 4, "http", 4) == 0) ||
+	       (length >= 5 && memcmp(end - 5, "https", 5) == 0);
+}
+
+/* In a URL, as it is said to people, in JSON perhaps, and not in what somebody
+ * has asked for. Notebook 5 has "http://(host or 127.0.0.1):8888/?token=...".
+ */
 static bool is_in_url(const char *log, const char *query)
 {
-	const char *word = query;
+	const char *line = query;
+	const char *rest;
 
-	while (word > log && strchr(" \t\r\n", word[-1]) == NULL)
-		word--;
-	return g_str_has_prefix(word, "http://") ||
-	       g_str_has_prefix(word, "https://");
+	while (line > log && line[-1] != '\n')
+		line--;
+	rest = g_strrstr_len(line, query - line, "://");
+	if (rest == NULL || is_of_request(line, query - line) ||
+		!is_scheme(line, rest))
+		return false;
+	rest += strlen("://");
+	if (*rest == '(')
+		rest += strcspn(rest, ")\n");
+	return rest < query &&
+	       strcspn(rest, " \t\r\n") > (size_t)(query - rest);
 }
 
 /* "http://127.0.0.1:8888/?token=0123abc": the last one, after a restart. */
@@ -189,7 +219,7 @@ static struct secret *find_in_log(const GString *log)
 	}
 	if (found == NULL)
 		return NULL;
-	word = g_strndup(found, strcspn(found, " \t\r\n'\"<>&"));
+	word = g_strndup(found, strcspn(found, " \t\r\n'\"<>&\\"));
 	token = make_secret(word);
 	secret_wipe(word, strlen(word));
 	return token;

@@ -63,6 +63,7 @@
 #define CONTENTS_LISTING_MAX (128 * MIB)
 #define CONTENTS_ENTRIES_MAX 500000
 #define CONTENTS_MODEL_MAX   (1 * MIB)
+#define CONTENTS_VERSION_MAX 64 /* of bytes; what is longer is cut */
 /* After a change that failed, somebody who has waited long already waits for
  * the question what became of it. */
 #define CONTENTS_TRUTH_MS 5000

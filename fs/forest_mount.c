@@ -186,8 +186,8 @@ static void describe(void *arg, GString *text)
 {
 	const struct forest_mount *m = arg;
 
-	forest_kube_describe(m->kube, text);
 	drain_note_describe(&m->note, text);
+	forest_kube_describe(m->kube, text);
 }
 
 static int mount_forest(struct forest_mount *m)

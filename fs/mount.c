@@ -36,6 +36,7 @@
 #include "notifier.h"
 #include "option_list.h"
 #include "options.h"
+#include "printable.h"
 #include "progress.h"
 #include "replay.h"
 #include "run_remote.h"
@@ -327,8 +328,12 @@ static void describe_availability(const struct mount *m, GString *text)
 	time_format_iso8601(&state.since, since);
 	g_string_append_printf(text, "state: %s\nsince: %s\n",
 		state.is_online ? "online" : "offline", since);
-	if (why != NULL)
-		g_string_append_printf(text, "why: %s\n", why);
+	if (why != NULL) {
+		g_autofree char *line = g_strdup(why);
+
+		printable_make(line, ' '); /* it may quote the server */
+		g_string_append_printf(text, "why: %s\n", line);
+	}
 	g_free(state.why);
 }
 
@@ -354,6 +359,9 @@ static void describe(void *arg, GString *text)
 	struct http_stats stats;
 
 	http_pool_stats(m->pool, &stats);
+	/* The first of a name is believed: these go before what others say. */
+	describe_files(&m->options, text);
+	drain_note_describe(&m->note, text);
 	g_string_append_printf(text,
 		"workspace: %s\n"
 		"endpoint: %s\n"
@@ -369,7 +377,6 @@ static void describe(void *arg, GString *text)
 		stats.connects, stats.bytes_in, stats.bytes_out,
 		stats.latency_us);
 	workspace_describe(m->workspace, text);
-	describe_files(&m->options, text);
 	describe_availability(m, text);
 	if (m->assist != NULL)
 		assist_describe(m->assist, text);
@@ -377,7 +384,6 @@ static void describe(void *arg, GString *text)
 		g_string_append(text, "assist: off\n");
 	if (m->state_note != NULL)
 		g_string_append_printf(text, "note: %s\n", m->state_note);
-	drain_note_describe(&m->note, text);
 }
 
 static void tell_left(void *arg, unsigned files, int64_t bytes)

@@ -469,6 +469,21 @@ static bool settle_identity(struct options *o, char **ret_why)
 	return true;
 }
 
+/* The daemon looks for them later, from the root directory. */
+static void settle_paths(struct options *o)
+{
+	char **paths[] = { &o->ca_file, &o->kubeconfig, &o->credentials_file };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+		char *given = *paths[i];
+
+		if (given == NULL)
+			continue;
+		*paths[i] = g_canonicalize_filename(given, NULL);
+		g_free(given);
+	}
+}
+
 bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
 {
 	char **words = g_new0(char *, (gsize)argc + 1);
@@ -488,6 +503,7 @@ bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)
 		  parse_mount_options(ret, lists, ret_why) &&
 		  settle_identity(ret, ret_why) &&
 		  take_operands(ret, operands, ret_why);
+	settle_paths(ret);
 	if (operands != NULL)
 		wipe_strv(operands);
 	wipe_strv(words);

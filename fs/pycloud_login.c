@@ -32,7 +32,8 @@ struct login {
 	struct cancel cancel; /* fired by SIGINT and the like */
 	struct secret *typed;
 	struct secret *accepted;
-	char *token_id; /* of one that a hub made for us; NULL: it did not */
+	char *token_id;	 /* of one that a hub made for us; NULL: it did not */
+	GPtrArray *gone; /* out of the keyring: keyring_item; NULL: none is */
 	char *why;
 };
 
@@ -273,14 +274,19 @@ static struct keyring_key key_of(const struct login *l)
 	};
 }
 
-/* What was made for us and is of no use is not left behind. */
+/* What was made for us and is of no use is not left behind, also when it is a
+ * signal that ends us. */
 static void take_back(const struct login *l)
 {
 	const struct token_place place = login_place_trial(&l->place);
+	struct cancel limit;
 
-	if (l->token_id != NULL && l->accepted != NULL)
-		(void)login_revoke(&place, l->place.user, l->token_id,
-			l->accepted, &l->cancel);
+	if (l->token_id == NULL || l->accepted == NULL)
+		return;
+	cancel_init(&limit, LOGIN_CALL_MS);
+	(void)login_revoke(
+		&place, l->place.user, l->token_id, l->accepted, &limit);
+	cancel_fini(&limit);
 }
 
 static int keep(struct login *l)
@@ -291,8 +297,10 @@ static int keep(struct login *l)
 
 	if (l->place.file != NULL)
 		return token_file_write(l->place.file, l->accepted, &l->why);
-	rc = keyring_store(&key, l->accepted, &l->cancel, &why);
-	if (rc < 0)
+	rc = keyring_store(&key, l->accepted, &l->cancel, &l->gone, &why);
+	if (rc == -EINTR)
+		l->why = g_strdup("interrupted");
+	else if (rc < 0)
 		l->why = g_strdup_printf(
 			"%s accepts it, but the keyring cannot keep it (%s); "
 			"keep it in a file: pycloud login --file FILE %s, and "
@@ -300,6 +308,47 @@ static int keep(struct login *l)
 			l->place.server, why != NULL ? why : g_strerror(-rc),
 			l->place.shown);
 	return rc;
+}
+
+/* Login made this token of a password, so nobody else has a use for it. What a
+ * person made is that person's to revoke. */
+static void revoke_token(
+	struct login *l, const struct keyring_item *item, const char *which)
+{
+	const struct token_place place = login_place_trial(&l->place);
+	const char *user = item->user != NULL ? item->user : "a service";
+	const char *server = l->place.server;
+	int rc = item->token_id == NULL || item->user == NULL ||
+				 item->token == NULL
+			 ? -ENOKEY
+			 : login_revoke(&place, item->user, item->token_id,
+				   item->token, &l->cancel);
+
+	if (rc == 0)
+		(void)printf("the hub has revoked the %s of %s\n", which, user);
+	else if (rc == -ENOKEY)
+		(void)printf("the token of %s was not made by login, and stays "
+			     "good; revoke it at %s/hub/token\n",
+			user, server);
+	else
+		(void)fprintf(stderr,
+			"pycloud: the hub did not revoke the %s of %s (%s), "
+			"which stays good until it expires; revoke it at "
+			"%s/hub/token\n",
+			which, user, g_strerror(-rc), server);
+}
+
+/* Those that login had made before, in whose place the new one is. */
+static void revoke_former(struct login *l)
+{
+	for (guint i = 0;
+		l->place.is_hub && l->gone != NULL && i < l->gone->len; i++) {
+		const struct keyring_item *item = l->gone->pdata[i];
+
+		if (item->token_id != NULL && item->token != NULL &&
+			!secret_equal(item->token, l->accepted))
+			revoke_token(l, item, "former token");
+	}
 }
 
 static int login(struct login *l)
@@ -329,73 +378,60 @@ static int login(struct login *l)
 		l->place.is_hub && l->place.user != NULL ? l->place.user : "",
 		secret_cookie(l->accepted) == NULL ? "token" : "cookie",
 		l->place.file != NULL ? l->place.file : "the keyring");
+	revoke_former(l);
 	if (l->place.has_command)
 		(void)printf("but mounts will ask your token_command first\n");
 	return 0;
 }
 
-/* Login made this token of a password, so nobody else has a use for it. What a
- * person made is that person's to revoke. */
-static void revoke_token(struct login *l, const struct keyring_item *item)
+static char *explain_logout(const struct login *l, int rc, const char *why)
 {
-	const struct token_place place = login_place_trial(&l->place);
-	const char *user = item->user != NULL ? item->user : "a service";
-	const char *server = l->place.server;
-	int rc = item->token_id == NULL || item->user == NULL ||
-				 item->token == NULL
-			 ? -ENOKEY
-			 : login_revoke(&place, item->user, item->token_id,
-				   item->token, &l->cancel);
+	g_autofree char *hint =
+		l->place.is_hub && (rc == -EINTR || rc == -ETIMEDOUT)
+			? g_strdup_printf("; some tokens may be gone from it "
+					  "unrevoked; see %s/hub/token",
+				  l->place.server)
+			: NULL;
 
-	if (rc == 0)
-		(void)printf("the hub has revoked the token of %s\n", user);
-	else if (rc == -ENOKEY)
-		(void)printf("the token of %s was not made by login, and stays "
-			     "good; revoke it at %s/hub/token\n",
-			user, server);
-	else
-		(void)fprintf(stderr,
-			"pycloud: the hub did not revoke the token of %s (%s), "
-			"which stays good until it expires; revoke it at "
-			"%s/hub/token\n",
-			user, g_strerror(-rc), server);
+	if (rc == -EINTR)
+		return g_strconcat("interrupted", hint, NULL);
+	return g_strdup_printf("cannot look into the keyring: %s; what login "
+			       "--file has kept goes with its file%s",
+		why != NULL ? why : g_strerror(-rc), hint == NULL ? "" : hint);
 }
 
 static int logout(struct login *l)
 {
 	const struct keyring_key key = key_of(l);
 	g_autofree char *why = NULL;
-	GPtrArray *gone = NULL;
-	int rc = keyring_forget(&key, &l->cancel, &gone, &why);
-	guint count = gone == NULL ? 0 : gone->len;
+	int rc = keyring_forget(&key, &l->cancel, &l->gone, &why);
+	guint count = l->gone == NULL ? 0 : l->gone->len;
 
 	if (rc < 0)
-		l->why = g_strdup_printf(
-			"cannot look into the keyring: %s; what login --file "
-			"has kept goes with its file",
-			why != NULL ? why : g_strerror(-rc));
+		l->why = explain_logout(l, rc, why);
 	else if (count == 0)
 		(void)printf(
 			"the keyring has nothing for %s\n", l->place.server);
 	else
 		(void)printf("the keyring has forgotten %s\n", l->place.server);
 	for (guint i = 0; l->place.is_hub && i < count; i++)
-		revoke_token(l, g_ptr_array_index(gone, i));
+		revoke_token(l, l->gone->pdata[i], "token");
 	if (rc == 0 && l->place.file != NULL)
 		(void)printf("%s is left as it is\n", l->place.file);
-	g_clear_pointer(&gone, g_ptr_array_unref);
 	return rc;
 }
 
 /* --- the program ---------------------------------------------------------- */
 
-/* Whoever is in between could read what is typed. */
+/* Whoever is in between could read what is typed, and what logout has a hub
+ * revoke. */
 static void warn_of_insecure(const struct login *l)
 {
-	if (l->place.is_insecure && !l->options.is_logout)
+	if (l->place.is_insecure && (!l->options.is_logout || l->place.is_hub))
 		(void)fprintf(stderr,
 			"pycloud: the certificate of %s is not verified: "
-			"whoever is in between can read what you type\n",
+			"whoever is in between can read your token or "
+			"password\n",
 			l->place.server);
 }
 
@@ -441,6 +477,7 @@ int main(int argc, char **argv)
 	login_options_clear(&l.options);
 	cancel_fini(&l.cancel);
 	g_free(l.token_id);
+	g_clear_pointer(&l.gone, g_ptr_array_unref);
 	g_free(l.why);
 	return status;
 }

@@ -73,8 +73,8 @@ int umount_detach(
 	const char *directory, uint64_t mount_id, bool is_lazy, char **ret_why)
 {
 	int flags = UMOUNT_NOFOLLOW | (is_lazy ? MNT_DETACH : 0);
+	int rc = geteuid() != 0 ? -EPERM : unmount(directory, mount_id, flags);
 
-	if (geteuid() != 0)
-		return run_fusermount(directory, is_lazy, ret_why);
-	return unmount(directory, mount_id, flags);
+	/* Root of a container may have no right to unmount, either. */
+	return rc == -EPERM ? run_fusermount(directory, is_lazy, ret_why) : rc;
 }

@@ -1,6 +1,6 @@
 /*
  * umount_detach.h - the unmounting itself: umount2(2) for root, fusermount3 for
- * everybody else.
+ * everybody else, and for root without the right to.
  */
 #ifndef PYCLOUD_UMOUNT_DETACH_H
 #define PYCLOUD_UMOUNT_DETACH_H

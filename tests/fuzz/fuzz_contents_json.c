@@ -34,16 +34,30 @@ static void check_listing(const uint8_t *bytes, size_t length)
 	}
 }
 
+/* It becomes a line of .pycloud/status, between lines of ours. */
+static void check_version(const uint8_t *bytes, size_t length)
+{
+	g_autofree char *text = g_memdup2(bytes, length);
+	g_autofree char *version = contents_parse_version(text, length);
+
+	if (version == NULL)
+		return;
+	if (!g_utf8_validate(version, -1, NULL))
+		g_error("a version that is no text");
+	for (char *c = version; *c != '\0'; c = g_utf8_next_char(c))
+		if (g_unichar_iscntrl(g_utf8_get_char(c)))
+			g_error("a control character in the version");
+}
+
 void fuzz_contents_json(const uint8_t *bytes, size_t length)
 {
 	g_autofree char *one = g_memdup2(bytes, length);
 	g_autofree char *two = g_memdup2(bytes, length);
-	g_autofree char *three = g_memdup2(bytes, length);
 	struct entry e;
 
 	g_free(contents_parse_message(one, length));
-	g_free(contents_parse_version(two, length));
-	if (contents_parse_entry(three, length, &e) == 0) {
+	check_version(bytes, length);
+	if (contents_parse_entry(two, length, &e) == 0) {
 		check_entry(&e);
 		entry_clear(&e);
 	}

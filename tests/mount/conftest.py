@@ -9,6 +9,7 @@ import pytest
 
 import harness
 import tls
+from keyring import Keyring
 from machine import Machine
 from way import VIA
 
@@ -222,3 +223,53 @@ def tls_url_fixture(server, tmp_path):
     """The server's URL with a certificate that only its cert.pem proves."""
     with tls.front(server.port, tmp_path) as url:
         yield url
+
+
+@pytest.fixture
+def keyring(scratch):
+    """An unlocked keyring on a bus of its own."""
+    made = Keyring(scratch)
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+class Pycloud:
+    """The front end, with the environment that a mount would have."""
+
+    def __init__(self, build, scratch, env):
+        self.program = build / "fs" / "pycloud"
+        self.reports = scratch / "pycloud.report"
+        home = scratch / "home"
+        home.mkdir(exist_ok=True)
+        self.env = {"PATH": harness.SYSTEM_PATH, "LANG": "C.UTF-8",
+                    "HOME": str(home), "XDG_RUNTIME_DIR": str(scratch),
+                    "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent",
+                    "ASAN_OPTIONS": f"log_path={self.reports}", **env}
+
+    def __call__(self, *words, text="", **kwargs):
+        """Run it to its end; `text` is its standard input."""
+        return subprocess.run(
+            [self.program, *words], input=text, env=self.env, text=True,
+            capture_output=True, timeout=harness.LIMIT, check=False, **kwargs)
+
+    def login(self, *words, text=""):
+        """Log in, and insist that it worked."""
+        result = self("login", *words, text=text)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+
+@pytest.fixture
+def pycloud(build, scratch):
+    """Makes front ends."""
+    made = []
+
+    def make(**env):
+        made.append(Pycloud(build, scratch, env))
+        return made[-1]
+
+    yield make
+    reports = list(scratch.glob("pycloud.report*"))
+    assert not reports, reports[0].read_text()

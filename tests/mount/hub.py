@@ -112,6 +112,12 @@ class Hub:
         """The names of ann's servers that run or are about to."""
         return set(self.api("users/ann")["servers"])
 
+    def made_by_login(self):
+        """Ann's tokens that pycloud login has made."""
+        return [token["id"] for token
+                in self.api("users/ann/tokens")["api_tokens"]
+                if token["note"].startswith("pycloud on ")]
+
     def stop_server(self, name=""):
         """As the hub's page or its culler would."""
         self.api(f"users/ann/{kind_of(name)}", "DELETE")

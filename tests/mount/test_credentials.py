@@ -20,63 +20,13 @@ import pytest
 import harness
 from harness import is_mounted, wait_until
 from hub import Hub
-from keyring import Bus, Keyring, SilentBus, files_with
+from keyring import Bus, SilentBus, files_with
 from way import VIA
 
 pytestmark = pytest.mark.skipif(
     bool(VIA), reason="a cluster's workspace has its token from the cluster")
 
 LOGIN = "run: pycloud login"
-
-
-@pytest.fixture
-def keyring(scratch):
-    """An unlocked keyring on a bus of its own."""
-    made = Keyring(scratch)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
-
-
-class Pycloud:
-    """The front end, with the environment that a mount would have."""
-
-    def __init__(self, build, scratch, env):
-        self.program = build / "fs" / "pycloud"
-        self.reports = scratch / "pycloud.report"
-        home = scratch / "home"
-        home.mkdir(exist_ok=True)
-        self.env = {"PATH": harness.SYSTEM_PATH, "LANG": "C.UTF-8",
-                    "HOME": str(home), "XDG_RUNTIME_DIR": str(scratch),
-                    "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nonexistent",
-                    "ASAN_OPTIONS": f"log_path={self.reports}", **env}
-
-    def __call__(self, *words, text="", **kwargs):
-        """Run it to its end; `text` is its standard input."""
-        return subprocess.run(
-            [self.program, *words], input=text, env=self.env, text=True,
-            capture_output=True, timeout=harness.LIMIT, check=False, **kwargs)
-
-    def login(self, *words, text=""):
-        """Log in, and insist that it worked."""
-        result = self("login", *words, text=text)
-        assert result.returncode == 0, result.stderr
-        return result.stdout
-
-
-@pytest.fixture
-def pycloud(build, scratch):
-    """Makes front ends."""
-    made = []
-
-    def make(**env):
-        made.append(Pycloud(build, scratch, env))
-        return made[-1]
-
-    yield make
-    reports = list(scratch.glob("pycloud.report*"))
-    assert not reports, reports[0].read_text()
 
 
 def refusal(mount):
@@ -493,25 +443,19 @@ def test_a_hubs_password_becomes_a_token(mounter, hub, keyring, pycloud):
         assert mount.unmount().returncode == 0
 
 
-def made_by_login(hub):
-    """Ann's tokens at the hub that login has made."""
-    return [token["id"] for token in hub.api("users/ann/tokens")["api_tokens"]
-            if token["note"].startswith("pycloud on ")]
-
-
 def test_logout_revokes_what_login_has_made(hub, keyring, pycloud):
     """Of the users that are meant; what a person made is left alone."""
     spec = f"hub+{hub.url}"
     run = pycloud(**keyring.env)
-    before = made_by_login(hub)
+    before = hub.made_by_login()
     run.login("--password-stdin", f"{spec}/user/ann", text="any")
     run.login("--token-stdin", spec, text=hub.starter)
-    kept, = set(made_by_login(hub)) - set(before)
+    kept, = set(hub.made_by_login()) - set(before)
     assert keyring.search(server=hub.url, user="ann", token_id=kept) == 1
     result = run("logout", "--user", "ann", spec)
     assert result.returncode == 0 and not result.stderr
     assert "has revoked the token of ann" in result.stdout
-    assert made_by_login(hub) == before
+    assert hub.made_by_login() == before
     assert keyring.search(server=hub.url) == 1
     run.login("--token-stdin", spec, text=hub.token)
     result = run("logout", "--user", "ann", spec)
@@ -537,7 +481,7 @@ def test_logout_says_what_it_could_not_revoke(hub, keyring, pycloud):
     assert f"{hub.url}/hub/token" in result.stderr
     assert keyring.search(server=hub.url) == 0
     run.login("--password-stdin", spec, text="any")
-    for token in made_by_login(hub):
+    for token in hub.made_by_login():
         hub.api(f"users/ann/tokens/{token}", "DELETE")
     result = run("logout", spec)
     assert "has revoked" in result.stdout and not result.stderr
@@ -545,12 +489,12 @@ def test_logout_says_what_it_could_not_revoke(hub, keyring, pycloud):
 
 def test_what_cannot_be_kept_is_not_left_at_the_hub(hub, keyring, pycloud):
     """Nobody else has it."""
-    before = made_by_login(hub)
+    before = hub.made_by_login()
     keyring.lock()
     result = pycloud(**keyring.env)(
         "login", "--password-stdin", f"hub+{hub.url}/user/ann", text="any")
     assert result.returncode == 1 and "locked" in result.stderr
-    assert made_by_login(hub) == before
+    assert hub.made_by_login() == before
 
 
 def test_users_of_a_hub_do_not_displace_each_other(
@@ -585,7 +529,7 @@ def test_a_mount_stays_with_the_user_whose_token_it_found(
     run = pycloud(**keyring.env)
     run.login("--password-stdin", f"{spec}/user/ann", text="any")
     mount = mounter(spec, env=keyring.env, options="attr_timeout=0").start()
-    for token in made_by_login(hub):
+    for token in hub.made_by_login():
         hub.api(f"users/ann/tokens/{token}", "DELETE")
     run.login("--password-stdin", f"{spec}/user/bob", text="any")
     hub.stop_server()  # which remembers the token for a while

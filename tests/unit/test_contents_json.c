@@ -243,6 +243,21 @@ static void version_is_found(void **state)
 	assert_null(contents_parse_version(other, sizeof(other) - 1));
 }
 
+/* It becomes a line of .pycloud/status. */
+static void version_is_one_short_line(void **state)
+{
+	char json[] = "{\"version\":\"2.14\\nkubeconfig: k\\u001b\\u009b\"}";
+	g_autofree char *much = g_strnfill(5000, '7');
+	g_autofree char *longer = g_strdup_printf("{\"version\":\"%s\"}", much);
+	g_autofree char *version =
+		contents_parse_version(json, sizeof(json) - 1);
+	g_autofree char *cut = contents_parse_version(longer, strlen(longer));
+
+	(void)state;
+	assert_string_equal(version, "2.14 kubeconfig: k   ");
+	assert_int_equal(strlen(cut), CONTENTS_VERSION_MAX);
+}
+
 static void bodies_quote_their_paths(void **state)
 {
 	g_autofree char *body = contents_rename_body("a \"b\"/\xc3\xa9\n");
@@ -268,6 +283,7 @@ int main(void)
 		cmocka_unit_test(message_is_found_only_in_json),
 		cmocka_unit_test(unhandled_error_names_its_exception),
 		cmocka_unit_test(version_is_found),
+		cmocka_unit_test(version_is_one_short_line),
 		cmocka_unit_test(bodies_quote_their_paths),
 	};
 

@@ -110,6 +110,24 @@ static void what_was_asked_for_is_not_the_servers_own(void **state)
 	expect_token(PODS(""), answer, refused, NULL);
 }
 
+static void it_is_found_as_servers_say_it(void **state)
+{
+	char old[] = "] The Jupyter Notebook is running at:\n"
+		     "] http://(w-0 or 127.0.0.1):8888/?token=abc1\n";
+	char json[] = "{\"level\":\"info\",\"msg\":\"http://h/?token=abc2\"}\n"
+		      "{\"msg\":\"403 GET /api?token=old1\"}\n"
+		      "  \"Referer\": \"http://h/lab?token=old1\"\n";
+	char one[] = "{\"msg\":\"at:\\n   https://h/lab?token=abc3\\n   or\"}";
+	char other[] = "running at\n] http://h/ and (x) /?token=old1\n"
+		       "] ftp://h/?token=old2\n";
+
+	(void)state;
+	expect_token(PODS(""), answer, old, "abc1");
+	expect_token(PODS(""), answer, json, "abc2");
+	expect_token(PODS(""), answer, one, "abc3");
+	expect_token(PODS(""), answer, other, NULL);
+}
+
 static void a_log_without_a_token_is_read_once(void **state)
 {
 	char text[] = "The server is running at http://h/\n";
@@ -135,6 +153,7 @@ int main(void)
 			it_stands_in_the_environment_or_on_the_command_line),
 		cmocka_unit_test(the_last_one_of_the_log_holds),
 		cmocka_unit_test(what_was_asked_for_is_not_the_servers_own),
+		cmocka_unit_test(it_is_found_as_servers_say_it),
 		cmocka_unit_test(a_log_without_a_token_is_read_once),
 		cmocka_unit_test(a_log_without_end_is_left),
 	};
