@@ -430,6 +430,15 @@ int content_begin_upload(struct content *c, bool force,
 	return rc;
 }
 
+/* Their answers are of the version before, which may be of another size. */
+static void void_fetches_locked(struct content *c) REQUIRES(c->lock)
+{
+	if (c->claims->len == 0)
+		return;
+	g_array_set_size(c->claims, 0);
+	c->generation++;
+}
+
 void content_end_upload(struct content *c, int rc, const struct entry *version)
 {
 	mutex_lock(&c->lock);
@@ -442,6 +451,7 @@ void content_end_upload(struct content *c, int rc, const struct entry *version)
 		c->has_source = false;
 		content_set_version_locked(c, version);
 		c->own = c->version;
+		void_fetches_locked(c);
 	}
 	if (!content_is_dirty_locked(c))
 		content_unlog_locked(c);

@@ -217,6 +217,32 @@ static void a_fetch_never_overwrites_what_was_written_meanwhile(void **state)
 	assert_bytes(c, "seOURr");
 }
 
+/* Its answer says how long the file was before the save. */
+static void a_fetch_that_a_save_overtook_is_void(void **state)
+{
+	struct content *c = ((struct fixture *)*state)->content;
+	const int64_t size = 8 << 20;
+	struct content_swap swap = { 0 };
+	struct content_claim claim;
+	struct entry v = version(size + 1, 2);
+
+	prepare(c, size);
+	claim_all(c, &claim);
+	assert_int_equal(content_write(c, "+", 1, size, 0, NULL), 1);
+	assert_int_equal(content_begin_swap(c, NULL, &swap), 1);
+	content_end_upload(c, 0, &v);
+	content_swap_clear(&swap);
+	assert_int_equal(
+		content_check_source(c, &claim, size, 1, true), -ESTALE);
+	content_end_fetch(c, &claim, -ESTALE);
+	assert_int_equal(content_size(c), size + 1);
+	claim_all(c, &claim);
+	assert_int_equal(
+		content_check_source(c, &claim, size + 1, 2, false), 0);
+	content_end_fetch(c, &claim, 0);
+	assert_int_equal(content_size(c), size + 1);
+}
+
 static void a_fetch_of_bytes_that_were_dropped_is_void(void **state)
 {
 	struct content *c = ((struct fixture *)*state)->content;
@@ -557,6 +583,7 @@ int main(void)
 		with_content(
 			a_fetch_never_overwrites_what_was_written_meanwhile),
 		with_content(a_fetch_of_bytes_that_were_dropped_is_void),
+		with_content(a_fetch_that_a_save_overtook_is_void),
 		with_content(bytes_of_another_version_are_refused),
 		with_content(kept_bytes_come_back_with_their_version),
 		with_content(the_last_close_gives_up_clean_bytes_only),
