@@ -16,6 +16,7 @@ struct removal {
 	struct entry version; /* of what is to go; name unused */
 	int64_t due_us;	      /* monotonic */
 	bool is_running;      /* who set it removes it, without the lock */
+	bool has_news;	      /* something was told of it, and not passed on */
 	unsigned attempts;
 };
 
@@ -92,6 +93,7 @@ static int remove_locked(struct late_remote *l, const char *path,
 {
 	const struct entry version = m->version;
 	bool stays = false;
+	bool leaves;
 	int rc;
 
 	m->is_running = true;
@@ -102,13 +104,15 @@ static int remove_locked(struct late_remote *l, const char *path,
 	m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
 	if (rc == -ENOENT)
 		rc = 0;
+	leaves = rc == 0;
 	if (rc < 0 && rc != -EINTR && ++m->attempts >= LATE_REMOVE_ATTEMPTS) {
 		log_warning("'%s' was renamed to a name that stays here, but "
 			    "cannot be removed from the server: %s",
 			path, g_strerror(-rc));
-		(void)g_hash_table_remove(l->removals, path);
-		stays = true;
-	} else if (rc == 0) {
+		leaves = stays = true;
+	}
+	if (leaves) {
+		stays = stays || m->has_news;
 		(void)g_hash_table_remove(l->removals, path);
 	}
 	waitlist_wake(&l->changed);
@@ -400,7 +404,7 @@ static int late_read_many(struct remote *r, const char *const *paths,
 
 /* --- changes -------------------------------------------------------------- */
 
-/* What is written again need not be removed. */
+/* What is written again need not be removed. 1: it need not any more. */
 static int call_off(
 	struct late_remote *l, const char *path, const struct cancel *cancel)
 {
@@ -411,8 +415,10 @@ static int call_off(
 	while ((m = g_hash_table_lookup(l->removals, path)) != NULL &&
 		m->is_running && rc == 0)
 		rc = waitlist_wait(&l->changed, &l->lock, cancel, -1);
-	if (rc == 0 && m != NULL)
+	if (rc == 0 && m != NULL) {
 		(void)g_hash_table_remove(l->removals, path);
+		rc = 1;
+	}
 	mutex_unlock(&l->lock);
 	return rc;
 }
@@ -422,9 +428,18 @@ static int late_write(struct remote *r, const char *path,
 	struct entry *ret)
 {
 	struct late_remote *l = late_of(r);
-	int rc = call_off(l, path, cancel);
+	int was_called_off = call_off(l, path, cancel);
+	int rc;
 
-	return rc < 0 ? rc : remote_write(l->inner, path, source, cancel, ret);
+	if (was_called_off < 0)
+		return was_called_off;
+	rc = remote_write(l->inner, path, source, cancel, ret);
+	if (rc < 0 && was_called_off > 0) {
+		mutex_lock(&l->lock);
+		tell_stays_locked(l, path);
+		mutex_unlock(&l->lock);
+	}
+	return rc;
 }
 
 /* A removal that waits at the path is held: nobody carries it out before
@@ -571,13 +586,15 @@ static void hear_change(void *arg, uint64_t watch, const char *directory,
 	g_autofree char *path = path_join(directory, name);
 	struct late_remote *l = arg;
 	struct remote_listener to;
-	bool is_waiting;
+	struct removal *m;
 
 	mutex_lock(&l->lock);
-	is_waiting = g_hash_table_contains(l->removals, path);
+	m = g_hash_table_lookup(l->removals, path);
+	if (m != NULL)
+		m->has_news = true;
 	to = l->listener;
 	mutex_unlock(&l->lock);
-	if (!is_waiting)
+	if (m == NULL)
 		to.changed(to.arg, watch, directory, name, told, entry);
 }
 

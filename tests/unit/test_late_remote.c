@@ -462,12 +462,50 @@ static void what_is_told_of_a_name_that_waits_is_not_passed_on(void **state)
 	remote_free(watch);
 }
 
+/* Somebody made it again between the removal and its end; or it was only the
+ * removal itself that was told. */
+static void what_was_told_of_a_removed_name_is_asked_for(void **state)
+{
+	struct world *w = *state;
+	g_autoptr(GString) text = g_string_new(NULL);
+	const struct remote_listener listener = { note_watch, note_change,
+		note_unwatched, text };
+	struct remote *watch = fake_watch_new(w->fake);
+	struct late_remote *late = late_remote_new(watch);
+	struct remote *remote = late_remote_of(late);
+	const struct remote_source source = { .read = no_bytes };
+	struct entry now;
+
+	remote_listen(remote, &listener);
+	fake_watch_begin(watch, 3);
+	assert_int_equal(remote_stat(remote, "d/a", NULL, &now), 0);
+	assert_int_equal(late_remote_remove(late, "d/a", &now, NULL), 0);
+	entry_clear(&now);
+	fake_watch_tell_entry(watch, "d/a", NULL);
+	assert_string_equal(text->str, "watch 3;");
+	assert_int_equal(late_remote_settle(late, NULL), 0);
+	assert_false(fake_remote_has(w->fake, "d/a"));
+	assert_string_equal(text->str, "watch 3;ask d/a;");
+	/* A removal that is called off, for a write that fails. */
+	assert_int_equal(remote_stat(remote, "d/b", NULL, &now), 0);
+	assert_int_equal(late_remote_remove(late, "d/b", &now, NULL), 0);
+	entry_clear(&now);
+	fake_remote_fail(w->fake, FAKE_WRITE, 1, ENOSPC);
+	assert_int_equal(
+		remote_write(remote, "d/b", &source, NULL, &now), -ENOSPC);
+	assert_string_equal(text->str, "watch 3;ask d/a;ask d/b;");
+	remote_listen(remote, NULL);
+	late_remote_free(late);
+	remote_free(watch);
+}
+
 #define with_world(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_world(what_is_told_of_a_name_that_waits_is_not_passed_on),
+		with_world(what_was_told_of_a_removed_name_is_asked_for),
 		with_world(what_waits_is_not_there),
 		with_world(a_write_is_all_that_happens),
 		with_world(in_the_end_it_is_removed),
