@@ -260,7 +260,7 @@ static int replace_target(
 	/* What must be sent anyway. */
 	if (content_is_dirty(n->content) && swap_is_possible(m->session))
 		rc = replace_by_upload(m, n, target, false);
-	return rc == -EOPNOTSUPP ? replace_large(m, n) : rc;
+	return swap_should_write(rc) ? replace_large(m, n) : rc;
 }
 
 /* A file that only this computer has yet: a change of names, unless a piece of it

@@ -3,11 +3,15 @@
 
 #include "swap.h"
 
+#include "attr_cache.h"
 #include "availability.h"
 #include "conflict.h"
 #include "content.h"
 #include "fs_limits.h"
+#include "names.h"
 #include "node.h"
+#include "node_table.h"
+#include "notifier.h"
 #include "session.h"
 #include "tree.h"
 #include "upload.h"
@@ -25,17 +29,64 @@ bool swap_should_write(int rc)
 	return rc == -EOPNOTSUPP || availability_is_failure(rc);
 }
 
+/* What is believed to be there, however long ago it was learnt: a guess. */
+static bool guess_base(struct session *s, const char *path, struct entry *ret)
+{
+	g_autofree char *dir = path_parent(path);
+	const char *name = path_basename(path);
+
+	return !attr_cache_is_local(s->attrs, dir, name) &&
+	       attr_cache_lookup(s->attrs, dir, name, ATTR_ANY_AGE, ret,
+		       NULL) == ATTR_PRESENT;
+}
+
+/* What is there is to be replaced, whatever it is. Still each try names it: one
+ * that nobody answered may be carried out late, and must not be over what was
+ * saved since. */
+static int overwrite(struct session *s, const char *path,
+	const struct remote_source *source, const struct cancel *cancel,
+	struct entry *ret_entry)
+{
+	struct entry base = { 0 };
+	bool has_base = guess_base(s, path, &base);
+	int rc = -ESTALE;
+
+	for (int i = 0; rc == -ESTALE && i < SWAP_ATTEMPTS; i++) {
+		struct remote_change change = {
+			.condition =
+				has_base ? REMOTE_IF_VERSION : REMOTE_IF_ABSENT,
+			.base = has_base ? &base : NULL,
+		};
+		struct entry now = { 0 };
+
+		rc = remote_replace(
+			s->remote, path, &change, source, cancel, &now);
+		entry_clear(&base);
+		base = now;
+		has_base = rc == -ESTALE && !remote_found_nothing(&now);
+		if (has_base && now.type != ENTRY_FILE)
+			rc = -EISDIR;
+	}
+	if (rc == 0)
+		*ret_entry = base;
+	else
+		entry_clear(&base);
+	return rc == -ESTALE ? -EOPNOTSUPP : rc;
+}
+
 int swap_put(struct session *s, const char *path,
 	enum remote_condition condition, enum swap_way way,
 	const struct remote_source *source, const struct cancel *cancel,
 	struct entry *ret_entry)
 {
-	const struct remote_change change = { .condition = condition };
+	const struct remote_change once = { .condition = condition };
 	int rc = -EOPNOTSUPP;
 
 	if (way != SWAP_NOT && swap_is_possible(s))
-		rc = remote_replace(
-			s->remote, path, &change, source, cancel, ret_entry);
+		rc = condition == REMOTE_WHATEVER
+			     ? overwrite(s, path, source, cancel, ret_entry)
+			     : remote_replace(s->remote, path, &once, source,
+				       cancel, ret_entry);
 	if (way != SWAP_ONLY && swap_should_write(rc))
 		rc = remote_write(s->remote, path, source, cancel, ret_entry);
 	return rc;
@@ -46,10 +97,9 @@ int swap_put(struct session *s, const char *path,
 static int replace(
 	struct uploading *u, const struct content_swap *swap, struct entry *now)
 {
-	struct remote_change change = { .condition = REMOTE_WHATEVER };
+	/* Of an unknown base too: what is there comes with the refusal. */
+	struct remote_change change = { .condition = REMOTE_IF_ABSENT };
 
-	if (swap->base == SPOOL_BASE_ABSENT)
-		change.condition = REMOTE_IF_ABSENT;
 	if (swap->base == SPOOL_BASE_VERSION) {
 		change.condition = REMOTE_IF_VERSION;
 		change.base = &swap->version;
@@ -101,6 +151,8 @@ static int judge(struct uploading *u, const struct content_swap *swap,
 		return CONFLICT_NONE;
 	if (now->type != ENTRY_FILE)
 		return -EISDIR;
+	if (swap->base == SPOOL_BASE_UNKNOWN)
+		return CONFLICT_NONE;
 	if (swap->is_whole)
 		return conflict_judge(u->session, u->node, u->path, swap->size,
 			u->was_sent, now, u->cancel);

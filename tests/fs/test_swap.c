@@ -362,6 +362,29 @@ static void a_save_by_rename_from_here_is_one_replace(void **state)
 	assert_cat(w, "a", "new");
 }
 
+/* It replaces whatever is there, but only that: carried out late it would not
+ * be over what was saved since. */
+static void an_overwrite_names_what_it_replaces(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "old");
+	assert_int_equal(world_exists(w, "a"), 0);
+	assert_int_equal(world_save(w, ".goutputstream-1", "new"), 0);
+	fake_remote_put(w->remote, "a", "theirs");
+	fake_remote_reset(w->remote);
+	assert_int_equal(world_rename(w, ".goutputstream-1", "a", 0), 0);
+	assert_calls(w, 2, 0);
+	assert_remote(w, "a", "new");
+	/* What is gone is not there to be named. */
+	assert_int_equal(world_save(w, ".goutputstream-1", "newer"), 0);
+	fake_remote_drop(w->remote, "a");
+	fake_remote_reset(w->remote);
+	assert_int_equal(world_rename(w, ".goutputstream-1", "a", 0), 0);
+	assert_calls(w, 2, 0);
+	assert_remote(w, "a", "newer");
+}
+
 static void what_cannot_be_replaced_by_rename_stays(void **state)
 {
 	struct world *w = *state;
@@ -431,6 +454,24 @@ static void a_large_file_is_never_written_over_another(void **state)
 	assert_int_equal(world_close(w, h), 0);
 }
 
+static void a_large_file_replaces_though_the_helper_is_gone(void **state)
+{
+	struct world *w = *state;
+	g_autofree char *text = g_strnfill(CONTENTS_CHUNK_BYTES + 7, 'n');
+	g_autofree char *changes = NULL;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a", "old");
+	assert_int_equal(world_open(w, "tmp", O_WRONLY | O_CREAT, &h), 0);
+	assert_true(world_write(w, h, text, 0) > 0);
+	fake_remote_fail(w->remote, FAKE_REPLACE, 1, ETIMEDOUT);
+	assert_int_equal(world_rename(w, "tmp", "a", 0), 0);
+	changes = fake_remote_changes(w->remote);
+	assert_true(g_str_has_prefix(changes, "replace tmp;rename a a."));
+	assert_remote(w, "a", text);
+	assert_int_equal(world_close(w, h), 0);
+}
+
 /* As vim saves: the old file's removal waits, and is never carried out. */
 static void a_save_through_a_backup_is_one_replace(void **state)
 {
@@ -473,10 +514,12 @@ int main(void)
 		with_world(a_refused_save_survives_a_kill),
 		with_world(an_unfinished_save_never_makes_a_file_less),
 		with_world(a_save_by_rename_from_here_is_one_replace),
+		with_world(an_overwrite_names_what_it_replaces),
 		with_world(what_cannot_be_replaced_by_rename_stays),
 		with_world(a_save_by_rename_on_the_server_is_all_or_nothing),
 		with_world(a_large_file_that_is_sent_anyway_needs_no_dance),
 		with_world(a_large_file_is_never_written_over_another),
+		with_world(a_large_file_replaces_though_the_helper_is_gone),
 		with_world(a_save_through_a_backup_is_one_replace),
 	};
 
