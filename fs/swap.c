@@ -126,6 +126,21 @@ static int succeed(struct uploading *u, struct entry *now)
 	return 0;
 }
 
+/* Our ranges are; the rest may be others', and the kernel has it of before. */
+static int succeed_in_part(
+	struct uploading *u, const struct content_swap *swap, struct entry *now)
+{
+	struct session *s = u->session;
+	int rc;
+
+	content_keep_ranges(u->node->content, swap->ranges);
+	rc = succeed(u, now);
+	node_table_forget_pages(s->nodes, u->node);
+	if (s->notifier != NULL)
+		notifier_invalidate_pages(s->notifier, u->node->ino);
+	return rc;
+}
+
 static int fail(struct uploading *u, const struct content_swap *swap, int rc)
 {
 	struct content *c = u->node->content;
@@ -179,9 +194,8 @@ static int act_on_refusal(
 	int verdict = judge(u, swap, now);
 
 	if (verdict == CONFLICT_SAME) {
-		if (!swap->is_whole)
-			content_keep_ranges(c, swap->ranges);
-		return succeed(u, now);
+		return swap->is_whole ? succeed(u, now)
+				      : succeed_in_part(u, swap, now);
 	}
 	if (verdict == CONFLICT_NONE && swap->is_whole) {
 		rebase(swap, now);
@@ -248,8 +262,7 @@ static int find_ranges(struct uploading *u, const struct content_swap *swap)
 	else if (rc == 0 || rc == -ENOENT)
 		rc = CONFLICT_OTHERS;
 	if (rc == CONFLICT_SAME) {
-		content_keep_ranges(u->node->content, swap->ranges);
-		rc = succeed(u, &now);
+		rc = succeed_in_part(u, swap, &now);
 	} else {
 		content_end_refused(u->node->content, true);
 		rc = rc < 0 ? rc : 1;
