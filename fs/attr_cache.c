@@ -99,17 +99,78 @@ struct directory *attrs_get_locked(struct attr_cache *c, const char *dir)
 	return d;
 }
 
-/* Answers to questions of until now about `path` and all below it are void.
- * The oldest such rule makes room by becoming one for all paths. */
+static void clear_rule(struct parted *p)
+{
+	g_free(p->path);
+	*p = (struct parted){ NULL, 0 };
+}
+
+/* The rules at `top` and below it become one, for all of that. How many they
+ * were. */
+static unsigned merge_locked(struct attr_cache *c, const char *top,
+	struct parted *into) REQUIRES(c->lock)
+{
+	char *path = g_strdup(top);
+	uint64_t ticket = 0;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < PARTED_MAX; i++) {
+		struct parted *p = &c->parted[i];
+
+		if (p->path == NULL || !path_is_below(p->path, path))
+			continue;
+		ticket = MAX(ticket, p->ticket);
+		clear_rule(p);
+		count++;
+	}
+	*into = (struct parted){ path, ticket };
+	return count;
+}
+
+/* The oldest rule takes in what is below it, or else becomes one for its parent:
+ * in the end one for all paths. */
+static void widen_locked(struct attr_cache *c) REQUIRES(c->lock)
+{
+	struct parted *oldest = &c->parted[0];
+	g_autofree char *parent = NULL;
+
+	for (unsigned i = 1; i < PARTED_MAX; i++)
+		if (c->parted[i].ticket < oldest->ticket)
+			oldest = &c->parted[i];
+	if (merge_locked(c, oldest->path, oldest) > 1)
+		return;
+	parent = path_parent(oldest->path);
+	if (parent[0] != '\0') {
+		(void)merge_locked(c, parent, oldest);
+		return;
+	}
+	c->expired = MAX(c->expired, oldest->ticket);
+	clear_rule(oldest);
+}
+
+static struct parted *find_place_locked(struct attr_cache *c) REQUIRES(c->lock)
+{
+	for (unsigned i = 0; i < PARTED_MAX; i++)
+		if (c->parted[i].path == NULL)
+			return &c->parted[i];
+	return NULL;
+}
+
+/* Answers to questions of until now about `path` and all below it are void. */
 static void part_locked(struct attr_cache *c, const char *path)
 	REQUIRES(c->lock)
 {
-	struct parted *p = &c->parted[c->next_parted++ % PARTED_MAX];
+	struct parted *place;
 
-	c->expired = MAX(c->expired, p->ticket);
-	g_free(p->path);
-	p->path = g_strdup(path);
-	p->ticket = c->ticket;
+	for (unsigned i = 0; i < PARTED_MAX; i++) {
+		struct parted *p = &c->parted[i];
+
+		if (p->path != NULL && path_is_below(p->path, path))
+			clear_rule(p);
+	}
+	while ((place = find_place_locked(c)) == NULL)
+		widen_locked(c);
+	*place = (struct parted){ g_strdup(path), c->ticket };
 }
 
 bool attrs_is_void_locked(struct attr_cache *c, uint64_t ticket,

@@ -59,8 +59,7 @@ struct attr_cache {
 	GHashTable *directories; /* path -> struct directory * */
 	uint64_t ticket;
 	uint64_t expired; /* answers to older questions are worth nothing */
-	struct parted parted[PARTED_MAX]; /* a ring */
-	unsigned next_parted;
+	struct parted parted[PARTED_MAX]; /* without a path: free */
 	unsigned names;
 	struct timespec root_time;
 	uint64_t watch;	  /* that goes on; 0: none */

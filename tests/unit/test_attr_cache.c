@@ -482,6 +482,31 @@ static void the_oldest_parting_makes_room_by_voiding_more(void **state)
 	assert_listing(c, "other", "b");
 }
 
+/* As of a tree that is removed one by one. */
+static void many_removed_below_one_void_nothing_else(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t ticket = attr_cache_ticket(c);
+	g_autofree char *last = NULL;
+
+	for (int i = 0; i < 5 * PARTED_MAX; i++) {
+		g_free(last);
+		last = g_strdup_printf("t/%d", i);
+		attr_cache_removed(c, last);
+	}
+	put_listing(c, ticket, "t/0", "ghost");
+	put_listing(c, ticket, last, "ghost");
+	put_listing(c, ticket, "other", "b");
+	assert_int_equal(look(c, "t/0", "ghost", LONG_MS), -2);
+	assert_int_equal(look(c, last, "ghost", LONG_MS), -2);
+	assert_listing(c, "other", "b");
+	attr_cache_removed(c, "t");
+	put_listing(c, ticket, "t", "ghost");
+	assert_int_equal(look(c, "t", "ghost", LONG_MS), -2);
+	list(c, "t", "new");
+	assert_listing(c, "t", "new");
+}
+
 static void what_is_not_believed_any_more_is_still_known(void **state)
 {
 	struct attr_cache *c = *state;
@@ -592,6 +617,7 @@ int main(void)
 		with_cache(a_removed_directory_is_unknown_with_all_below),
 		with_cache(late_answers_about_a_directory_that_parted_are_void),
 		with_cache(the_oldest_parting_makes_room_by_voiding_more),
+		with_cache(many_removed_below_one_void_nothing_else),
 		with_cache(a_listing_asked_before_expiry_is_worth_nothing),
 		with_cache(expiring_one_directory_leaves_the_others),
 		with_cache(
