@@ -82,8 +82,9 @@ int attr_cache_count_single(
 void attr_cache_put_listing(struct attr_cache *, uint64_t ticket,
 	const char *dir, GPtrArray *entries);
 /* A complete listing, as remote_list_tree() has them, of a directory whose
- * changes are told by that watch (0: by none). */
-void attr_cache_put_watched(struct attr_cache *, uint64_t ticket,
+ * changes are told by that watch (0: by none). Without has_dots it was asked for
+ * before dot names were the server's, and does not have them either. */
+void attr_cache_put_watched(struct attr_cache *, uint64_t ticket, bool has_dots,
 	const char *dir, GPtrArray *entries, uint64_t watch);
 void attr_cache_put_answer(struct attr_cache *, uint64_t ticket,
 	const char *dir, const char *name, const struct entry *or_absent);

@@ -41,7 +41,9 @@ struct directory {
 	uint64_t expired; /* as the cache's, of this directory's answers */
 	bool hides_dots;  /* as the cache's, when it was listed so */
 	uint64_t watch;	  /* that began before it was listed; 0: none */
-	int64_t true_ms;  /* a watch that is over vouched for it until then */
+	/* As `expired`, of watches: what was asked for before is not watched */
+	uint64_t unwatched;
+	int64_t true_ms; /* a watch that is over vouched for it until then */
 };
 
 /* A directory that was removed or got another name. What was asked of its path

@@ -95,7 +95,7 @@ static void put_names_locked(struct attr_cache *c, struct directory *d,
 /* NULL: it came too late to be worth anything. */
 static struct directory *put_listing_locked(struct attr_cache *c,
 	uint64_t ticket, const char *dir, const GPtrArray *entries,
-	bool is_complete) REQUIRES(c->lock)
+	bool is_complete, bool has_dots) REQUIRES(c->lock)
 {
 	struct directory *d;
 
@@ -107,7 +107,7 @@ static struct directory *put_listing_locked(struct attr_cache *c,
 	if (dir[0] == '\0' && has_other_names(d, ticket, entries))
 		(void)clock_gettime(CLOCK_REALTIME, &c->root_time);
 	if (is_complete)
-		d->hides_dots = c->hides_dots;
+		d->hides_dots = c->hides_dots || !has_dots;
 	put_names_locked(c, d, ticket, entries, is_complete);
 	return d;
 }
@@ -116,7 +116,7 @@ void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
 	const char *dir, GPtrArray *entries)
 {
 	mutex_lock(&c->lock);
-	(void)put_listing_locked(c, ticket, dir, entries, false);
+	(void)put_listing_locked(c, ticket, dir, entries, false, false);
 	attrs_make_room_locked(c);
 	mutex_unlock(&c->lock);
 }
@@ -124,14 +124,14 @@ void attr_cache_put_listing(struct attr_cache *c, uint64_t ticket,
 /* What was told since the question is in the names already, and stays
  * (keeps_own), so the watch counts from before it. */
 void attr_cache_put_watched(struct attr_cache *c, uint64_t ticket,
-	const char *dir, GPtrArray *entries, uint64_t watch)
+	bool has_dots, const char *dir, GPtrArray *entries, uint64_t watch)
 {
 	struct directory *d;
 
 	mutex_lock(&c->lock);
-	d = put_listing_locked(c, ticket, dir, entries, true);
+	d = put_listing_locked(c, ticket, dir, entries, true, has_dots);
 	if (d != NULL) {
-		d->watch = watch;
+		d->watch = ticket > d->unwatched ? watch : 0;
 		if (attrs_is_watched_locked(c, d))
 			c->alive_ms = c->now_ms();
 	}

@@ -43,9 +43,14 @@ void attr_cache_unwatched(struct attr_cache *c, uint64_t watch, const char *dir)
 	struct directory *d;
 
 	mutex_lock(&c->lock);
-	d = attrs_find_locked(c, dir);
-	if (d != NULL && watch != 0 && d->watch == watch)
-		attrs_unwatch_locked(c, d, c->now_ms());
+	if (watch != 0) {
+		/* Its listing may be on its way. */
+		d = attrs_get_locked(c, dir);
+		d->unwatched = c->ticket++;
+		if (d->watch == watch)
+			attrs_unwatch_locked(c, d, c->now_ms());
+		attrs_make_room_locked(c);
+	}
 	mutex_unlock(&c->lock);
 }
 
@@ -230,8 +235,6 @@ static enum attr_news told_locked(struct attr_cache *c, const char *dir,
 		return ATTR_NEWS_NONE;
 	if (told == REMOTE_TOLD_CHANGE)
 		return doubt_locked(c, d, name);
-	if (b == NULL && or_absent == NULL && attrs_is_live_locked(c, d))
-		return ATTR_NEWS_NONE; /* came and went */
 	if (b != NULL && is_same(b, or_absent)) {
 		/* Kept from answers that are on their way, too. */
 		b->known.is_dropped = false;

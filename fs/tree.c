@@ -71,17 +71,24 @@ static void drop_dot_names(GPtrArray *entries)
 	}
 }
 
-void tree_take_listing(struct tree *t, uint64_t ticket, const char *path,
-	GPtrArray *entries, unsigned dropped, uint64_t watch)
+bool tree_has_dots(struct tree *t)
 {
-	unsigned caps = remote_capabilities(t->remote);
-	bool hides_dots = (caps & REMOTE_CAN_HIDDEN) == 0;
+	return (remote_capabilities(t->remote) & REMOTE_CAN_HIDDEN) != 0;
+}
+
+/* What was asked before dot names were the server's is without them, whenever it
+ * is taken. */
+void tree_take_listing(struct tree *t, uint64_t ticket, bool has_dots,
+	const char *path, GPtrArray *entries, unsigned dropped, uint64_t watch)
+{
+	bool hides_dots = !tree_has_dots(t);
 
 	warn_of_dropped(path, dropped);
-	if (hides_dots)
+	if (hides_dots || !has_dots)
 		drop_dot_names(entries);
 	attr_cache_set_hides_dots(t->attrs, hides_dots);
-	attr_cache_put_watched(t->attrs, ticket, path, entries, watch);
+	attr_cache_put_watched(
+		t->attrs, ticket, has_dots, path, entries, watch);
 	g_ptr_array_unref(entries);
 }
 

@@ -51,10 +51,12 @@ int tree_list(struct tree *, const char *path, int64_t max_age_ms,
  * that is dropped meanwhile is none to ask again for. */
 void tree_list_ahead(struct tree *, const char *path, const struct cancel *);
 
+/* Are dot names the server's, as far as is known? */
+bool tree_has_dots(struct tree *);
 /* A complete listing of remote_list_tree(), which was asked for with the
- * ticket; takes the entries. */
-void tree_take_listing(struct tree *, uint64_t ticket, const char *path,
-	GPtrArray *entries, unsigned dropped, uint64_t watch);
+ * ticket, when tree_has_dots() said `has_dots`; takes the entries. */
+void tree_take_listing(struct tree *, uint64_t ticket, bool has_dots,
+	const char *path, GPtrArray *entries, unsigned dropped, uint64_t watch);
 
 /* As those before, or what is known when the server cannot be reached. *ret_age_ms is
  * then such that who believes things for max_age_ms believes this for a second

@@ -64,7 +64,8 @@ static void take_directory(void *arg, const char *path, GPtrArray *entries,
 	struct tree *t = piece->tree;
 
 	piece->entries += entries->len;
-	tree_take_listing(t, piece->ticket, path, entries, dropped, watch);
+	tree_take_listing(t, piece->ticket, piece->has_dots, path, entries,
+		dropped, watch);
 	if (piece->middle == NULL && piece->entries >= piece->entries_max / 2)
 		piece->middle = g_strdup(path);
 	set_path(&piece->last, path);
@@ -83,6 +84,7 @@ int tree_piece_fetch(struct tree_piece *piece, const struct cancel *cancel)
 
 	/* One for all: what we change meanwhile is stronger than any of them. */
 	piece->ticket = attr_cache_ticket(t->attrs);
+	piece->has_dots = tree_has_dots(t);
 	rc = remote_list_tree(t->remote, piece->top, piece->first,
 		piece->entries_max, &sink, cancel, &piece->is_all);
 	end_expectation(piece);

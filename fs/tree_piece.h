@@ -33,6 +33,7 @@ struct tree_piece {
 	bool is_all;  /* nothing below the top comes after the last */
 
 	uint64_t ticket;
+	bool has_dots;	  /* by then they were the server's */
 	unsigned entries; /* so far */
 	char *passed; /* by the tree's lock: the last that came; NULL: none */
 	atomic_int_fast64_t moved_ms;

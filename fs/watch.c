@@ -205,6 +205,7 @@ struct wish {
 	struct watch *watch;
 	char *path;
 	uint64_t ticket;
+	bool has_dots; /* by then they were the server's */
 	bool is_watched;
 };
 
@@ -255,8 +256,8 @@ static void take_directory(void *arg, const char *path, GPtrArray *entries,
 	struct wish *wish = arg;
 
 	wish->is_watched = wish->is_watched || watch != 0;
-	tree_take_listing(wish->watch->session->tree, wish->ticket, path,
-		entries, dropped, watch);
+	tree_take_listing(wish->watch->session->tree, wish->ticket,
+		wish->has_dots, path, entries, dropped, watch);
 }
 
 static void wish_run(void *arg, const struct cancel *cancel)
@@ -267,6 +268,7 @@ static void wish_run(void *arg, const struct cancel *cancel)
 	bool is_all = false;
 
 	wish->ticket = attr_cache_ticket(s->attrs);
+	wish->has_dots = tree_has_dots(s->tree);
 	(void)remote_list_tree(
 		s->remote, wish->path, "", 0, &sink, cancel, &is_all);
 	wish_end(wish, !wish->is_watched);

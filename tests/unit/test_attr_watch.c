@@ -73,7 +73,7 @@ static void watch_since(struct attr_cache *c, uint64_t ticket, const char *dir,
 {
 	GPtrArray *entries = entries_of(names);
 
-	attr_cache_put_watched(c, ticket, dir, entries, WATCH);
+	attr_cache_put_watched(c, ticket, true, dir, entries, WATCH);
 	g_ptr_array_unref(entries);
 }
 
@@ -263,6 +263,22 @@ static void names_that_a_watch_hides_are_unlisted(void **state)
 	assert_int_equal(look(c, "d", ".known"), UNKNOWN);
 }
 
+/* The answer was made for who may not have them. */
+static void dot_names_of_an_older_listing_are_unlisted(void **state)
+{
+	struct attr_cache *c = *state;
+	GPtrArray *entries = entries_of("a");
+
+	attr_cache_put_watched(
+		c, attr_cache_ticket(c), false, "d", entries, WATCH);
+	g_ptr_array_unref(entries);
+	assert_int_equal(look(c, "d", ".dot"), UNLISTED);
+	assert_int_equal(tell(c, "d", ".dot", 2), ATTR_NEWS_CAME);
+	assert_int_equal(look(c, "d", ".dot"), 2);
+	watch(c, "d", "a");
+	assert_int_equal(look(c, "d", ".not"), ABSENT);
+}
+
 /* --- the end of a watch --------------------------------------------------- */
 
 static void things_are_as_old_as_the_watch_when_it_ends(void **state)
@@ -303,7 +319,7 @@ static void a_listing_may_come_before_its_watch(void **state)
 	GPtrArray *entries = entries_of("a");
 
 	attr_cache_put_watched(
-		c, attr_cache_ticket(c), "d", entries, WATCH + 1);
+		c, attr_cache_ticket(c), true, "d", entries, WATCH + 1);
 	g_ptr_array_unref(entries);
 	assert_false(attr_cache_is_watched(c, "d"));
 	attr_cache_set_watch(c, WATCH + 1);
@@ -326,6 +342,19 @@ static void one_directory_may_be_unwatched(void **state)
 	the_time_ms += AGE_MS + 1;
 	assert_int_equal(look(c, "d", "a"), UNKNOWN);
 	assert_int_equal(look(c, "d/e", "f"), 1);
+}
+
+static void a_listing_may_come_after_its_watch_is_over(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t ticket = attr_cache_ticket(c);
+
+	attr_cache_unwatched(c, WATCH, "d");
+	watch_since(c, ticket, "d", "a");
+	assert_false(attr_cache_is_watched(c, "d"));
+	assert_int_equal(look(c, "d", "a"), 1);
+	watch(c, "d", "a");
+	assert_true(attr_cache_is_watched(c, "d"));
 }
 
 static void a_moved_directory_is_not_watched(void **state)
@@ -384,6 +413,18 @@ static void what_is_told_is_stronger_than_older_answers(void **state)
 	assert_int_equal(look(c, "d", "a"), 2);
 	list_plainly(c, ticket, "d", "a gone");
 	assert_names(c, "d", "a new");
+}
+
+static void what_came_and_went_does_not_come_back(void **state)
+{
+	struct attr_cache *c = *state;
+	uint64_t ticket;
+
+	watch(c, "d", "a");
+	ticket = attr_cache_ticket(c);
+	assert_int_equal(tell_absent(c, "d", "b"), ATTR_NEWS_NONE);
+	watch_since(c, ticket, "d", "a b");
+	assert_names(c, "d", "a");
 }
 
 static void our_own_change_is_doubted_and_not_undone(void **state)
@@ -537,14 +578,17 @@ int main(void)
 		with_cache(who_believes_nothing_asks),
 		with_cache(what_was_told_is_no_proof),
 		with_cache(names_that_a_watch_hides_are_unlisted),
+		with_cache(dot_names_of_an_older_listing_are_unlisted),
 		with_cache(things_are_as_old_as_the_watch_when_it_ends),
 		with_cache(a_new_watch_is_another),
 		with_cache(a_listing_may_come_before_its_watch),
 		with_cache(one_directory_may_be_unwatched),
+		with_cache(a_listing_may_come_after_its_watch_is_over),
 		with_cache(a_moved_directory_is_not_watched),
 		with_cache(what_is_told_is_so),
 		with_cache(a_directory_that_is_gone_is_so_with_all_below),
 		with_cache(what_is_told_is_stronger_than_older_answers),
+		with_cache(what_came_and_went_does_not_come_back),
 		with_cache(our_own_change_is_doubted_and_not_undone),
 		with_cache(an_older_version_than_our_own_is_doubted_at_any_age),
 		with_cache(local_names_are_not_the_servers),
