@@ -33,13 +33,6 @@ struct tree *tree_new(struct remote *remote, struct attr_cache *attrs)
 	return t;
 }
 
-void tree_on_listed(
-	struct tree *t, void (*listed)(void *arg, const char *path), void *arg)
-{
-	t->listed = listed;
-	t->listed_arg = arg;
-}
-
 void tree_free(struct tree *t)
 {
 	if (t == NULL)
@@ -105,8 +98,6 @@ static int ask_for_listing(
 	warn_of_dropped(path, dropped);
 	attr_cache_put_listing(t->attrs, ticket, path, entries);
 	g_ptr_array_unref(entries);
-	if (t->listed != NULL)
-		t->listed(t->listed_arg, path);
 	return 0;
 }
 

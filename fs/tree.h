@@ -33,11 +33,6 @@ struct tree;
 struct tree *tree_new(struct remote *, struct attr_cache *);
 void tree_free(struct tree *);
 
-/* Who wants to hear of each listing that was asked for in the plain way; on the
- * thread that asked, and before anything else happens. NULL: nobody does. */
-void tree_on_listed(
-	struct tree *, void (*listed)(void *arg, const char *path), void *arg);
-
 /* 0 and *ret_entry (entry_clear it), -ENOENT, or the remote's error. What is
  * answered is at most max_age_ms old; ret_age_ms may be NULL. */
 int tree_stat(struct tree *, const char *path, int64_t max_age_ms,

@@ -18,8 +18,6 @@ struct tree {
 	/* immutable */
 	struct remote *remote;
 	struct attr_cache *attrs;
-	void (*listed)(void *arg, const char *path);
-	void *listed_arg;
 
 	atomic_int_fast64_t relied_ms; /* when the remote was last told */
 	struct mutex lock;

@@ -32,11 +32,6 @@ struct watch {
 	GHashTable *refused;
 };
 
-static void on_listed(void *arg, const char *path)
-{
-	watch_want(arg, path);
-}
-
 struct watch *watch_new(struct session *s)
 {
 	struct watch *w = g_new0(struct watch, 1);
@@ -47,7 +42,6 @@ struct watch *watch_new(struct session *s)
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	w->refused =
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	tree_on_listed(s->tree, on_listed, w);
 	return w;
 }
 

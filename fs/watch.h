@@ -2,9 +2,9 @@
  * watch.h - changes that are told: from the remote's listener to what is
  * believed (attr_cache.h), to the kernel, and to who reads .pycloud/events.
  *
- * A directory that is listed in the plain way while changes are told is listed
- * once more, in the background and so that it is watched: at once, or else when
- * somebody opens it.
+ * A directory that was listed in the plain way while changes are told is listed
+ * once more, in the background and so that it is watched, when somebody has
+ * opened it.
  *
  * The kernel hears only of what it may hold: the name that came, went or may be
  * anything; the attributes and pages of a file that has another version; the
@@ -21,7 +21,6 @@
 
 struct watch;
 
-/* After the session's tree. */
 struct watch *watch_new(struct session *);
 /* Nothing is told any more when this returns; before the session's parts go. */
 void watch_stop(struct watch *);
@@ -31,7 +30,7 @@ void watch_free(struct watch *);
  * before what it tells can be used. */
 void watch_listen(struct watch *, struct notifier *);
 
-/* Somebody has listed or opened the directory, and will look again. */
+/* Somebody opened the directory, and will look again. */
 void watch_want(struct watch *, const char *path);
 
 /* The lines of .pycloud/status. */

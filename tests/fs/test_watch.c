@@ -313,9 +313,7 @@ static void a_directory_alone_may_lose_its_watch(void **state)
 	fake_remote_reset(t->fake);
 	assert_int_equal(world_size(w, "d/a"), 2);
 	assert_int_equal(fake_remote_calls(t->fake, FAKE_LIST), 1);
-	/* And it is watched again. */
-	fake_remote_await_ended(t->fake, FAKE_LIST_TREE, 1);
-	assert_cost(t, 2);
+	assert_cost(t, 1);
 }
 
 /* --- becoming watched ----------------------------------------------------- */
@@ -323,27 +321,14 @@ static void a_directory_alone_may_lose_its_watch(void **state)
 static void what_is_opened_becomes_watched_once(void **state)
 {
 	struct telling *t = *state;
-
-	fake_remote_put(t->fake, "d/a", "1");
-	open_and_watch(t, "d");
-	assert_names(t, "d", "a");
-	assert_int_equal(fake_remote_calls(t->fake, FAKE_LIST_TREE), 1);
-}
-
-/* As git does, which opens no directory of its own. */
-static void what_is_looked_into_becomes_watched_once(void **state)
-{
-	struct telling *t = *state;
 	struct world *w = t->world;
 
 	fake_remote_put(t->fake, "d/a", "1");
-	fake_remote_put(t->fake, "d/b", "1");
 	assert_int_equal(world_exists(w, "d/a"), 0);
-	fake_remote_await_ended(t->fake, FAKE_LIST_TREE, 2); /* the root, too */
-	the_time_ms += 100 * AGE_MS;
-	fake_remote_reset(t->fake);
-	assert_int_equal(world_exists(w, "d/b"), 0);
-	assert_cost(t, 0);
+	assert_int_equal(fake_remote_calls(t->fake, FAKE_LIST_TREE), 0);
+	open_and_watch(t, "d");
+	assert_names(t, "d", "a");
+	assert_int_equal(fake_remote_calls(t->fake, FAKE_LIST_TREE), 1);
 }
 
 static void what_is_not_watched_is_not_tried_again_soon(void **state)
@@ -647,7 +632,6 @@ int main(void)
 		telling(without_a_watch_the_usual_ages_count),
 		telling(a_directory_alone_may_lose_its_watch),
 		telling(what_is_opened_becomes_watched_once),
-		telling(what_is_looked_into_becomes_watched_once),
 		telling(what_is_not_watched_is_not_tried_again_soon),
 		telling(without_a_watch_nothing_is_listed_twice),
 		telling(a_late_event_of_our_own_save_is_no_conflict),
