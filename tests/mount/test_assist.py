@@ -22,13 +22,13 @@ def assisted(mounter, server, options="assist=on"):
 
 
 def watched(mount, directory):
-    """List it until its changes are told."""
-    def is_watched():
+    """List it, and the root, until the changes of both are told."""
+    def are_watched():
+        os.listdir(mount.path)
         os.listdir(mount.path / directory)
-        return int(mount.status()["watched"]) > before
+        return int(mount.status()["watched"]) >= 2
 
-    before = int(mount.status()["watched"])
-    wait_until(is_watched, f"{directory} is watched")
+    wait_until(are_watched, f"{directory} is watched")
 
 
 def test_it_is_off_unless_asked_for(mounter, server):
