@@ -11,11 +11,19 @@
 #include <errno.h>
 #include <string.h>
 
-static cJSON *verb(const char *name)
+cJSON *assist_verb(const char *name)
 {
 	cJSON *call = cJSON_CreateObject();
 
 	(void)cJSON_AddStringToObject(call, "call", name);
+	return call;
+}
+
+cJSON *assist_verb_at(const char *name, const char *key, const char *path)
+{
+	cJSON *call = assist_verb(name);
+
+	(void)cJSON_AddStringToObject(call, key, path);
 	return call;
 }
 
@@ -104,16 +112,35 @@ void assist_check_told(struct assist *a, const cJSON *answer)
 
 /* --- what the helper tells, on its thread --------------------------------- */
 
-static void tell_changes(struct assist *a, GPtrArray *all) EXCLUDES(a->lock);
-static void tell_changes(struct assist *a, GPtrArray *all)
+/* As begin_telling_locked(), with the watch that holds. */
+static const struct remote_listener *begin_telling(
+	struct assist *a, uint64_t *ret_watch) EXCLUDES(a->lock);
+static const struct remote_listener *begin_telling(
+	struct assist *a, uint64_t *ret_watch)
 {
 	const struct remote_listener *l;
-	uint64_t watch;
 
 	mutex_lock(&a->lock);
 	l = begin_telling_locked(a);
-	watch = a->watch;
+	*ret_watch = a->watch;
 	mutex_unlock(&a->lock);
+	return l;
+}
+
+static void end_telling(struct assist *a) EXCLUDES(a->lock);
+static void end_telling(struct assist *a)
+{
+	mutex_lock(&a->lock);
+	end_telling_locked(a);
+	mutex_unlock(&a->lock);
+}
+
+static void tell_changes(struct assist *a, GPtrArray *all) EXCLUDES(a->lock);
+static void tell_changes(struct assist *a, GPtrArray *all)
+{
+	uint64_t watch;
+	const struct remote_listener *l = begin_telling(a, &watch);
+
 	if (l == NULL)
 		return;
 	for (guint i = 0; i < all->len && watch != 0; i++) {
@@ -122,23 +149,17 @@ static void tell_changes(struct assist *a, GPtrArray *all)
 		l->changed(l->arg, watch, t->directory, t->entry.name, t->told,
 			t->told == REMOTE_TOLD_ENTRY ? &t->entry : NULL);
 	}
-	mutex_lock(&a->lock);
-	end_telling_locked(a);
-	mutex_unlock(&a->lock);
+	end_telling(a);
 }
 
 static void tell_unwatched(struct assist *a, const cJSON *directories)
 	EXCLUDES(a->lock);
 static void tell_unwatched(struct assist *a, const cJSON *directories)
 {
-	const struct remote_listener *l;
-	const cJSON *item;
 	uint64_t watch;
+	const struct remote_listener *l = begin_telling(a, &watch);
+	const cJSON *item;
 
-	mutex_lock(&a->lock);
-	l = begin_telling_locked(a);
-	watch = a->watch;
-	mutex_unlock(&a->lock);
 	if (l == NULL)
 		return;
 	cJSON_ArrayForEach(item, directories)
@@ -148,9 +169,7 @@ static void tell_unwatched(struct assist *a, const cJSON *directories)
 		if (path != NULL && watch != 0)
 			l->unwatched(l->arg, watch, path);
 	}
-	mutex_lock(&a->lock);
-	end_telling_locked(a);
-	mutex_unlock(&a->lock);
+	end_telling(a);
 }
 
 static void restart_watch(struct assist *a) EXCLUDES(a->lock);
@@ -165,9 +184,11 @@ static bool is_everything(const cJSON *directories)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item,
-		directories) if (g_strcmp0(cJSON_GetStringValue(item), "*") ==
-				 0) return true;
+	cJSON_ArrayForEach(item, directories)
+	{
+		if (g_strcmp0(cJSON_GetStringValue(item), "*") == 0)
+			return true;
+	}
 	return false;
 }
 
@@ -260,6 +281,13 @@ int assist_ask(struct assist *a, cJSON *call, const struct kernel_buffer *bytes,
 	return rc == -EINTR ? rc : -EOPNOTSUPP;
 }
 
+int assist_ask_root(struct assist *a, int timeout_ms,
+	const struct cancel *cancel, struct helper_reply *ret)
+{
+	return assist_ask(a, assist_verb_at("stat", "path", ""), NULL,
+		timeout_ms, cancel, ret);
+}
+
 /* Somebody uses the mount. What may send goes to the prover, or the helper. */
 static bool use(struct assist *a) EXCLUDES(a->lock);
 static bool use(struct assist *a)
@@ -323,7 +351,7 @@ static void assist_listen(
 
 static bool is_same_moment(const struct timespec *ts, int64_t us)
 {
-	int64_t other = (int64_t)ts->tv_sec * 1000000 + ts->tv_nsec / 1000;
+	int64_t other = assist_us_of_time(ts);
 
 	return other - us <= 1 && us - other <= 1;
 }
@@ -333,12 +361,9 @@ static bool is_same_moment(const struct timespec *ts, int64_t us)
 static int judge_mismatch(struct assist *a, int64_t proven_us)
 {
 	struct helper_reply answer = { 0 };
-	cJSON *call = verb("stat");
 	int64_t ctime_us = 0;
-	int rc;
+	int rc = assist_ask_root(a, ASSIST_CALL_MS, &a->closing, &answer);
 
-	(void)cJSON_AddStringToObject(call, "path", "");
-	rc = assist_ask(a, call, NULL, ASSIST_CALL_MS, &a->closing, &answer);
 	if (rc == 0 && !json_int64(answer.data, "ctime_us", &ctime_us))
 		rc = -EPROTO;
 	helper_reply_clear(&answer);
@@ -367,8 +392,8 @@ static int prove_once(struct assist *a, bool *ret_tells)
 {
 	struct helper_reply answer = { 0 };
 	int64_t ctime_us = 0;
-	int rc = assist_ask(
-		a, verb("prove"), NULL, ASSIST_CALL_MS, &a->closing, &answer);
+	int rc = assist_ask(a, assist_verb("prove"), NULL, ASSIST_CALL_MS,
+		&a->closing, &answer);
 
 	if (rc == 0 && !json_int64(answer.data, "ctime_us", &ctime_us))
 		rc = -EPROTO;
@@ -442,11 +467,8 @@ static void make_sure(struct assist *a) EXCLUDES(a->lock);
 static void make_sure(struct assist *a)
 {
 	struct helper_reply answer = { 0 };
-	cJSON *call = verb("stat");
 
-	(void)cJSON_AddStringToObject(call, "path", "");
-	if (assist_ask(a, call, NULL, ASSIST_CALL_MS, &a->closing, &answer) ==
-		0)
+	if (assist_ask_root(a, ASSIST_CALL_MS, &a->closing, &answer) == 0)
 		assist_check_told(a, answer.data);
 	helper_reply_clear(&answer);
 }

@@ -10,15 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-static cJSON *verb_at(const char *name, const char *key, const char *path)
-{
-	cJSON *call = cJSON_CreateObject();
-
-	(void)cJSON_AddStringToObject(call, "call", name);
-	(void)cJSON_AddStringToObject(call, key, path);
-	return call;
-}
-
 static const void *bytes_of(const struct helper_reply *r, size_t *ret_length)
 {
 	*ret_length = 0;
@@ -76,7 +67,7 @@ int assist_list_tree(struct remote *remote, const char *top, const char *after,
 
 	if (!assist_is_usable(a))
 		return -EOPNOTSUPP;
-	call = verb_at("list_tree", "top", top);
+	call = assist_verb_at("list_tree", "top", top);
 	(void)cJSON_AddStringToObject(call, "after", after);
 	(void)cJSON_AddNumberToObject(call, "entries_max", entries_max);
 	(void)cJSON_AddBoolToObject(
@@ -123,8 +114,7 @@ int assist_read_many(struct remote *remote, const char *const *paths,
 
 	if (!assist_is_usable(a))
 		return -EOPNOTSUPP;
-	call = cJSON_CreateObject();
-	(void)cJSON_AddStringToObject(call, "call", "read_many");
+	call = assist_verb("read_many");
 	list = cJSON_AddArrayToObject(call, "paths");
 	for (unsigned i = 0; i < n_paths; i++)
 		(void)cJSON_AddItemToArray(list, cJSON_CreateString(paths[i]));
@@ -212,7 +202,7 @@ static int send_piece(
 
 	if (rc < 0)
 		return rc;
-	call = verb_at("piece", "path", s->path);
+	call = assist_verb_at("piece", "path", s->path);
 	(void)cJSON_AddStringToObject(call, "file", s->file);
 	(void)cJSON_AddNumberToObject(call, "offset", (double)offset);
 	rc = helper_post_bytes(s->assist->helper, call, &bytes);
@@ -223,8 +213,7 @@ static int send_piece(
 static int await_pieces(const struct save *s)
 {
 	struct helper_reply answer = { 0 };
-	int rc = assist_ask(s->assist, verb_at("stat", "path", ""), NULL,
-		ASSIST_SAVE_MS, s->cancel, &answer);
+	int rc = assist_ask_root(s->assist, ASSIST_SAVE_MS, s->cancel, &answer);
 
 	helper_reply_clear(&answer);
 	return rc;
@@ -264,11 +253,6 @@ static const char *condition_name(enum remote_condition condition)
 	}
 }
 
-static int64_t us_of_time(const struct timespec *ts)
-{
-	return (int64_t)ts->tv_sec * 1000000 + ts->tv_nsec / 1000;
-}
-
 static void add_version(cJSON *call, const struct entry *base)
 {
 	cJSON *list;
@@ -280,8 +264,8 @@ static void add_version(cJSON *call, const struct entry *base)
 	list = cJSON_AddArrayToObject(call, "base");
 	(void)cJSON_AddItemToArray(
 		list, cJSON_CreateNumber((double)base->size));
-	(void)cJSON_AddItemToArray(
-		list, cJSON_CreateNumber((double)us_of_time(&base->mtime)));
+	(void)cJSON_AddItemToArray(list,
+		cJSON_CreateNumber((double)assist_us_of_time(&base->mtime)));
 }
 
 static void add_ranges(cJSON *call, const struct remote_change *change)
@@ -304,7 +288,7 @@ static void add_ranges(cJSON *call, const struct remote_change *change)
 
 static cJSON *save_call(const struct save *s, int within_ms)
 {
-	cJSON *call = verb_at("save", "path", s->path);
+	cJSON *call = assist_verb_at("save", "path", s->path);
 
 	(void)cJSON_AddNumberToObject(call, "size", (double)s->source->size);
 	(void)cJSON_AddStringToObject(

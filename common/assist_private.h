@@ -52,6 +52,11 @@ static inline struct assist *assist_of(struct remote *r)
 
 /* May it be asked now? Starts the helper where there is none. */
 bool assist_is_usable(struct assist *);
+cJSON *assist_verb(const char *name);
+cJSON *assist_verb_at(const char *name, const char *key, const char *path);
+/* The helper's word on the root: "stat", which also says how much was told. */
+int assist_ask_root(struct assist *, int timeout_ms, const struct cancel *,
+	struct helper_reply *ret);
 /* The verb's answer, as helper_ask(); any failure of the helper is -EOPNOTSUPP,
  * and none of its own errors is. */
 int assist_ask(struct assist *, cJSON *call, const struct kernel_buffer *,

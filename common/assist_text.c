@@ -42,6 +42,11 @@ static bool read_number(const cJSON *item, int64_t least, int64_t *ret)
 	return (double)*ret == value;
 }
 
+int64_t assist_us_of_time(const struct timespec *ts)
+{
+	return (int64_t)ts->tv_sec * US_PER_S + ts->tv_nsec / 1000;
+}
+
 static struct timespec time_of_us(int64_t us)
 {
 	int64_t rest = us % US_PER_S;

@@ -11,6 +11,9 @@
 #include "json.h"
 #include "remote.h"
 
+/* As the helper has times, and the contents API to the microsecond. */
+int64_t assist_us_of_time(const struct timespec *);
+
 struct assist_directory {
 	char *path;
 	bool is_watched;
