@@ -117,15 +117,6 @@ static int replace(
 		u->cancel, now);
 }
 
-/* They are there: by this upload, or by one before. */
-static int succeed(struct uploading *u, struct entry *now)
-{
-	now->size = u->source.size; /* the remote checked it */
-	upload_adopt(u->session, u->node, u->path, now);
-	content_end_upload(u->node->content, 0, now);
-	return 0;
-}
-
 /* Our ranges are; the rest may be others', and the kernel has it of before. */
 static int succeed_in_part(
 	struct uploading *u, const struct content_swap *swap, struct entry *now)
@@ -134,7 +125,7 @@ static int succeed_in_part(
 	int rc;
 
 	content_keep_ranges(u->node->content, swap->ranges);
-	rc = succeed(u, now);
+	rc = upload_succeed(u, now);
 	node_table_forget_pages(s->nodes, u->node);
 	if (s->notifier != NULL)
 		notifier_invalidate_pages(s->notifier, u->node->ino);
@@ -194,7 +185,7 @@ static int act_on_refusal(
 	int verdict = judge(u, swap, now);
 
 	if (verdict == CONFLICT_SAME) {
-		return swap->is_whole ? succeed(u, now)
+		return swap->is_whole ? upload_succeed(u, now)
 				      : succeed_in_part(u, swap, now);
 	}
 	if (verdict == CONFLICT_NONE && swap->is_whole) {
@@ -218,7 +209,7 @@ static int try(struct uploading *u, struct content_swap *swap)
 
 		rc = replace(u, swap, &now);
 		if (rc == 0)
-			rc = succeed(u, &now);
+			rc = upload_succeed(u, &now);
 		else if (rc == -ESTALE)
 			rc = act_on_refusal(u, swap, &now);
 		else

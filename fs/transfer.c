@@ -141,6 +141,14 @@ void upload_adopt(struct session *s, struct node *n, const char *path,
 		s->nodes, n, &version->mtime, version->size);
 }
 
+int upload_succeed(struct uploading *u, struct entry *now)
+{
+	now->size = u->source.size; /* the remote checked it */
+	upload_adopt(u->session, u->node, u->path, now);
+	content_end_upload(u->node->content, 0, now);
+	return 0;
+}
+
 bool upload_may_have_left(int rc)
 {
 	switch (-rc) {
@@ -241,10 +249,7 @@ static int act_on_verdict(struct uploading *u, int verdict, struct entry *now)
 		return content_is_mixed(c) ? upload_give_way(u, NULL)
 					   : send_bytes(u);
 	case CONFLICT_SAME:
-		now->size = u->source.size;
-		upload_adopt(u->session, u->node, u->path, now);
-		content_end_upload(c, 0, now);
-		return 0;
+		return upload_succeed(u, now);
 	case CONFLICT_OTHERS:
 		return upload_give_way(u, now);
 	default:

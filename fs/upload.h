@@ -27,6 +27,9 @@ struct uploading {
  * the names. */
 void upload_adopt(struct session *, struct node *, const char *path,
 	const struct entry *);
+/* All that was to be sent is there, as `now`: by this upload, or by one before.
+ * Ends the content's upload; 0. */
+int upload_succeed(struct uploading *, struct entry *now);
 /* The server may have some of an upload that failed so, or all: even when no
  * server was found in the end, an earlier attempt may have met one. */
 bool upload_may_have_left(int rc);
