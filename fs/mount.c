@@ -508,7 +508,7 @@ static int mount_session(struct mount *m)
 	if (rc < 0)
 		return rc;
 	rc = notifier_new(&kernel_notifier, m->fuse, &m->notifier);
-	if (rc == 0)
+	if (rc == 0 && m->assist != NULL)
 		rc = notifier_new(&kernel_notifier, m->fuse, &m->teller);
 	if (rc < 0) {
 		m->why = g_strdup(NO_THREAD);
