@@ -7,13 +7,12 @@ nothing else may.
 """
 
 import contextlib
-import json
+import http.client
 import os
 import threading
-import urllib.request
 
 KILL_SECONDS = 5
-LIMIT = 10
+LIMIT = 30
 
 
 class Killer:
@@ -25,25 +24,18 @@ class Killer:
         self.thread = threading.Thread(target=self.work, daemon=True)
         self.thread.start()
 
-    def ask(self, method, path):
-        """What the server answers."""
-        request = urllib.request.Request(
-            f"{self.server.url}api/{path}", method=method,
-            headers={"Authorization": f"token {self.server.token}"})
-        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
-            return answer.read()
-
     def work(self):
         """A server that is away has no kernels."""
         while not self.is_over.wait(KILL_SECONDS):
-            with contextlib.suppress(OSError, ValueError):
-                for kernel in json.loads(self.ask("GET", "kernels")):
-                    self.ask("DELETE", f"kernels/{kernel['id']}")
+            with contextlib.suppress(OSError, ValueError,
+                                     http.client.HTTPException):
+                for kernel in self.server.api("kernels"):
+                    self.server.api(f"kernels/{kernel['id']}", "DELETE")
 
     def stop(self):
         """No kernel is ended any more."""
         self.is_over.set()
-        self.thread.join(2 * LIMIT)
+        self.thread.join(LIMIT)
 
 
 class Assist:

@@ -2,12 +2,11 @@
 depends on it.  PYCLOUD_ASSIST=on gives it to all the other tests."""
 
 import os
-import threading
 
 import pytest
 
 from conftest import mount_server
-from harness import wait_until
+from harness import wait_until, watch_for
 
 pytestmark = pytest.mark.options("assist=on")
 MIB = 1 << 20
@@ -60,7 +59,7 @@ def test_what_is_watched_costs_no_request_at_any_age(mounter, own_server):
     mount = assisted(mounter, own_server, "assist=on,attr_timeout=1")
     watched(mount, "d")
     before = mount.requests()
-    threading.Event().wait(2.5)  # older than what is believed otherwise
+    watch_for(2.5)  # older than what is believed otherwise
     assert sorted(os.listdir(mount.path / "d")) == ["a", "b", "c"]
     for name in "abc":
         assert (mount.path / "d" / name).stat().st_size == 1

@@ -11,10 +11,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
+
+from harness import watch_for
 
 LIMIT = 180
 
@@ -163,7 +164,7 @@ def test_times_of_directories_outlive_what_is_believed(work, scratch):
     source.mkdir()
     make_tree(source)
     run(work, "rsync", "-a", f"{source}/", "copy/")
-    threading.Event().wait(1.2)  # all is asked for again
+    watch_for(1.2)  # all is asked for again
     os.listdir(work / "copy")
     assert run(work, "rsync", "-a", "-i", f"{source}/", "copy/") == ""
 
