@@ -5,7 +5,7 @@
 
 #include "assist_private.h"
 #include "assist_text.h"
-#include "limits.h"
+#include "common_limits.h"
 #include "log.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "assist_private.h"
 
 #include "assist_text.h"
-#include "limits.h"
+#include "common_limits.h"
 #include "names.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
 
 #include "assist_text.h"
 
+#include "common_limits.h"
 #include "helper.h"
-#include "limits.h"
 #include "names.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 
 #include "child.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "printable.h"
 #include "secret.h"
 #include "sensitive.h"

@@ -3,9 +3,9 @@
 
 #include "contents.h"
 
+#include "common_limits.h"
 #include "contents_call.h"
 #include "contents_json.h"
-#include "limits.h"
 
 #include <errno.h>
 

@@ -3,8 +3,8 @@
 
 #include "contents_call.h"
 
+#include "common_limits.h"
 #include "contents_json.h"
-#include "limits.h"
 #include "names.h"
 
 #include <errno.h>

@@ -11,9 +11,9 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "contents_call.h"
 #include "contents_json.h"
-#include "limits.h"
 #include "names.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
 
 #include "contents_json.h"
 
+#include "common_limits.h"
 #include "json.h"
-#include "limits.h"
 #include "names.h"
 #include "printable.h"
 #include "timefmt.h"

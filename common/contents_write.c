@@ -20,8 +20,8 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "contents_call.h"
-#include "limits.h"
 #include "upload_json.h"
 
 #include <errno.h>

@@ -19,7 +19,7 @@
 #ifndef PYCLOUD_DOWNLOAD_JSON_H
 #define PYCLOUD_DOWNLOAD_JSON_H
 
-#include "limits.h"
+#include "common_limits.h"
 #include "remote.h"
 
 #define DOWNLOAD_PIECE_BYTES 32768 /* decoded, given to the sink at a time */

@@ -11,9 +11,9 @@
 
 #include "http.h"
 
+#include "common_limits.h"
 #include "http_conn.h"
 #include "http_header.h"
-#include "limits.h"
 #include "secret.h"
 
 #include <errno.h>

@@ -17,7 +17,7 @@
 
 #include "http_conn.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <fcntl.h>

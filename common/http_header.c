@@ -3,7 +3,7 @@
 
 #include "http_header.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <stdio.h>

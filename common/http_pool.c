@@ -9,8 +9,8 @@
 
 #include "http_pool.h"
 
+#include "common_limits.h"
 #include "http_conn.h"
-#include "limits.h"
 #include "waitlist.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 
 #include "http_retry.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 

@@ -3,7 +3,7 @@
 
 #include "http_stream.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -3,9 +3,9 @@
 
 #include "hub.h"
 
+#include "common_limits.h"
 #include "http_client.h"
 #include "kube_text.h"
-#include "limits.h"
 #include "route_url.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
 
 #include "hub_text.h"
 
+#include "common_limits.h"
 #include "kube_text.h"
-#include "limits.h"
 #include "url_text.h"
 
 #include <errno.h>

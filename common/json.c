@@ -12,7 +12,7 @@
 
 #include "json.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <math.h>
 #include <string.h>

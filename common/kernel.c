@@ -3,9 +3,9 @@
 
 #include "kernel.h"
 
+#include "common_limits.h"
 #include "http_client.h"
 #include "http_errno.h"
-#include "limits.h"
 #include "websocket.h"
 
 #include <errno.h>

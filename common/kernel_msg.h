@@ -15,8 +15,8 @@
 #ifndef PYCLOUD_KERNEL_MSG_H
 #define PYCLOUD_KERNEL_MSG_H
 
+#include "common_limits.h"
 #include "json.h"
-#include "limits.h"
 
 struct kernel_buffer {
 	const uint8_t *bytes;

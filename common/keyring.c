@@ -12,7 +12,7 @@
 
 #include "keyring.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "mutex.h"
 #include "waitlist.h"
 

@@ -8,7 +8,7 @@
  *
  * What answers there may hang: a keyring that waits for somebody's password, a
  * bus of a session that is gone. So each call works in a thread that may be
- * left behind, and is bounded by a limit of limits.h and by the cancel token. A
+ * left behind, and is bounded by a limit of common_limits.h and by the cancel token. A
  * bus is used where there is one (DBUS_SESSION_BUS_ADDRESS, or
  * $XDG_RUNTIME_DIR/bus) and never started, nor a program as the way to it. A
  * mount does not die with its bus, and asks the next one when it must.

@@ -10,7 +10,7 @@
 
 #include "kube_auth.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "mutex.h"
 #include "sensitive.h"
 #include "waitlist.h"

@@ -6,10 +6,10 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "http_client.h"
 #include "kube.h"
 #include "kube_error.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "kube_workspace.h"
-#include "limits.h"
 #include "log.h"
 
 #include <errno.h>

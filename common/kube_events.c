@@ -3,7 +3,7 @@
 
 #include "kube_events.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
 #include "kube_exec.h"
 
 #include "child.h"
+#include "common_limits.h"
 #include "json.h"
-#include "limits.h"
 #include "secret.h"
 #include "sensitive.h"
 #include "timefmt.h"

@@ -3,8 +3,8 @@
 
 #include "kube_keeper.h"
 
+#include "common_limits.h"
 #include "http_pool.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <stdatomic.h>

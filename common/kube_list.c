@@ -3,8 +3,8 @@
 
 #include "kube_list.h"
 
+#include "common_limits.h"
 #include "kube_workspace.h"
-#include "limits.h"
 
 #include <string.h>
 

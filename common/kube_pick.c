@@ -3,7 +3,7 @@
 
 #include "kube_pick.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <stdlib.h>
 #include <string.h>

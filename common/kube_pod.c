@@ -3,9 +3,9 @@
 
 #include "kube_pod.h"
 
+#include "common_limits.h"
 #include "kube_events.h"
 #include "kube_text.h"
-#include "limits.h"
 
 #include <glib.h>
 #include <string.h>

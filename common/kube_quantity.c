@@ -3,7 +3,7 @@
 
 #include "kube_quantity.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <glib.h>
 #include <string.h>

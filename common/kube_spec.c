@@ -8,8 +8,8 @@
 
 #include "kube_spec.h"
 
+#include "common_limits.h"
 #include "kube_quantity.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

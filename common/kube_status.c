@@ -3,10 +3,10 @@
 
 #include "kube_status.h"
 
+#include "common_limits.h"
 #include "kube_error.h"
 #include "kube_events.h"
 #include "kube_pod.h"
-#include "limits.h"
 
 #include <glib.h>
 #include <string.h>

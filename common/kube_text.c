@@ -3,7 +3,7 @@
 
 #include "kube_text.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <glib.h>
 #include <stdarg.h>

@@ -8,9 +8,9 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "kube_pick.h"
 #include "kube_workspace.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

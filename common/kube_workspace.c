@@ -9,8 +9,8 @@
 
 #include "kube_workspace.h"
 
+#include "common_limits.h"
 #include "kube_pick.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

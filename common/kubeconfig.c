@@ -3,11 +3,11 @@
 
 #include "kubeconfig.h"
 
+#include "common_limits.h"
 #include "kubeconfig_cluster.h"
 #include "kubeconfig_files.h"
 #include "kubeconfig_pod.h"
 #include "kubeconfig_user.h"
-#include "limits.h"
 #include "sensitive.h"
 
 #include <errno.h>

@@ -3,10 +3,10 @@
 
 #include "kubeconfig_cluster.h"
 
+#include "common_limits.h"
 #include "json.h"
 #include "kubeconfig_files.h"
 #include "kubeconfig_user.h"
-#include "limits.h"
 #include "sensitive.h"
 
 #include <errno.h>

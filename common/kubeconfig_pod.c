@@ -3,7 +3,7 @@
 
 #include "kubeconfig_pod.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "sensitive.h"
 
 #include <errno.h>

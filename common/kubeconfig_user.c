@@ -3,8 +3,8 @@
 
 #include "kubeconfig_user.h"
 
+#include "common_limits.h"
 #include "kubeconfig_files.h"
-#include "limits.h"
 #include "sensitive.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 
 #include "kubeconfig_yaml.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "printable.h"
 #include "secret.h"
 

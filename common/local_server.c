@@ -3,7 +3,7 @@
 
 #include "local_server.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "printable.h"
 
 #include <errno.h>

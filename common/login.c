@@ -3,11 +3,11 @@
 
 #include "login.h"
 
+#include "common_limits.h"
 #include "http_client.h"
 #include "http_errno.h"
 #include "hub_text.h"
 #include "json.h"
-#include "limits.h"
 #include "sensitive.h"
 
 #include <errno.h>

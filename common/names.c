@@ -3,7 +3,7 @@
 
 #include "names.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <glib.h>

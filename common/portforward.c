@@ -11,7 +11,7 @@
 
 #include "portforward.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "log.h"
 #include "mutex.h"
 #include "websocket.h"

@@ -3,7 +3,7 @@
 
 #include "private_dir.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <fcntl.h>

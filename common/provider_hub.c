@@ -8,8 +8,8 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "hub.h"
-#include "limits.h"
 #include "route_hub.h"
 #include "workspace.h"
 

@@ -9,11 +9,11 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "credentials.h"
 #include "kube_keeper.h"
 #include "kube_pick.h"
 #include "kube_workspace.h"
-#include "limits.h"
 #include "log.h"
 #include "route_kube.h"
 #include "route_url.h"

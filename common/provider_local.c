@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "local_server.h"
 #include "workspace.h"
 

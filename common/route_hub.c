@@ -3,7 +3,7 @@
 
 #include "route_hub.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "log.h"
 #include "mutex.h"
 #include "waitlist.h"

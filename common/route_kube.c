@@ -3,8 +3,8 @@
 
 #include "route_kube.h"
 
+#include "common_limits.h"
 #include "kube_pick.h"
-#include "limits.h"
 #include "log.h"
 #include "mutex.h"
 #include "portforward.h"

@@ -3,7 +3,7 @@
 
 #include "run_follow.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 void run_follow_init(struct run_follow *f, int64_t offset, int64_t now_ms)
 {

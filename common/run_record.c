@@ -3,7 +3,7 @@
 
 #include "run_record.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <glib.h>

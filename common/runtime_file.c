@@ -3,8 +3,8 @@
 
 #include "runtime_file.h"
 
+#include "common_limits.h"
 #include "json.h"
-#include "limits.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

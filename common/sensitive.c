@@ -3,7 +3,7 @@
 
 #include "sensitive.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "secret.h"
 
 #include <errno.h>

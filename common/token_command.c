@@ -4,7 +4,7 @@
 #include "token_command.h"
 
 #include "child.h"
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <string.h>

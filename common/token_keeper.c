@@ -3,7 +3,7 @@
 
 #include "token_keeper.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "log.h"
 #include "mutex.h"
 #include "terminal.h"

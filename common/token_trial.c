@@ -3,10 +3,10 @@
 
 #include "token_trial.h"
 
+#include "common_limits.h"
 #include "endpoint.h"
 #include "http_client.h"
 #include "http_errno.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

@@ -15,7 +15,7 @@
 #ifndef PYCLOUD_UPLOAD_JSON_H
 #define PYCLOUD_UPLOAD_JSON_H
 
-#include "limits.h"
+#include "common_limits.h"
 #include "remote.h"
 
 #define UPLOAD_CHUNK_BYTES CONTENTS_CHUNK_BYTES

@@ -3,7 +3,7 @@
 
 #include "url_text.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <string.h>

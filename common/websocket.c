@@ -29,10 +29,10 @@
 
 #include "websocket.h"
 
+#include "common_limits.h"
 #include "http_cookies.h"
 #include "http_header.h"
 #include "http_stream.h"
-#include "limits.h"
 #include "mutex.h"
 #include "websocket_handshake.h"
 

@@ -3,9 +3,9 @@
 
 #include "workspace.h"
 
+#include "common_limits.h"
 #include "hub_text.h"
 #include "kubeconfig.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

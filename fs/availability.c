@@ -3,8 +3,8 @@
 
 #include "availability.h"
 
+#include "common_limits.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "log.h"
 #include "mutex.h"
 #include "names.h"

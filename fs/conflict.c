@@ -4,9 +4,9 @@
 #include "conflict.h"
 
 #include "attr_cache.h"
+#include "common_limits.h"
 #include "content.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "log.h"
 #include "mutex.h"
 #include "names.h"

@@ -3,8 +3,8 @@
 
 #include "content.h"
 
+#include "common_limits.h"
 #include "content_state.h"
-#include "limits.h"
 #include "scratch.h"
 
 #include <assert.h>

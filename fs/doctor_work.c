@@ -7,13 +7,13 @@
  */
 #include "config.h"
 
+#include "common_limits.h"
 #include "contents.h"
 #include "doctor_target.h"
 #include "fs_limits.h"
 #include "http_errno.h"
 #include "json.h"
 #include "kernel.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

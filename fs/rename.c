@@ -20,12 +20,12 @@
 
 #include "attr_cache.h"
 #include "cache.h"
+#include "common_limits.h"
 #include "conflict.h"
 #include "content.h"
 #include "dirty_set.h"
 #include "fetch.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "local.h"
 #include "local_names.h"
 #include "local_node.h"

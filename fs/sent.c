@@ -3,8 +3,8 @@
 
 #include "sent.h"
 
+#include "common_limits.h"
 #include "fs_limits.h"
-#include "limits.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 
 #include "spool.h"
 
+#include "common_limits.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "mutex.h"
 #include "scratch.h"
 

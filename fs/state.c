@@ -14,8 +14,8 @@
 
 #include "state.h"
 
+#include "common_limits.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "names.h"
 #include "state_place.h"
 #include "state_private.h"

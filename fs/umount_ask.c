@@ -4,9 +4,9 @@
 #include "umount_ask.h"
 
 #include "client.h"
+#include "common_limits.h"
 #include "drain_note.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "mount_ask.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* Saving by compare-and-swap: what it costs, and who has saved meanwhile. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "conflict.h"
 #include "content.h"
-#include "limits.h"
 #include "test.h"
 #include "world.h"
 

@@ -1,6 +1,7 @@
 /* Saving what changed of a large file, compared with a model byte by byte. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "conflict.h"
 #include "content.h"
 #include "fs_limits.h"

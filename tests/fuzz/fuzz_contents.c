@@ -4,8 +4,8 @@
 
 #include "fuzz_http.h"
 
+#include "common_limits.h"
 #include "contents.h"
-#include "limits.h"
 #include "names.h"
 
 #include <errno.h>

@@ -3,9 +3,9 @@
 
 #include "fuzz_http.h"
 
+#include "common_limits.h"
 #include "http_client.h"
 #include "http_header.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

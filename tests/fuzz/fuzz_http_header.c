@@ -4,10 +4,10 @@
 
 #include "fuzz.h"
 
+#include "common_limits.h"
 #include "http_errno.h"
 #include "http_header.h"
 #include "http_retry.h"
-#include "limits.h"
 #include "secret.h"
 
 #include <string.h>

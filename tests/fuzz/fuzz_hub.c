@@ -4,8 +4,8 @@
 
 #include "fuzz_http.h"
 
+#include "common_limits.h"
 #include "hub.h"
-#include "limits.h"
 #include "route_hub.h"
 
 #include <string.h>

@@ -4,8 +4,8 @@
 
 #include "fuzz.h"
 
+#include "common_limits.h"
 #include "hub_text.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <string.h>

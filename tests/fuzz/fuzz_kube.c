@@ -3,8 +3,8 @@
 
 #include "fuzz_http.h"
 
+#include "common_limits.h"
 #include "kube_workspace.h"
-#include "limits.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -3,11 +3,11 @@
 
 #include "fuzz.h"
 
+#include "common_limits.h"
 #include "kube_error.h"
 #include "kube_quantity.h"
 #include "kube_spec.h"
 #include "kube_status.h"
-#include "limits.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
 #include "fuzz_http.h"
 #include "fuzz_secret.h"
 
+#include "common_limits.h"
 #include "http_cookies.h"
-#include "limits.h"
 #include "login.h"
 
 #include <errno.h>

@@ -3,9 +3,9 @@
 
 #include "fuzz.h"
 
+#include "common_limits.h"
 #include "conflict.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "name_policy.h"
 #include "names.h"
 

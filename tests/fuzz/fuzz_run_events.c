@@ -4,8 +4,8 @@
 
 #include "fuzz.h"
 
+#include "common_limits.h"
 #include "helper.h"
-#include "limits.h"
 #include "run_remote.h"
 
 #include <errno.h>

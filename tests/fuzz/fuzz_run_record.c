@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "run_follow.h"
 #include "run_record.h"
 

@@ -5,7 +5,7 @@
 #include "fuzz_http.h"
 #include "fuzz_stream.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "websocket.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
 
 #include "real_server.h"
 
+#include "common_limits.h"
 #include "http_client.h"
-#include "limits.h"
 #include "run_remote.h"
 #include "test.h"
 

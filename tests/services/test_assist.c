@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "assist.h"
+#include "common_limits.h"
 #include "contents.h"
 #include "real_server.h"
 #include "test.h"

@@ -8,9 +8,9 @@
 #include "real_server.h"
 #include "test.h"
 
+#include "common_limits.h"
 #include "http_client.h"
 #include "kernel.h"
-#include "limits.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -3,9 +3,9 @@
 #include "config.h"
 
 #include "availability.h"
+#include "common_limits.h"
 #include "fake_remote.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "mutex.h"
 #include "test.h"
 #include "waitlist.h"

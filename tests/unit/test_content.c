@@ -1,9 +1,9 @@
 /* The states of one file's bytes: who loads, who waits, what is dirty. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "content.h"
 #include "fs_limits.h"
-#include "limits.h"
 #include "scratch_place.h"
 #include "test.h"
 

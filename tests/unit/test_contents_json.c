@@ -1,8 +1,8 @@
 /* Models of the contents API become entries; what is no model is refused. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "contents_json.h"
-#include "limits.h"
 #include "test.h"
 
 #include <errno.h>

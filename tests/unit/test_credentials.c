@@ -3,8 +3,8 @@
 
 #include "credentials.h"
 
+#include "common_limits.h"
 #include "keyring.h"
-#include "limits.h"
 #include "runtime_file.h"
 #include "test.h"
 #include "token_command.h"

@@ -1,10 +1,10 @@
 /* The helper's life: had when needed, missed when lost, never for nothing. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "helper.h"
 #include "http_bench.h"
 #include "kernel_server.h"
-#include "limits.h"
 #include "mutex.h"
 #include "test.h"
 #include "waitlist.h"

@@ -1,8 +1,8 @@
 /* One exchange: what is asked, and which answers are taken. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "http_bench.h"
-#include "limits.h"
 #include "test.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Calls: what is asked again, what is not, and what holds it back. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "http_client.h"
-#include "limits.h"
 #include "test.h"
 #include "web_server.h"
 

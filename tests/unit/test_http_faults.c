@@ -1,8 +1,8 @@
 /* One exchange with a server, a source or a sink that fails. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "http_bench.h"
-#include "limits.h"
 #include "test.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Leasing connections: bounded, cancellable, by many threads at once. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "http_pool.h"
-#include "limits.h"
 #include "test.h"
 #include "web_server.h"
 

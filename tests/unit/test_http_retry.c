@@ -1,8 +1,8 @@
 /* Which failures deserve another try, and how long to wait for it. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "http_retry.h"
-#include "limits.h"
 #include "test.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* What is read of a hub: specs, users' models, the stream of a start. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "hub_text.h"
-#include "limits.h"
 #include "route_hub.h"
 #include "test.h"
 

@@ -1,8 +1,8 @@
 /* Reading JSON a server sent: what cJSON would refuse, cut or overrun. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "json.h"
-#include "limits.h"
 #include "test.h"
 
 #include <string.h>

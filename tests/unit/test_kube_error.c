@@ -1,9 +1,9 @@
 /* Every refusal that a real API server was seen to give, in a sentence. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "kube_error.h"
 #include "kube_text.h"
-#include "limits.h"
 #include "recording.h"
 
 static const struct seen {

@@ -1,9 +1,9 @@
 /* The list of workspaces, from what a real API server answered. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "kube_list.h"
 #include "kube_workspace.h"
-#include "limits.h"
 #include "recording.h"
 
 /* As if pycloud had made what was recorded. */

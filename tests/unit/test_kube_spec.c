@@ -1,9 +1,9 @@
 /* A workspace's manifests: what may be asked for, and what comes of it. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "kube_quantity.h"
 #include "kube_spec.h"
-#include "limits.h"
 #include "recording.h"
 
 #include <errno.h>

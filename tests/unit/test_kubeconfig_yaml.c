@@ -3,7 +3,7 @@
 
 #include "kubeconfig_yaml.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "test.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "local_server.h"
 #include "test.h"
 #include "workspace.h"

@@ -1,7 +1,7 @@
 /* Names and paths: what is legal, what is trusted, what goes into a URL. */
 #include "config.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "names.h"
 #include "test.h"
 

@@ -1,8 +1,8 @@
 /* Connections into a pod, by the words of an API server. */
 #include "config.h"
 
+#include "common_limits.h"
 #include "http_client.h"
-#include "limits.h"
 #include "portforward.h"
 #include "test.h"
 #include "web_server.h"

@@ -4,7 +4,7 @@
 #include "run_follow.h"
 #include "test.h"
 
-#include "limits.h"
+#include "common_limits.h"
 
 #include <errno.h>
 #include <glib.h>

@@ -1,7 +1,7 @@
 /* WebSockets against a server whose every frame is the test's. */
 #include "config.h"
 
-#include "limits.h"
+#include "common_limits.h"
 #include "test.h"
 #include "websocket.h"
 #include "websocket_peer.h"

@@ -1,18 +1,12 @@
 /*
- * limits.h - the maxima of common/, each with a name.
+ * common_limits.h - the maxima of common/, each with a name.
  *
  * The server, its files, its JSON and its frames are not trusted: nothing that
  * comes from outside may make us hold, wait or repeat without a bound. Raising
  * one of these is a decision; write down why beside it.
  */
-/* GCC's <limits.h> asks for the next one of this name, and -iquote puts this
- * file before libc's: hand on, or MB_LEN_MAX is wrong for _FORTIFY_SOURCE. */
-#ifdef _GCC_NEXT_LIMITS_H
-#pragma GCC system_header
-#include_next <limits.h>
-#endif
-#ifndef PYCLOUD_LIMITS_H
-#define PYCLOUD_LIMITS_H
+#ifndef PYCLOUD_COMMON_LIMITS_H
+#define PYCLOUD_COMMON_LIMITS_H
 
 #define KIB ((int64_t)1024)
 #define MIB (1024 * KIB)
