@@ -112,8 +112,10 @@ class Helper:
         self.runs = {}
         self.kept_alive = set()  # names of runs that may go on
         self.abandoned = {}  # the same of those that may not; a set in order
-        threading.Thread(target=self._pump, name="pycloud-pump",
-                         daemon=True).start()
+        self.is_closed = False
+        self.pump = threading.Thread(target=self._pump, name="pycloud-pump",
+                                     daemon=True)
+        self.pump.start()
         self.in_background(self.spare.prepare)
 
     @staticmethod
@@ -133,6 +135,14 @@ class Helper:
         comm.on_msg(self.receive)
         self.send({"event": "hello", "version": VERSION, "root": self.root,
                    "python": sys.version.split()[0]})
+
+    def close(self) -> None:
+        """Ends its threads, and gives back what a user has few of. A kernel
+        need not: it takes all that with it."""
+        self.is_closed = True
+        self.bell.ring()
+        self.pump.join()
+        self.files.close()
 
     def send(self, data: dict, buffers=None, comm=None) -> None:
         """To the client; not if it is another one than `comm` by now."""
@@ -326,7 +336,7 @@ class Helper:
     def _pump(self) -> None:
         look_at = 0.0
         alive_at = time.monotonic() + ALIVE_SECONDS
-        while True:
+        while not self.is_closed:
             now = time.monotonic()
             is_look = now >= look_at
             if is_look:
@@ -344,6 +354,7 @@ class Helper:
                            max(0.0, alive_at - now) if is_kept else None)
             if not is_kept:
                 alive_at = time.monotonic() + ALIVE_SECONDS
+        self.bell.close()
 
     @staticmethod
     def _attempt(send, *args) -> None:

@@ -130,6 +130,7 @@ class Files:
         self.answer = answer
         self.calls = queue.Queue()
         self.is_started = False
+        self.is_closed = False
         self.lock = threading.Lock()
         self.waiting_bytes = 0  # guarded by lock
 
@@ -137,6 +138,12 @@ class Files:
         """A client has come, the one before is gone."""
         self.watches.forget()
         self.saves.uploads.forget()
+
+    def close(self) -> None:
+        self.is_closed = True
+        for _ in range(THREADS if self.is_started else 0):
+            self.calls.put((self.saves.uploads.forget,))  # and look
+        self.watches.close()
 
     def verb(self, name: str):
         return getattr(self, "call_" + name, None)
@@ -202,7 +209,7 @@ class Files:
         except OSError:
             pass
         has_uploads = False
-        while True:
+        while not self.is_closed:
             try:
                 function, *args = self.calls.get(
                     timeout=REAP_SECONDS if has_uploads else None)

@@ -80,7 +80,8 @@ class Watches:
         self.lock = threading.Lock()
         # Guarded by lock:
         self.fd = -1
-        self.is_started = False
+        self.teller = None
+        self.is_closed = False
         self.by_path = collections.OrderedDict()
         self.by_number = {}  # paths
         self.lost = []  # full ones of which nothing is told any more
@@ -129,15 +130,15 @@ class Watches:
             return True
 
     def _start_locked(self) -> bool:
-        if self.fd < 0:
+        if self.fd < 0 and not self.is_closed:
             try:
                 self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
             except AttributeError:
                 pass
-        if self.fd >= 0 and not self.is_started:
-            self.is_started = True
-            threading.Thread(target=self._run, name="pycloud-watch",
-                             daemon=True).start()
+        if self.fd >= 0 and self.teller is None:
+            self.teller = threading.Thread(
+                target=self._run, name="pycloud-watch", daemon=True)
+            self.teller.start()
         return self.fd >= 0
 
     def _add_locked(self, path: str, fd: int) -> bool:
@@ -217,9 +218,26 @@ class Watches:
             self.lost = []
             self.told = 0
 
+    def close(self) -> None:
+        """Nothing is watched or told any more."""
+        with self.lock:
+            self.is_closed = True
+            self._ring()
+            teller = self.teller
+        if teller is not None:
+            teller.join()
+        with self.lock:
+            self.by_path.clear()
+            self.by_number.clear()
+            for fd in (self.ours, self.theirs, self.fd):
+                if fd >= 0:
+                    os.close(fd)
+            self.ours = self.theirs = self.fd = -1
+
     def _ring(self) -> None:
         try:
-            os.write(self.theirs, b"!")
+            if self.theirs >= 0:
+                os.write(self.theirs, b"!")
         except BlockingIOError:
             pass
 
@@ -231,7 +249,7 @@ class Watches:
         poll.register(self.ours, select.POLLIN)
         mountinfo = self._watch_mounts(poll)
         last = 0.0
-        while True:
+        while not self.is_closed:
             happened = [fd for fd, _ in poll.poll()]
             now = time.monotonic()
             time.sleep(max(GATHER_SECONDS, last + APART_SECONDS - now))
@@ -246,6 +264,8 @@ class Watches:
                 with self.lock:
                     self._lose_everything_locked()
             last = time.monotonic() + APART_SECONDS * (sent - 1)
+        if mountinfo >= 0:
+            os.close(mountinfo)
 
     def _watch_mounts(self, poll) -> int:
         try:

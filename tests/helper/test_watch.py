@@ -71,6 +71,17 @@ def now(client, path):
                                "writable")]
 
 
+def inotify_count():
+    """How many of them this process holds."""
+    count = 0
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            count += os.readlink("/proc/self/fd/" + fd).endswith("inotify")
+        except FileNotFoundError:  # of this very listing
+            pass
+    return count
+
+
 @pytest.fixture
 def told(client):
     if not client.call("prove")["tells"]:
@@ -372,6 +383,21 @@ def test_watches_are_bounded_and_the_oldest_go(client, helper, told, little,
     while len(told.lost) < 2:  # c, or of these what had no room
         told.next()
     assert len(helper.files.watches.by_path) <= 3
+
+
+def test_a_helper_that_is_closed_gives_all_back(another_helper, little):
+    def held():
+        names = [t.name for t in threading.enumerate()]
+        return inotify_count(), names.count("pycloud-watch"), names.count(
+            "pycloud-pump")
+    before = held()
+    helper = another_helper()
+    client = Client(helper)
+    if client.call("prove")["tells"]:
+        assert set(watched(client).values()) == {1}
+        assert held() == (before[0] + 2, before[1] + 1, before[2] + 1)
+    helper.close()
+    assert held() == before
 
 
 def test_no_watch_is_left_behind(client, helper, told, little):
