@@ -139,6 +139,9 @@ void content_stat(struct content *, struct content_stat *ret);
 int content_begin_upload(
 	struct content *, bool force, const struct cancel *, int64_t *ret_size);
 void content_end_upload(struct content *, int rc, const struct entry *version);
+/* Before an upload that went well is ended: listings have what it made with this
+ * size, which of a symbolic link in the pod is the link's own. */
+void content_note_listed_size(struct content *, int64_t size);
 /* Before an upload that failed is ended: what it may have left is remembered
  * (sent.h) until the content is clean. */
 void content_remember_sent(struct content *, int64_t size);

@@ -13,7 +13,9 @@
 static bool is_version_of_bytes_locked(struct content *c) REQUIRES(c->lock)
 {
 	return c->base == SPOOL_BASE_VERSION && !c->is_mixed &&
-	       (!c->has_source || c->source_total == c->base_version.size);
+	       (!c->has_source || c->source_total == c->base_version.size) &&
+	       (!content_is_own_locked(c, &c->base_version) ||
+		       c->listed_size == c->own.size);
 }
 
 static int plan_locked(struct content *c, struct content_swap *ret)
@@ -29,6 +31,10 @@ static int plan_locked(struct content *c, struct content_swap *ret)
 		.size = c->size,
 		.is_whole = extents_contains(&c->present, 0, c->size),
 	};
+	/* Over there it is compared with what a listing has. */
+	if (c->base == SPOOL_BASE_VERSION &&
+		content_is_own_locked(c, &c->base_version))
+		ret->version.size = c->listed_size;
 	if (is_version_of_bytes_locked(c))
 		ret->ranges = delta_ranges(&c->delta, &c->present, c->size);
 	return ret->is_whole || ret->ranges != NULL ? 1 : -ESTALE;
