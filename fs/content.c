@@ -483,20 +483,51 @@ static ssize_t read_own(void *arg, void *buffer, size_t size, int64_t offset)
 	return content_read(arg, buffer, size, offset);
 }
 
-/* Nobody writes while an upload runs, so the bytes are still those. */
-void content_remember_sent(struct content *c, int64_t size)
+static struct sent take_sent(struct content *c) EXCLUDES(c->lock)
 {
 	struct sent sent;
 
 	mutex_lock(&c->lock);
 	sent = c->sent;
-	c->sent.pieces = NULL;
+	c->sent = (struct sent){ NULL };
 	mutex_unlock(&c->lock);
-	sent_add(&sent, read_own, c, size);
+	return sent;
+}
+
+static void put_sent(struct content *c, struct sent sent) EXCLUDES(c->lock)
+{
 	mutex_lock(&c->lock);
 	sent_clear(&c->sent);
 	c->sent = sent;
 	mutex_unlock(&c->lock);
+}
+
+/* Nobody writes while an upload runs, so the bytes are still those. */
+void content_remember_sent(struct content *c, int64_t size)
+{
+	struct sent sent = take_sent(c);
+
+	sent_add(&sent, read_own, c, size);
+	put_sent(c, sent);
+}
+
+void content_remember_sent_ranges(
+	struct content *c, int64_t size, const GArray *ranges)
+{
+	struct sent sent = take_sent(c);
+
+	sent_add_ranges(&sent, read_own, c, size, ranges);
+	put_sent(c, sent);
+}
+
+GPtrArray *content_sent_ranges(struct content *c)
+{
+	GPtrArray *ranges;
+
+	mutex_lock(&c->lock);
+	ranges = sent_list_ranges(&c->sent);
+	mutex_unlock(&c->lock);
+	return ranges;
 }
 
 void content_inherit_sent(struct content *c, struct content *from)

@@ -47,8 +47,9 @@ bool content_is_own_locked(struct content *c, const struct entry *e)
 	struct entry listed = c->own;
 
 	listed.size = c->listed_size;
-	return c->own.mtime.tv_sec != 0 && (entry_same_version(&c->own, e) ||
-						   entry_same_version(&listed, e));
+	return c->own.mtime.tv_sec != 0 &&
+	       (entry_same_version(&c->own, e) ||
+		       entry_same_version(&listed, e));
 }
 
 bool content_is_own_version(struct content *c, const struct entry *e)

@@ -87,3 +87,45 @@ void content_keep_ranges(struct content *c, const GArray *ranges)
 	waitlist_wake(&c->changed);
 	mutex_unlock(&c->lock);
 }
+
+/* Of what is here, what was changed here. */
+static void keep_changed_locked(struct content *c) REQUIRES(c->lock)
+{
+	struct extents changed = EXTENTS_INIT;
+	int64_t start, end, at = 0;
+
+	while (extents_next_run(&c->delta.changed, at, c->size, &start, &end)) {
+		int64_t from = start;
+
+		at = end;
+		while (extents_next_run(&c->present, from, at, &start, &end)) {
+			(void)extents_add(&changed, start, end);
+			from = end;
+		}
+	}
+	extents_clear(&c->present);
+	c->present = changed;
+}
+
+bool content_rebase(struct content *c, const struct entry *now)
+{
+	bool is_known;
+
+	mutex_lock(&c->lock);
+	assert(c->is_uploading);
+	is_known = c->delta.is_known;
+	if (is_known) {
+		keep_changed_locked(c);
+		c->base = SPOOL_BASE_VERSION;
+		c->base_version = *now;
+		c->base_version.name = NULL;
+		c->base_ms = clock_now_ms();
+		content_set_version_locked(c, now);
+		c->has_source = false;
+		g_array_set_size(c->claims, 0);
+		c->generation++;
+		waitlist_wake(&c->changed);
+	}
+	mutex_unlock(&c->lock);
+	return is_known;
+}

@@ -177,6 +177,8 @@
  * that is read for it. */
 #define SENT_PIECES_MAX 1024
 #define SENT_BYTES_MAX	((int64_t)256 << 20)
+/* The same of uploads of some ranges: the last few. */
+#define SENT_RANGES_MAX 4
 /* Uploads that nobody waits for, at once. */
 #define WRITEBACK_THREADS 4
 /* After a failed upload: the first wait, which doubles, and the longest. What

@@ -144,8 +144,7 @@ void upload_adopt(struct session *s, struct node *n, const char *path,
 /* The remote checked that it has all that was sent. */
 static void note_size(struct content *c, struct entry *version, int64_t size)
 {
-	content_note_listed_size(
-		c, version->size >= 0 ? version->size : size);
+	content_note_listed_size(c, version->size >= 0 ? version->size : size);
 	version->size = size;
 }
 
