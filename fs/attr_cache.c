@@ -525,6 +525,7 @@ void attr_cache_changed(struct attr_cache *c, const char *dir, const char *name,
 	d->locals += (unsigned)is_local - (unsigned)b->is_local;
 	b->is_local = is_local;
 	b->is_own = true;
+	b->own_ms = b->known.learnt_ms;
 	b->changed = c->ticket++;
 	if (was_there != (or_absent != NULL))
 		attrs_touch_parent_locked(c, dir);
