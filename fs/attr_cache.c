@@ -472,7 +472,8 @@ int attr_cache_count_single(
  * room again. Those with local names stay. */
 void attrs_make_room_locked(struct attr_cache *c) REQUIRES(c->lock)
 {
-	while (c->names > ATTR_CACHE_NAMES_MAX) {
+	while (c->names > ATTR_CACHE_NAMES_MAX ||
+		g_hash_table_size(c->directories) > ATTR_CACHE_NAMES_MAX) {
 		GHashTableIter iter;
 		gpointer key, value;
 		const char *oldest = NULL;
@@ -579,6 +580,7 @@ void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
 	 * that is not believed. */
 	d->listed.is_dropped = true;
 	d->expired = c->ticket++;
+	attrs_make_room_locked(c);
 	mutex_unlock(&c->lock);
 }
 
@@ -699,5 +701,6 @@ void attr_cache_expire_dir(struct attr_cache *c, const char *dir)
 	d = attrs_get_locked(c, dir);
 	d->expired = c->ticket++;
 	expire_locked(c, d);
+	attrs_make_room_locked(c);
 	mutex_unlock(&c->lock);
 }

@@ -237,12 +237,16 @@ static enum attr_news told_locked(struct attr_cache *c, const char *dir,
 	const char *name, enum remote_told told, const struct entry *entry)
 	REQUIRES(c->lock)
 {
-	struct directory *d = attrs_get_locked(c, dir);
-	struct belief *b = g_hash_table_lookup(d->names, name);
 	const struct entry *or_absent =
 		told == REMOTE_TOLD_ENTRY ? entry : NULL;
+	struct directory *d;
+	struct belief *b;
 
-	if ((b != NULL && b->is_local) || (c->hides_dots && name[0] == '.'))
+	if (c->hides_dots && name[0] == '.')
+		return ATTR_NEWS_NONE;
+	d = attrs_get_locked(c, dir);
+	b = g_hash_table_lookup(d->names, name);
+	if (b != NULL && b->is_local)
 		return ATTR_NEWS_NONE;
 	if (told == REMOTE_TOLD_CHANGE)
 		return doubt_locked(c, d, name);

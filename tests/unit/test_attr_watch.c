@@ -607,6 +607,22 @@ static void reliance_is_told_once(void **state)
 	assert_false(attr_cache_take_reliance(c));
 }
 
+/* Of which nothing is known but that. */
+static void directories_that_are_told_of_are_bounded(void **state)
+{
+	struct attr_cache *c = *state;
+
+	answer(c, "d", "a", 1);
+	for (unsigned i = 0; i < ATTR_CACHE_NAMES_MAX; i++) {
+		char dir[16];
+
+		the_time_ms += i == 0; /* the first is the oldest */
+		(void)g_snprintf(dir, sizeof(dir), "n%u", i);
+		attr_cache_unwatched(c, WATCH, dir);
+	}
+	assert_int_equal(look(c, "d", "a"), UNKNOWN);
+}
+
 static void dropped_beliefs_are_dropped_for_a_watch_too(void **state)
 {
 	struct attr_cache *c = *state;
@@ -654,6 +670,7 @@ int main(void)
 		with_cache(a_root_that_loses_its_names_is_asked_for),
 		with_cache(a_directorys_time_moves_with_what_is_told),
 		with_cache(reliance_is_told_once),
+		with_cache(directories_that_are_told_of_are_bounded),
 		with_cache(dropped_beliefs_are_dropped_for_a_watch_too),
 	};
 
