@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pod import Client
+from pod import DEADLINE, Client
 
 helper_files = importlib.import_module("helper_files")
 helper_place = importlib.import_module("helper_place")
@@ -372,6 +372,34 @@ def test_what_cannot_be_renamed_over_is_written_in_place(
     monkeypatch.setattr(helper_temporary.os, "rename", refuse)
     assert entry(save(client, "f", b"newer")) == told(client, "f")
     assert f.read_bytes() == b"newer" and only(root, "f")
+
+
+def test_who_writes_in_place_holds_up_only_the_same_file(
+        client, helper, root, f, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    make_room = helper_save.make_room
+
+    def slow(*args):
+        begun.set()
+        assert go_on.wait(DEADLINE)
+        make_room(*args)
+    monkeypatch.setattr(helper_save, "make_room", slow)
+    (root / "large").write_bytes(b"large")
+    os.link(root / "large", root / "also")
+    base = version(root / "large")
+    for name in ("large", "also"):
+        client.post("save", b"x" * 9, id=name, path=name, size=9,
+                    condition="version", base=base, file=None, ranges=None,
+                    sync=False, within_ms=20000)
+        assert begun.wait(DEADLINE)
+    assert save(client, "f", b"new", "version", version(f))["error"] == ""
+    assert save(client, "g", b"new", "absent")["error"] == ""
+    assert not [d for d in client.seen if "reply" in d]
+    go_on.set()
+    replies = [client.wait(lambda d, n=n: d.get("reply") == n)["error"]
+               for n in ("large", "also")]
+    assert replies == ["", "ESTALE"]
+    assert not helper.files.saves.locks.held
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
