@@ -91,7 +91,9 @@ sent before them. A gap means that the server dropped one.
                   is watched again since
 
 Not told: what is written through a mapping until it is unmapped and closed,
-and through another name that a file gets (link(2)) where nobody watches.
+and through another name that a file gets (link(2)) where nobody watches. Nor
+that the times of a directory are others by what comes and goes in it, when it
+is not watched itself and very many others are.
 
 Threads: four that do the calls, at a lower priority than the kernel's own; the
 teller (helper_watch.py). Both are started when they are needed. Pieces are put
