@@ -18,10 +18,10 @@ file.
 From the client. All with an `id` but those marked with -; `buf` is the first
 binary buffer. What only reads may be repeated: it is done again.
 
-    prove     {} -> {"ctime_us", "tells", "uid", "told"}
+    prove     {} -> {"ctime_us", "tells", "uid", "told", "now_ms"}
                   changes the root's ctime, and nothing else, and says what it
                   is now: the contents API must say the same. tells: watching
-                  can work here
+                  can work here. now_ms: of the clock that saves go by
     list_tree {top, after, entries_max, hidden, watch}
               -> {"all", "next", "told"} buf
                   buf is JSON: [[path, watched, dropped, [[name, kind, size,
@@ -56,8 +56,8 @@ binary buffer. What only reads may be repeated: it is done again.
                   oldest goes. What goes wrong is told by the save. With an
                   id it is answered when it was put, for who wants to have few
                   on their way: they wait in the kernel's memory
-    save      {path, size, condition, base, file, ranges, sync, within_ms}
-              [buf]
+    save      {path, size, condition, base, file, ranges, sync, within_ms,
+              until_ms} [buf]
               -> {"kind", "size", "mtime_us", "ctime_us", "writable"}
                   condition "any", "version" (what is there must have the
                   version `base`, of a file) or "absent". Else ESTALE with
@@ -72,7 +72,8 @@ binary buffer. What only reads may be repeated: it is done again.
                   does not say whose is newer, this is ESTALE at once);
                   ENOTSUP: a link out of the workspace, or with ranges;
                   ECANCELED: could not be done within_ms of when the call came,
-                  and nothing is changed
+                  or before until_ms of prove's clock (not given: any time), as
+                  a call may be long on its way; and nothing is changed
     unwatch - {dirs}
 
 To the client, each with "told": how many of these two were sent since the
@@ -234,7 +235,7 @@ class Files:
         with self.place.open([], os.O_RDONLY) as fd:
             tells = self.watches.can_tell(fd)
         return dict(told, ctime_us=self.place.prove(), tells=tells,
-                    uid=os.geteuid())
+                    uid=os.geteuid(), now_ms=int(time.monotonic() * 1000))
 
     def call_stat(self, call: dict) -> dict:
         told = self._told({})

@@ -55,6 +55,8 @@ class Change:
         self.ranges = call["ranges"]
         self.is_synced = bool(call["sync"])
         self.until = call["received"] + call["within_ms"] / 1000
+        if call.get("until_ms") is not None:
+            self.until = min(self.until, call["until_ms"] / 1000)
         end = 0
         for start, length in self.ranges or []:
             if start < end or length <= 0:

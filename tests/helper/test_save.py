@@ -21,12 +21,13 @@ MIB = 1 << 20
 
 
 def save(client, path, data=None, condition="any", base=None, size=None,
-         file=None, ranges=None, sync=False, call_id=None, within_ms=20000):
+         file=None, ranges=None, sync=False, call_id=None, within_ms=20000,
+         **more):
     size = len(data) if size is None else size
     return client.call("save", *([] if data is None else [data]),
                        call_id=call_id, path=path, size=size,
                        condition=condition, base=base, file=file,
-                       ranges=ranges, sync=sync, within_ms=within_ms)
+                       ranges=ranges, sync=sync, within_ms=within_ms, **more)
 
 
 def entry(reply):
@@ -260,6 +261,17 @@ def test_nor_does_it_in_place(client, root, f, clock):
     assert save(client, "f", b"x", "version", base, 3,
                 ranges=[[1, 1]])["error"] == "ECANCELED"
     assert f.read_bytes() == b"old" and version(f) == base
+
+
+def test_a_save_that_was_long_on_its_way_changes_nothing(client, root, f):
+    now = client.call("prove")["now_ms"]
+    assert abs(now - time.monotonic() * 1000) < 20000
+    base = version(f)
+    reply = save(client, "f", b"late", "version", base, until_ms=now)
+    assert reply["error"] == "ECANCELED" and f.read_bytes() == b"old"
+    entry(save(client, "f", b"new", "version", base, until_ms=now + 60000))
+    assert save(client, "f", b"late", within_ms=0,
+                until_ms=now + 60000)["error"] == "ECANCELED"
 
 
 def test_the_time_of_a_save_begins_when_it_comes_first(client, f, clock,
