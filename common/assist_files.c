@@ -205,8 +205,10 @@ static int send_piece(
 	call = assist_verb_at("piece", "path", s->path);
 	(void)cJSON_AddStringToObject(call, "file", s->file);
 	(void)cJSON_AddNumberToObject(call, "offset", (double)offset);
-	rc = helper_post_bytes(s->assist->helper, call, &bytes);
-	return rc < 0 ? -EOPNOTSUPP : cancel_check(s->cancel);
+	rc = helper_post_bytes(s->assist->helper, call, &bytes, s->cancel);
+	if (cancel_check(s->cancel) < 0)
+		return cancel_check(s->cancel);
+	return rc < 0 ? -EOPNOTSUPP : 0;
 }
 
 /* All before it has been taken there; else we would fill the server's memory. */

@@ -5,7 +5,8 @@ the user's tree. The client talks to it over a Jupyter comm (target "pycloud"):
 a message's `data` says what, its first binary buffer carries bytes. Messages
 to the client travel over the server's iopub channel, which drops them when it
 is busy, and says nothing. So everything here can be asked again: a call that
-is repeated (same id) gets its first answer again, output carries its offset in
+is repeated (same id) gets its first answer again, with "again" (and without
+the call's bytes) nothing else than that, output carries its offset in
 the record, and `follow` starts sending from whatever offset the client has.
 
 From the client; a verb with an `id` is answered {"reply": id, "error": name
@@ -156,6 +157,9 @@ class Helper:
         call = message["content"]["data"]
         buffers = [bytes(b) for b in message.get("buffers", [])]
         name = str(call.get("call"))
+        if call.get("again"):
+            self._send_reply_again(call)
+            return
         verb = getattr(self, "call_" + name, None)
         of_files = self.files.verb(name)
         if verb is None and of_files is None:
@@ -167,6 +171,12 @@ class Helper:
                 self.in_background(self._answer, verb, call, buffers)
             else:
                 self._answer(verb, call, buffers)
+
+    def _send_reply_again(self, call: dict) -> None:
+        with self.lock:
+            reply = self.replies.get(call.get("id"))
+        if reply is not None:
+            self.send(reply)
 
     def _is_repeated(self, call: dict) -> bool:
         """A call that came before is not done again; its answer, if there is

@@ -237,6 +237,16 @@ def test_who_is_late_hears_how_long_ago_it_ended(client, helper):
     assert 1000000 <= client.finish(run)["ago_ms"] < 1000000 + 1000 * DEADLINE
 
 
+def test_an_answer_alone_is_asked_for_again(client):
+    run, _ = client.start("-c", "0")
+    client.finish(run)
+    reply = client.call("follow", call_id=900, run=run, offset=0)
+    assert reply["error"] == ""
+    client.post("follow", id=901, again=True)  # which never came
+    client.post("follow", id=900, again=True)
+    assert client.wait(lambda d: "reply" in d) == reply
+
+
 def test_repeated_call_is_not_done_twice(client, root, gate):
     run = uuid.uuid4().hex
     text = "open('n', 'a').write('x')\n" + gate.wait_code
