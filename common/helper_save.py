@@ -4,11 +4,11 @@ are asked for).
 What is to be saved is put together in a temporary beside the target, made like
 the file that is there, and takes its place if what is there is still what the
 client thinks it is. That last look and the change are done by one save of a
-file at a time, and not when its client has given it up by then: it may have saved
-something newer since, in whatever way. Where the new file could not be like
-the old one (other names lead to it, it is mounted there, somebody else's, or
-nothing can be created beside it), the old one is written to instead, and also
-where only one page of it changes: this nobody sees half of.
+file at a time, and not when its client has given it up by then: it may have
+saved something newer since, in whatever way. Where the new file could not be
+like the old one (other names lead to it, it is mounted there, somebody else's,
+or nothing can be created beside it), the old one is written to instead, and
+also where only one page of it changes: this nobody sees half of.
 """
 import contextlib
 import errno

@@ -118,7 +118,7 @@ bool content_rebase(struct content *c, const struct entry *now)
 		keep_changed_locked(c);
 		c->base = SPOOL_BASE_VERSION;
 		c->base_version = *now;
-		c->base_version.name = NULL;
+		c->base_version.name = c->base_version.target = NULL;
 		c->base_ms = clock_now_ms();
 		content_set_version_locked(c, now);
 		c->has_source = false;

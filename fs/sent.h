@@ -17,7 +17,7 @@
 
 /* Zeroed memory is one that knows nothing. */
 struct sent {
-	GArray *pieces; /* of struct sent_piece; NULL: none */
+	GArray *pieces;	   /* of struct sent_piece; NULL: none */
 	GPtrArray *ranges; /* of struct sent_ranges *, the last one at the end;
 			    * NULL: none */
 };
