@@ -489,7 +489,7 @@ static struct sent take_sent(struct content *c) EXCLUDES(c->lock)
 
 	mutex_lock(&c->lock);
 	sent = c->sent;
-	c->sent = (struct sent){ NULL };
+	c->sent = (struct sent){ 0 };
 	mutex_unlock(&c->lock);
 	return sent;
 }
@@ -532,7 +532,7 @@ GPtrArray *content_sent_ranges(struct content *c)
 
 void content_inherit_sent(struct content *c, struct content *from)
 {
-	struct sent sent = { NULL };
+	struct sent sent = { 0 };
 
 	mutex_lock(&from->lock);
 	sent_copy(&from->sent, &sent);
