@@ -226,8 +226,7 @@ int late_remote_remove(struct late_remote *l, const char *path,
 		  !g_hash_table_contains(l->removals, path);
 	if (is_late) {
 		m = g_new0(struct removal, 1);
-		m->version = *version;
-		m->version.name = NULL;
+		m->version = entry_bare(version);
 		m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
 		g_hash_table_insert(l->removals, g_strdup(path), m);
 		waitlist_wake(&l->changed);
