@@ -7,10 +7,10 @@
 #include "handle_table.h"
 #include "node_table.h"
 #include "reply.h"
+#include "volume.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 bool fuse_begin(struct request *r, fuse_req_t req, const char *operation,
 	fuse_ino_t ino, struct node **ret_node)
@@ -290,25 +290,13 @@ static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 	reply_err(&r, rc);
 }
 
-/* The API does not tell how much room there is. As sshfs does without the
- * server's help: a terabyte, all of it free, so that no program refuses to
- * try; a write that finds none is ENOSPC. */
-#define STATFS_BLOCK  4096
-#define STATFS_BLOCKS (((fsblkcnt_t)1 << 40) / STATFS_BLOCK)
-
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	struct statvfs st = {
-		.f_bsize = STATFS_BLOCK,
-		.f_frsize = STATFS_BLOCK,
-		.f_blocks = STATFS_BLOCKS,
-		.f_bfree = STATFS_BLOCKS,
-		.f_bavail = STATFS_BLOCKS,
-		.f_namemax = 255,
-	};
+	struct statvfs st;
 	struct request r;
 
 	request_begin(&r, req, "statfs", ino);
+	volume_stat(r.session->volume, &st);
 	reply_statfs(&r, &st);
 }
 

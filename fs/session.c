@@ -24,6 +24,7 @@
 #include "spool.h"
 #include "transfer.h"
 #include "tree.h"
+#include "volume.h"
 #include "watch.h"
 #include "workers.h"
 #include "writeback.h"
@@ -61,6 +62,7 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
 	s->tree = tree_new(s->remote, s->attrs);
+	s->volume = volume_new(s->remote);
 	s->watch = watch_new(s);
 	rc = workers_new(WORKER_THREADS, WORKER_QUEUE_MAX, &s->workers);
 	if (rc == 0)
@@ -102,6 +104,7 @@ void session_free(struct session *s)
 	/* Its thread is the last that may find the server back, and hurry. */
 	late_remote_free(s->late);
 	watch_free(s->watch);
+	volume_free(s->volume);
 	tree_free(s->tree);
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);

@@ -37,6 +37,7 @@ struct run_table;
 struct spool;
 struct state;
 struct tree;
+struct volume;
 struct watch;
 struct workers;
 struct writeback;
@@ -111,6 +112,7 @@ struct session {
 	struct run_table *runs;
 	struct spool *spool;
 	struct tree *tree;
+	struct volume *volume;
 	struct watch *watch;
 	struct workers *workers;
 	struct writeback *writeback;

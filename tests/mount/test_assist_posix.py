@@ -1,0 +1,155 @@
+"""What POSIX has and the contents API has not, with the helper beside the
+mount (assist=on): each is real in the pod."""
+
+import ctypes
+import errno
+import os
+import subprocess
+import threading
+
+import pytest
+
+from harness import watch_for
+from test_assist import assisted
+
+pytestmark = pytest.mark.options("assist=on")
+NOREPLACE, EXCHANGE = 1, 2
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def renameat2(old, new, flags):
+    """Raises as os.rename does."""
+    if libc.renameat2(-100, os.fsencode(old), -100, os.fsencode(new),
+                      flags) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def fails(number, function, *args):
+    with pytest.raises(OSError) as caught:
+        function(*args)
+    assert caught.value.errno == number, caught.value
+
+
+@pytest.fixture
+def mount(mounter, own_server):
+    return assisted(mounter, own_server)
+
+
+@pytest.fixture
+def there(own_server):
+    """The pod's own directory."""
+    return own_server.root
+
+
+# --- the volume --------------------------------------------------------------
+
+def test_df_is_the_pods(mount, there):
+    seen, real = os.statvfs(mount.path), os.statvfs(there)
+    assert seen.f_frsize * seen.f_blocks == real.f_frsize * real.f_blocks
+    assert seen.f_bavail <= seen.f_bfree < seen.f_blocks
+    assert seen.f_files == real.f_files
+    subprocess.run(["df", mount.path], check=True, capture_output=True)
+    before = mount.requests()
+    for _ in range(20):
+        assert os.statvfs(mount.path).f_blocks == seen.f_blocks
+    assert mount.requests() == before
+
+
+def test_df_is_told_without_the_helper_too(mount, own_server):
+    os.statvfs(mount.path)
+    for kernel in own_server.api("kernels"):
+        own_server.api(f"kernels/{kernel['id']}", "DELETE")
+    watch_for(1.5)
+    assert os.statvfs(mount.path).f_blocks > 0
+
+
+# --- names -------------------------------------------------------------------
+
+def test_a_rename_onto_a_file_is_one_step(mount, there):
+    (mount.path / "old").write_text("old")
+    (mount.path / "new").write_text("new")
+    inode = (there / "new").stat().st_ino
+    before = mount.requests()
+    os.rename(mount.path / "new", mount.path / "old")
+    assert mount.requests() == before  # of the contents API
+    assert (there / "old").stat().st_ino == inode
+    assert (mount.path / "old").read_text() == "new"
+    assert sorted(os.listdir(there)) == ["old"]
+
+
+def test_nobody_in_the_pod_misses_the_name(mount, there):
+    """Neither its absence nor half of its bytes."""
+    (mount.path / "f").write_text("0" * 1000)
+    stop, odd = threading.Event(), []
+
+    def look():
+        while not stop.is_set():
+            try:
+                text = (there / "f").read_text()
+            except OSError as e:
+                odd.append(e)
+                return
+            if len(text) != 1000 or len(set(text)) != 1:
+                odd.append(text)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for i in range(1, 10):
+        (mount.path / "t").write_text(str(i) * 1000)
+        os.rename(mount.path / "t", mount.path / "f")
+    stop.set()
+    thread.join()
+    assert odd == []
+    assert (there / "f").read_text() == "9" * 1000
+
+
+def test_a_directory_onto_an_empty_one(mount, there):
+    (mount.path / "d").mkdir()
+    (mount.path / "d" / "a").write_text("1")
+    (mount.path / "e").mkdir()
+    os.rename(mount.path / "d", mount.path / "e")
+    assert (there / "e" / "a").read_text() == "1"
+    assert (mount.path / "e" / "a").read_text() == "1"
+    (mount.path / "d").mkdir()
+    fails(errno.ENOTEMPTY, os.rename, mount.path / "d", mount.path / "e")
+
+
+def test_what_the_pod_has_meanwhile_is_not_replaced(mount, there):
+    (mount.path / "a").write_text("ours")
+    assert not (mount.path / "b").exists()
+    (there / "b").write_text("theirs")
+    fails(errno.EEXIST, renameat2, mount.path / "a", mount.path / "b",
+          NOREPLACE)
+    assert (there / "b").read_text() == "theirs"
+    assert (there / "a").read_text() == "ours"
+
+
+def test_two_names_are_exchanged(mount, there):
+    (mount.path / "a").write_text("1")
+    (mount.path / "d").mkdir()
+    (mount.path / "d" / "b").write_text("22")
+    with open(mount.path / "a", "r+", encoding="utf-8") as file:
+        file.write("unsaved")
+        file.flush()
+        renameat2(mount.path / "a", mount.path / "d", EXCHANGE)
+        assert (mount.path / "a" / "b").read_text() == "22"
+        assert (mount.path / "d").read_text() == "unsaved"
+    assert (there / "d").read_text() == "unsaved"
+    assert (there / "a" / "b").read_text() == "22"
+    fails(errno.ENOENT, renameat2, mount.path / "a", mount.path / "no",
+          EXCHANGE)
+    fails(errno.EINVAL, renameat2, mount.path / "a", mount.path / "a" / "b",
+          EXCHANGE)
+
+
+def test_nothing_is_exchanged_without_the_helper(mounter, own_server):
+    mount = mounter(own_server.url, options="assist=off",
+                    env={"PYCLOUD_TOKEN": own_server.token}).start()
+    (mount.path / "a").write_text("1")
+    (mount.path / "b").write_text("2")
+    fails(errno.EINVAL, renameat2, mount.path / "a", mount.path / "b",
+          EXCHANGE)
+    os.rename(mount.path / "a", mount.path / "b")
+    assert (own_server.root / "b").read_text() == "1"
