@@ -11,7 +11,9 @@
 #include <linux/limits.h>
 #include <string.h>
 
-#define US_PER_S 1000000
+#define US_PER_S  1000000
+#define NS_PER_US 1000
+#define NS_PER_S  1000000000
 
 void assist_directory_free(struct assist_directory *d)
 {
@@ -86,9 +88,51 @@ static bool is_path(const char *path)
 	return true;
 }
 
+/* Of a symbolic link. */
+static bool is_target(const char *target)
+{
+	return target != NULL && *target != '\0' &&
+	       strlen(target) <= PATH_BYTES_MAX;
+}
+
 /* --- entries -------------------------------------------------------------- */
 
-/* The five members that follow each other, from `kind` on. */
+/* [mode, uid, gid, nlink, ns, target]; ns is what the time in microseconds,
+ * which is rounded, lacks. */
+static bool read_attr(const cJSON *attr, struct entry *e)
+{
+	const cJSON *item = cJSON_IsArray(attr) ? attr->child : NULL;
+	int64_t number[5];
+	int64_t ns;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(number); i++) {
+		if (item == NULL || !read_number(item, -2 * NS_PER_US, &ns))
+			return false;
+		number[i] = ns;
+		item = item->next;
+	}
+	if (number[0] < 0 || number[0] > 07777 || number[1] < 0 ||
+		number[1] > UINT32_MAX || number[2] < 0 ||
+		number[2] > UINT32_MAX || number[3] < 0 ||
+		number[3] > UINT32_MAX || number[4] > 2 * NS_PER_US ||
+		item == NULL)
+		return false;
+	if (!cJSON_IsNull(item) && !is_target(cJSON_GetStringValue(item)))
+		return false;
+	ns = e->mtime.tv_nsec + number[4];
+	e->exact.tv_sec = e->mtime.tv_sec + (ns < 0 ? -1 : ns / NS_PER_S);
+	e->exact.tv_nsec = (long)((ns + NS_PER_S) % NS_PER_S);
+	e->mode = (mode_t)number[0];
+	e->uid = (uid_t)number[1];
+	e->gid = (gid_t)number[2];
+	e->nlink = (uint32_t)number[3];
+	e->target = g_strdup(cJSON_GetStringValue(item));
+	e->has_attr = true;
+	return true;
+}
+
+/* The members that follow each other, from `kind` on; without attr where a file
+ * system was not asked. */
 static bool read_entry(const cJSON *kind, struct entry *ret)
 {
 	const cJSON *size = kind == NULL ? NULL : kind->next;
@@ -105,17 +149,17 @@ static bool read_entry(const cJSON *kind, struct entry *ret)
 		!read_number(writable, 0, &flag))
 		return false;
 	ret->is_writable = flag != 0;
-	if (strcmp(letter, "d") == 0) {
-		ret->type = ENTRY_DIRECTORY;
-		return true;
-	}
-	ret->type = ENTRY_FILE;
-	return strcmp(letter, "f") == 0 && read_number(size, 0, &ret->size);
+	ret->type = strcmp(letter, "d") == 0 ? ENTRY_DIRECTORY : ENTRY_FILE;
+	if (ret->type == ENTRY_FILE &&
+		(strcmp(letter, "f") != 0 || !read_number(size, 0, &ret->size)))
+		return false;
+	return writable->next == NULL || read_attr(writable->next, ret);
 }
 
 int assist_parse_entry(const cJSON *object, struct entry *ret)
 {
 	const char *kind = json_string(object, "kind");
+	const cJSON *attr = cJSON_GetObjectItemCaseSensitive(object, "attr");
 	int64_t mtime, ctime, writable;
 
 	*ret = (struct entry){ .size = -1 };
@@ -132,7 +176,7 @@ int assist_parse_entry(const cJSON *object, struct entry *ret)
 			!json_int64(object, "size", &ret->size) ||
 			ret->size < 0))
 		return -EPROTO;
-	return 0;
+	return attr == NULL || read_attr(attr, ret) ? 0 : -EPROTO;
 }
 
 int assist_parse_now(const cJSON *answer, struct entry *ret)

@@ -6,12 +6,14 @@
 void entry_clear(struct entry *e)
 {
 	g_clear_pointer(&e->name, g_free);
+	g_clear_pointer(&e->target, g_free);
 }
 
 void entry_copy(const struct entry *from, struct entry *ret_to)
 {
 	*ret_to = *from;
 	ret_to->name = g_strdup(from->name);
+	ret_to->target = g_strdup(from->target);
 }
 
 struct entry *entry_dup(const struct entry *from)

@@ -1,8 +1,8 @@
 /*
  * entry.h - one name of the server's tree, as the server describes it.
  *
- * Plain data, no lock. `name` is owned by the entry (g_free); entry_clear()
- * releases it. Sizes are bytes, -1 where the server does not say (it never
+ * Plain data, no lock. `name` and `target` are owned by the entry (g_free);
+ * entry_clear() releases them. Sizes are bytes, -1 where the server does not say (it never
  * does for directories). Times are UTC; a zero time means "not said".
  */
 #ifndef PYCLOUD_ENTRY_H
@@ -11,6 +11,7 @@
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 enum entry_type {
@@ -25,6 +26,16 @@ struct entry {
 	struct timespec mtime; /* the contents API's last_modified */
 	struct timespec ctime; /* its `created`, which is st_ctime */
 	bool is_writable;
+	/* What a file system knows besides, where somebody asked it: the
+	 * contents API never tells. Of a link it is the link's own, while type
+	 * is what the link leads to. */
+	bool has_attr;
+	mode_t mode; /* permission bits */
+	uid_t uid;   /* over there */
+	gid_t gid;
+	uint32_t nlink;
+	struct timespec exact; /* mtime to the nanosecond */
+	char *target;	       /* a symbolic link's; NULL: it is none */
 };
 
 void entry_clear(struct entry *);

@@ -7,12 +7,15 @@ followed on the way, so nothing leads out of the workspace, not even what is
 changed meanwhile. ENOTSUP says: this is not for us (a link, a FIFO), ask the
 contents API. Errors that belong to what a path names are errno's, as always.
 
-An entry is [kind, size, mtime_us, ctime_us, writable], and says what the
+An entry is [kind, size, mtime_us, ctime_us, writable, attr], and says what the
 contents API would: kind "f" or "d" is what a link leads to, all else is the
 link's own; size is null for a directory; the times are microseconds since the
 epoch, rounded as datetime.fromtimestamp rounds a float (0 for years that it
 does not know; what has a time that JSON would round is not for us, nor is a
-directory that has it); writable is 0 or 1. A version is [size, mtime_us] of a
+directory that has it); writable is 0 or 1. attr is what it would not say:
+[mode, uid, gid, nlink, ns, target] as of lstat: the permission bits; ns is
+what mtime_us lacks of the time in nanoseconds; target is where a link leads,
+null where that is not UTF-8, or it is none. A version is [size, mtime_us] of a
 file.
 
 From the client. All with an `id` but those marked with -; `buf` is the first
@@ -24,21 +27,20 @@ binary buffer. What only reads may be repeated: it is done again.
                   can work here
     list_tree {top, after, entries_max, hidden, watch}
               -> {"all", "next", "told"} buf
-                  buf is JSON: [[path, watched, dropped, [[name, kind, size,
-                  mtime_us, ctime_us, writable], ...]], ...] of `top` and the
-                  directories below it (not through links), in the order of a
-                  walk: a directory, all below it, its next sibling, names by
-                  their bytes. Those before `after` are left out, `after`
-                  itself is not ("" or top: nothing is). Ends after the
-                  directory with which there are entries_max entries, or before
-                  the one that would make the answer larger than 4 MiB. all:
-                  there are no more; else next is where to go on: the next
-                  call's `after`. A directory that cannot be listed (or fits in
-                  no answer) is left out, which for `top` is an error (EFBIG
-                  where it does not fit). Names that are not UTF-8 are counted
-                  in dropped. hidden: dot names, too. watched: 1 if from before
-                  it was read every change of these entries is told; never with
-                  "watch": false
+                  buf is JSON: [[path, watched, dropped, [[name, (an entry's
+                  members)], ...]], ...] of `top` and the directories below it
+                  (not through links), in the order of a walk: a directory, all
+                  below it, its next sibling, names by their bytes. Those
+                  before `after` are left out, `after` itself is not ("" or
+                  top: nothing is). Ends after the directory with which there
+                  are entries_max entries, or before the one that would make
+                  the answer larger than 4 MiB. all: there are no more; else
+                  next is where to go on: the next call's `after`. A directory
+                  that cannot be listed (or fits in no answer) is left out,
+                  which for `top` is an error (EFBIG where it does not fit).
+                  Names that are not UTF-8 are counted in dropped. hidden: dot
+                  names, too. watched: 1 if from before it was read every
+                  change of these entries is told; never with "watch": false
     read_many {paths, bytes_max}
               -> {"files": [[error name or "", size, mtime_us, ctime_us,
                   length], ...]} buf
@@ -48,7 +50,7 @@ binary buffer. What only reads may be repeated: it is done again.
     read      {path, offset, length} -> {"size", "mtime_us"} buf
                   at most 4 MiB
     stat      {path} -> {"kind", "size", "mtime_us", "ctime_us", "writable",
-                  "told"}
+                  "attr", "told"}
     piece   - {file, path, offset} buf
                   a piece of a save of `path`. `file`: a name of the client's
                   choice, the same in each of its pieces and in the save. Kept
@@ -58,7 +60,7 @@ binary buffer. What only reads may be repeated: it is done again.
                   on their way: they wait in the kernel's memory
     save      {path, size, condition, base, file, ranges, sync, within_ms}
               [buf]
-              -> {"kind", "size", "mtime_us", "ctime_us", "writable"}
+              -> {"kind", "size", "mtime_us", "ctime_us", "writable", "attr"}
                   condition "any", "version" (what is there must have the
                   version `base`, of a file) or "absent". Else ESTALE with
                   "now": an entry, or null when nothing is there. The bytes are
@@ -103,11 +105,11 @@ client came, with this one. Some answers say it, too: at least so many were
 sent before them. A gap means that the server dropped one.
 
     {"event": "changed", "told"} buf
-                  JSON: [[dir, name, kind, size, mtime_us, ctime_us, writable],
-                  ...] of what changed in watched directories: an entry as it
-                  is now, or kind null (nothing is there that a listing would
-                  show) or "?" (cannot be said: ask). Each name once, gathered
-                  for at most 50 ms
+                  JSON: [[dir, name, (an entry's members)], ...] of what
+                  changed in watched directories: an entry as it is now, or
+                  kind null (nothing is there that a listing would show) or "?"
+                  (cannot be said: ask). Each name once, gathered for at most
+                  50 ms
     {"event": "unwatched", "told", "dirs"}
                   of these, and not of those below them, nothing is told any
                   more; "*": of all. It may be said of what has been listed and
@@ -140,7 +142,7 @@ READ_BYTES = 4 << 20
 # brings them, which keeps the client from sending.
 WAITING_BYTES = 4 << 20
 REAP_SECONDS = 30.0
-ENTRY_NAMES = ("kind", "size", "mtime_us", "ctime_us", "writable")
+ENTRY_NAMES = ("kind", "size", "mtime_us", "ctime_us", "writable", "attr")
 
 
 class Files:

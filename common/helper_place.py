@@ -128,11 +128,13 @@ def version(st) -> list:
 
 
 def entry(directory: int, name, st, is_all: bool):
-    """[kind, size, mtime_us, ctime_us, writable] of a name with that lstat;
-    None for what is not listed. A directory that cannot be read is hidden like
-    a dot name: `is_all` shows both."""
+    """As helper_files.py says, of a name with that lstat; None for what is not
+    listed. A directory that cannot be read is hidden like a dot name: `is_all`
+    shows both."""
     is_directory = stat.S_ISDIR(st.st_mode)
+    leads_to = None
     if stat.S_ISLNK(st.st_mode):
+        leads_to = link_target(directory, name)
         try:
             target = os.stat(name, dir_fd=directory)
             is_directory = stat.S_ISDIR(target.st_mode)
@@ -145,9 +147,26 @@ def entry(directory: int, name, st, is_all: bool):
     if is_directory and not is_all and not os.access(
             name, os.R_OK | os.X_OK, dir_fd=directory):
         return None
+    mtime_us, ctime_us = times(st)
     return ["d" if is_directory else "f",
-            None if is_directory else st.st_size, *times(st),
-            int(os.access(name, os.W_OK, dir_fd=directory))]
+            None if is_directory else st.st_size, mtime_us, ctime_us,
+            int(os.access(name, os.W_OK, dir_fd=directory)),
+            attributes(st, mtime_us, leads_to)]
+
+
+def attributes(st, mtime_us: int, leads_to) -> list:
+    """Of what the contents API does not tell."""
+    missing = st.st_mtime_ns - mtime_us * 1000 if mtime_us else 0
+    return [stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid, st.st_nlink,
+            missing, leads_to]
+
+
+def link_target(directory: int, name):
+    """None where it cannot be said in JSON."""
+    try:
+        return os.fsencode(os.readlink(name, dir_fd=directory)).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def is_told_whole(st) -> bool:

@@ -16,8 +16,8 @@ import stat
 import threading
 import time
 
-from helper_place import (Place, Refused, components, entry, is_local,
-                          microseconds, open_file, open_in, version)
+from helper_place import (Place, Refused, attributes, components, entry,
+                          is_local, microseconds, open_file, open_in, version)
 from helper_temporary import NOT_HERE, Temporary, copy, write_all
 from helper_upload import Uploads
 
@@ -204,8 +204,10 @@ class Target:
             st = written
         found = entry(directory, name, st, True)
         if self.shown is None or found is None:
-            found = ["f", *version(written), microseconds(max(
-                st.st_ctime, written.st_ctime)), found[4] if found else 0]
+            made = version(written)
+            found = ["f", *made, microseconds(max(
+                st.st_ctime, written.st_ctime)), found[4] if found else 0,
+                attributes(written, made[1], None)]
         return found
 
     def sync(self) -> None:

@@ -21,6 +21,7 @@ struct kube_source {
 	char *ca_file;
 	bool is_insecure;
 	enum kube_via via;
+	struct kube_pin *pin;
 	atomic_bool is_ours; /* pycloud made the workspace */
 	/* The first search's, by the thread that makes it; NULL afterwards. */
 	const struct kube_look *first;
@@ -43,6 +44,7 @@ static int ask_cluster(struct kube_source *s, const struct kube_look *look,
 		.kube = s->kube,
 		.namespace = s->namespace,
 		.name = s->name,
+		.pin = s->pin,
 		.progress = s->told == NULL ? NULL : s->told->progress,
 		.progress_arg = s->told == NULL ? NULL : s->told->progress_arg,
 	};
@@ -155,6 +157,7 @@ static int try(struct token_source *base, struct secret *token,
 		.service = s->name,
 		.token = token,
 		.via = s->via,
+		.pin = s->pin,
 	};
 	struct endpoint_params params = {
 		.base_url = s->server,
@@ -212,6 +215,7 @@ static void free_source(struct token_source *base)
 
 	kube_unref(s->kube);
 	credentials_unref(s->credentials);
+	kube_pin_unref(s->pin);
 	g_free(s->namespace);
 	g_free(s->name);
 	g_free(s->server);
@@ -248,6 +252,7 @@ int kube_keeper_new(const struct kube_keeper_params *params,
 	s->ca_file = g_strdup(params->ca_file);
 	s->is_insecure = params->is_insecure;
 	s->via = params->via;
+	s->pin = kube_pin_ref(params->pin);
 	atomic_init(&s->is_ours, look->is_ours);
 	*ret = token_keeper_new(&keeper);
 	s->first = look;

@@ -7,7 +7,7 @@
  * (kube_workspace_token). A server that makes up its token makes up another one
  * each time its container starts, and a Secret may be renewed under a mount: so
  * when the server refuses the token, all of this is looked up again. A token is
- * tried by the way that the mount's own requests go.
+ * tried by the way that the mount's own requests go, with the same pod.
  *
  * Threads: any, once it is made.
  */
@@ -23,7 +23,8 @@ struct kube_keeper_params {
 	struct credentials *credentials; /* a reference is taken */
 	const char *server;		 /* as credentials.h searches for it */
 	enum kube_via via;
-	const char *url; /* an ingress; NULL: through the API server */
+	struct kube_pin *pin; /* a reference is taken */
+	const char *url;      /* an ingress; NULL: through the API server */
 	const char *ca_file;
 	bool is_insecure;
 };

@@ -296,6 +296,7 @@ int kube_workspace_token(const struct kube_workspace *w,
 	const struct kube_look *look, const struct cancel *cancel,
 	struct secret **ret, char **ret_why)
 {
+	g_autofree char *pinned = NULL;
 	struct kube_pod *picked;
 	const cJSON *pod;
 	unsigned count;
@@ -303,9 +304,12 @@ int kube_workspace_token(const struct kube_workspace *w,
 	*ret = NULL;
 	if (look->is_ours)
 		return own_token(w, cancel, ret, ret_why);
-	picked = kube_pod_pick(look->service, look->pods, NULL, &count);
+	pinned = w->pin == NULL ? NULL : kube_pin_get(w->pin);
+	picked = kube_pod_pick(look->service, look->pods, pinned, &count);
 	if (picked == NULL)
 		return 0;
+	if (w->pin != NULL)
+		kube_pin_set(w->pin, picked->uid);
 	pod = find_pod(look->pods, picked->uid);
 	*ret = token_of_spec(w, pod, cancel);
 	if (*ret == NULL)

@@ -13,6 +13,7 @@
 #define PYCLOUD_KUBE_WORKSPACE_H
 
 #include "kube.h"
+#include "kube_pin.h"
 #include "kube_spec.h"
 #include "kube_status.h"
 
@@ -22,6 +23,9 @@ struct kube_workspace {
 	struct kube *kube;
 	const char *namespace;
 	const char *name;
+	/* Whose token is looked for, and then who is asked with it; NULL: any
+	 * pod's. */
+	struct kube_pin *pin;
 	/* A line about what is being waited for; NULL: nobody listens. */
 	void (*progress)(void *arg, const char *line);
 	void *progress_arg;

@@ -31,6 +31,7 @@ struct kube_provider {
 	char *image;
 	char *ca_file;
 	struct credentials *credentials;
+	struct kube_pin *pin;
 	struct token_keeper *keeper;	  /* NULL: not looked for yet */
 	struct workspace_options options; /* its strings are not used */
 };
@@ -152,6 +153,7 @@ static int find_token(struct kube_provider *w, const struct kube_workspace *k,
 		.credentials = w->credentials,
 		.server = w->base.identity,
 		.via = via(w),
+		.pin = w->pin,
 		.url = w->url,
 		.ca_file = w->ca_file,
 		.is_insecure = w->options.is_insecure,
@@ -176,6 +178,7 @@ static struct route *make_route(struct kube_provider *w)
 		.service = w->base.name,
 		.keeper = w->keeper,
 		.via = via(w),
+		.pin = w->pin,
 	};
 
 	if (w->url != NULL)
@@ -264,6 +267,7 @@ static void kube_free(struct workspace *base)
 
 	endpoint_unref(w->endpoint);
 	token_keeper_unref(w->keeper);
+	kube_pin_unref(w->pin);
 	kube_unref(w->kube);
 	credentials_unref(w->credentials);
 	g_free(w->url);
@@ -315,6 +319,7 @@ int provider_kube_new(const char *name, const struct workspace_options *options,
 	w->base.ops = &kube_ops;
 	w->base.name = g_strdup(name);
 	w->kube = kube;
+	w->pin = kube_pin_new();
 	w->base.identity = shown_url(w);
 	w->url = g_strdup(o->url);
 	w->image = g_strdup(o->image);

@@ -21,6 +21,7 @@ struct route_kube {
 	struct token_keeper *keeper; /* NULL: the token is always this one */
 	struct secret *token;
 	enum kube_via via;
+	struct kube_pin *pin;
 	struct portforward *portforward; /* NULL for the proxy */
 	struct mutex lock;
 	/* guarded by lock: */
@@ -45,6 +46,7 @@ struct route *route_kube_new(const struct route_kube_params *params)
 					   : token_keeper_ref(params->keeper);
 	r->token = secret_ref(params->token);
 	r->via = params->via;
+	r->pin = kube_pin_ref(params->pin);
 	if (r->via == KUBE_VIA_PORTFORWARD)
 		r->portforward = portforward_new(kube_pool(r->kube));
 	mutex_init(&r->lock);
@@ -58,6 +60,7 @@ static void free_route(struct route *route)
 	portforward_free(r->portforward);
 	kube_unref(r->kube);
 	kube_pod_unref(r->pod);
+	kube_pin_unref(r->pin);
 	token_keeper_unref(r->keeper);
 	secret_unref(r->token);
 	mutex_fini(&r->lock);
@@ -182,6 +185,7 @@ static void settle(struct route_kube *r, int rc, struct kube_pod *pod,
 		old = r->pod;
 		r->pod = pod;
 		name = old == NULL ? NULL : g_strdup(pod->name);
+		kube_pin_set(r->pin, pod->uid);
 	}
 	if (rc == 0)
 		r->is_in_doubt = false;
@@ -198,12 +202,13 @@ static void settle(struct route_kube *r, int rc, struct kube_pod *pod,
 	kube_pod_unref(old);
 }
 
-static int look_and_settle(struct route_kube *r, const char *pinned_uid,
-	const struct cancel *cancel, int64_t end_ms) EXCLUDES(r->lock)
+static int look_and_settle(struct route_kube *r, const struct cancel *cancel,
+	int64_t end_ms) EXCLUDES(r->lock)
 {
+	g_autofree char *pinned = kube_pin_get(r->pin);
 	struct kube_pod *pod = NULL;
 	char *why = NULL;
-	int rc = look(r, pinned_uid, cancel, end_ms, &pod, &why);
+	int rc = look(r, pinned, cancel, end_ms, &pod, &why);
 
 	settle(r, rc, pod, why);
 	return rc;
@@ -213,7 +218,6 @@ static int look_and_settle(struct route_kube *r, const char *pinned_uid,
 static int get_pod(struct route_kube *r, const struct cancel *cancel,
 	int64_t end_ms, struct kube_pod **ret) EXCLUDES(r->lock)
 {
-	g_autofree char *pinned = NULL;
 	int rc = 0;
 
 	mutex_lock(&r->lock);
@@ -222,9 +226,8 @@ static int get_pod(struct route_kube *r, const struct cancel *cancel,
 			MAX(end_ms - clock_now_ms(), 0));
 	if (rc == 0 && (r->pod == NULL || r->is_in_doubt)) {
 		r->is_looking = true;
-		pinned = r->pod == NULL ? NULL : g_strdup(r->pod->uid);
 		mutex_unlock(&r->lock);
-		rc = look_and_settle(r, pinned, cancel, end_ms);
+		rc = look_and_settle(r, cancel, end_ms);
 		mutex_lock(&r->lock);
 	}
 	if (rc == 0)

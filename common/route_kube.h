@@ -5,7 +5,7 @@
  * what people are allowed most often), or a port-forward (nothing is rewritten
  * and headers arrive). Either leads to one pod. When an exchange fails, the
  * pod is looked up anew before the next: it may have been replaced, with
- * another name and address; as long as it is there, it is kept.
+ * another name and address; as long as it is there, it is kept (kube_pin.h).
  *
  * Locking: one internal lock; looking up and dialling happen without. One
  * thread at a time looks up, the others wait for it.
@@ -14,6 +14,7 @@
 #define PYCLOUD_ROUTE_KUBE_H
 
 #include "kube.h"
+#include "kube_pin.h"
 #include "token_keeper.h"
 
 enum kube_via {
@@ -30,6 +31,7 @@ struct route_kube_params {
 	struct token_keeper *keeper;
 	struct secret *token;
 	enum kube_via via;
+	struct kube_pin *pin; /* a reference is taken */
 };
 
 struct route *route_kube_new(const struct route_kube_params *);

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import socket
+import stat
 import threading
 
 import pytest
@@ -106,8 +107,23 @@ def contents_entries(root):
 def test_a_listing_is_the_contents_apis(client, furnished):
     reply, listed = tree(client, hidden=False)
     assert reply["error"] == ""
-    assert {e[0]: e[1:] for e in listed[0][3]} == \
+    assert {e[0]: e[1:6] for e in listed[0][3]} == \
         contents_entries(furnished)
+
+
+def test_a_listing_tells_what_the_contents_api_does_not(client, furnished):
+    os.utime(furnished / "out", ns=(0, 1234567890123456789),
+             follow_symlinks=False)
+    told = {e[0]: (e[3], e[6]) for e in tree(client)[1][0][3]}
+    assert told["out"][1][5] == "/etc"
+    for name, (mtime_us, attr) in told.items():
+        st = os.lstat(furnished / name)
+        assert attr[:4] == [stat.S_IMODE(st.st_mode), st.st_uid, st.st_gid,
+                            st.st_nlink], name
+        assert mtime_us == 0 or \
+            mtime_us * 1000 + attr[4] == st.st_mtime_ns, name
+        assert attr[5] == (os.readlink(furnished / name)
+                           if stat.S_ISLNK(st.st_mode) else None), name
 
 
 def test_a_listing_has_what_the_contents_api_hides(client, root):
@@ -139,7 +155,7 @@ def test_stat_is_the_entry_of_the_listing(client, little):
         name = path.rpartition("/")[2]
         reply = client.call("stat", path=path)
         assert [[name] + [reply[k] for k in (
-            "kind", "size", "mtime_us", "ctime_us", "writable")]] == [
+            "kind", "size", "mtime_us", "ctime_us", "writable", "attr")]] == [
                 e for e in listed[3] if e[0] == name]
     assert client.call("stat", path="")["kind"] == "d"
     assert client.call("stat", path="a/no")["error"] == "ENOENT"
@@ -189,13 +205,13 @@ def test_a_tree_ends_with_enough_entries(client, little):
 
 def test_a_tree_is_sent_in_answers_of_bounded_size(client, little,
                                                    monkeypatch):
-    monkeypatch.setattr(helper_tree, "ANSWER_BYTES", 200)
+    monkeypatch.setattr(helper_tree, "ANSWER_BYTES", 400)
     for n in range(20):
         (little / "a-" / ("file%02d" % n)).write_text("")
     found, after = [], ""
     while after is not None:
         reply, listed = tree(client, after=after)
-        assert len(reply["bytes"]) <= 200
+        assert len(reply["bytes"]) <= 400
         found += [d[0] for d in listed]
         after = reply["next"]
     assert found == [p for p in WALK if p != "a-"]  # fits in none

@@ -16,7 +16,7 @@ helper_save = importlib.import_module("helper_save")
 helper_temporary = importlib.import_module("helper_temporary")
 helper_upload = importlib.import_module("helper_upload")
 
-ENTRY = ("kind", "size", "mtime_us", "ctime_us", "writable")
+ENTRY = ("kind", "size", "mtime_us", "ctime_us", "writable", "attr")
 MIB = 1 << 20
 
 

@@ -68,7 +68,7 @@ def watched(client, **how):
 def now(client, path):
     reply = client.call("stat", path=path)
     return [reply[k] for k in ("kind", "size", "mtime_us", "ctime_us",
-                               "writable")]
+                               "writable", "attr")]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import threading
+import zlib
 
 import pytest
 
@@ -22,14 +23,34 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): the test may take")
     config.addinivalue_line("markers", "direct(reason): not through a "
                             "cluster's proxy or port-forward")
+    config.addinivalue_line("markers", "each_server: with each generation of "
+                            "Jupyter's server, as it is about how it answers")
     config.addinivalue_line("markers",
                             "plain: also with a build without sanitizers")
     harness.become_subreaper()
     harness.hide_mounts()
 
 
-def pytest_collection_modifyitems(items):
+def other_generation(item):
+    """Is it the test's turn with the other server? Unless told which, each
+    test takes one of them, always the same one: they differ in how they answer
+    (each_server), and the cluster's tests come with both."""
+    if CHOSEN or item.get_closest_marker("each_server"):
+        return False
+    parameters = dict(item.callspec.indices) \
+        if hasattr(item, "callspec") else {}
+    mine = parameters.pop("generation", None)
+    if mine is None:
+        return False
+    name = f"{item.originalname} {sorted(parameters.items())}"
+    return zlib.crc32(name.encode()) % len(GENERATIONS) != mine
+
+
+def pytest_collection_modifyitems(config, items):
     """What cannot be tested here says why, once per test."""
+    left = [item for item in items if other_generation(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
     for item in items:
         direct = item.get_closest_marker("direct")
         if direct and VIA:
@@ -56,8 +77,8 @@ def build():
     return path
 
 
-GENERATIONS = os.environ.get("PYCLOUD_GENERATIONS", "").split() \
-    or sorted(harness.PROGRAMS)
+CHOSEN = os.environ.get("PYCLOUD_GENERATIONS", "").split()
+GENERATIONS = CHOSEN or sorted(harness.PROGRAMS)
 
 
 @pytest.fixture(scope="session", params=GENERATIONS)

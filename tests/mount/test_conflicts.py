@@ -8,6 +8,8 @@ import pytest
 from conftest import mount_server
 from harness import wait_until
 
+pytestmark = pytest.mark.each_server
+
 
 def conflicts(mount):
     """The lines of .pycloud/conflicts, split."""

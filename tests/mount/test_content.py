@@ -9,6 +9,8 @@ import shutil
 
 import pytest
 
+pytestmark = pytest.mark.each_server
+
 MIB = 1024 * 1024
 
 

@@ -548,6 +548,19 @@ def test_root_mounts_the_list_for_a_user(make_forest, cluster, machine):
     assert not is_mounted(forest.path)
 
 
+def test_children_find_what_a_relative_path_names(make_forest, cluster,
+                                                   scratch, monkeypatch):
+    cluster.kubeconfig(user="user", path=scratch / "my,config")
+    monkeypatch.chdir(scratch)
+    forest = make_forest(options="kubeconfig=my\\,config", start=False)
+    forest.mount.env["KUBECONFIG"] = "/nonexistent"
+    forest.mount.start()
+    (forest.path / "a").mkdir()
+    forest.cluster.wait_ready("a")
+    (forest.path / "a" / "file").write_text("text")
+    assert (forest.path / "a" / "file").read_text() == "text"
+
+
 def test_umount_ends_the_whole_tree_and_saves_it(make_forest):
     forest = make_forest(options="writeback=3600")
     for name in "ab":

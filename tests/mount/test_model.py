@@ -14,6 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "model"))
 import play  # noqa: E402
 from way import VIA  # noqa: E402
 
+pytestmark = pytest.mark.each_server
+
 if VIA == "proxy":
     # See test_names_of_api_routes_are_refused_through_the_proxy.
     play.NAMES[:] = [name for name in play.NAMES

@@ -14,6 +14,8 @@ import pytest
 from conftest import mount_server
 from harness import wait_until, watch_for
 
+pytestmark = pytest.mark.each_server
+
 # The lookup before a creation counts as asking: JUST_ASKED_MS, and more.
 JUST_ASKED = 0.05
 

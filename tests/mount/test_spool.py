@@ -12,6 +12,8 @@ import pytest
 from conftest import mount_server
 from harness import wait_until
 
+pytestmark = pytest.mark.each_server
+
 LIMITS = "timeout=2,stall=2"
 
 

@@ -97,6 +97,68 @@ static void tree_that_is_none_is_refused(void **state)
 	}
 }
 
+/* What a file system tells, of the entry `text` in the directory "". */
+static bool parse_attr(const char *text, struct entry *ret)
+{
+	g_autofree char *tree =
+		g_strdup_printf("[[\"\",0,0,[[\"x\",\"f\",5,%s]]]]", text);
+	g_autoptr(GPtrArray) all = NULL;
+
+	if (assist_parse_tree(tree, strlen(tree), "", &all) < 0)
+		return false;
+	entry_copy(
+		((struct assist_directory *)all->pdata[0])->entries->pdata[0],
+		ret);
+	return true;
+}
+
+static void test_attributes_are_read(void **state)
+{
+	struct entry e;
+
+	(void)state;
+	assert_true(
+		parse_attr("1000000,5,1,[493,0,4294967295,2,789,null]", &e));
+	assert_true(e.has_attr);
+	assert_int_equal(e.mode, 0755);
+	assert_int_equal(e.gid, UINT32_MAX);
+	assert_int_equal(e.nlink, 2);
+	assert_int_equal(e.exact.tv_sec, 1);
+	assert_int_equal(e.exact.tv_nsec, 789);
+	assert_null(e.target);
+	entry_clear(&e);
+	assert_true(parse_attr("1000000,5,1,[511,0,0,1,-1,\"../a\"]", &e));
+	assert_int_equal(e.exact.tv_sec, 0);
+	assert_int_equal(e.exact.tv_nsec, 999999999);
+	assert_string_equal(e.target, "../a");
+	entry_clear(&e);
+	assert_true(parse_attr("1999999,5,1,[511,0,0,1,1000,null]", &e));
+	assert_int_equal(e.exact.tv_sec, 2);
+	assert_int_equal(e.exact.tv_nsec, 0);
+	entry_clear(&e);
+	assert_true(parse_attr("1,1,1", &e));
+	assert_false(e.has_attr);
+	entry_clear(&e);
+}
+
+static void test_bad_attributes_are_refused(void **state)
+{
+	static const char *const texts[] = { "1,1,1,null", "1,1,1,[]",
+		"1,1,1,[1,1,1,1,1]", "1,1,1,[-1,1,1,1,1,null]",
+		"1,1,1,[4096,1,1,1,1,null]", "1,1,1,[1,-1,1,1,1,null]",
+		"1,1,1,[1,1,4294967296,1,1,null]", "1,1,1,[1,1,1,-1,1,null]",
+		"1,1,1,[1,1,1,1,2001,null]", "1,1,1,[1,1,1,1,-2001,null]",
+		"1,1,1,[1,1,1,1,1,\"\"]", "1,1,1,[1,1,1,1,1,7]" };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+		struct entry e;
+
+		if (parse_attr(texts[i], &e))
+			fail_msg("taken: %s", texts[i]);
+	}
+}
+
 static void changes_are_of_three_kinds(void **state)
 {
 	static const char text[] = "[[\"d\",\"a\",\"f\",3,1,2,1],"
@@ -306,6 +368,8 @@ static void an_entry_stands_under_its_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attributes_are_read),
+		cmocka_unit_test(test_bad_attributes_are_refused),
 		cmocka_unit_test(tree_becomes_listings),
 		cmocka_unit_test(names_that_are_none_are_dropped),
 		cmocka_unit_test(tree_that_is_none_is_refused),

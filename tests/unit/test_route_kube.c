@@ -39,16 +39,27 @@ struct way {
 	struct route *route;
 };
 
-static struct route *route_of(struct kube *kube, enum kube_via via)
+static struct route *route_with_pin(
+	struct kube *kube, enum kube_via via, struct kube_pin *pin)
 {
 	const struct route_kube_params params = {
 		.kube = kube,
 		.namespace = "n",
 		.service = "w",
 		.via = via,
+		.pin = pin,
 	};
 
 	return route_kube_new(&params);
+}
+
+static struct route *route_of(struct kube *kube, enum kube_via via)
+{
+	struct kube_pin *pin = kube_pin_new();
+	struct route *route = route_with_pin(kube, via, pin);
+
+	kube_pin_unref(pin);
+	return route;
 }
 
 static struct way way_new(const struct script_step *steps, size_t count)
@@ -161,6 +172,47 @@ static void a_pod_that_stays_is_kept(void **state)
 	judge(&w, -ECONNRESET, 0, "");
 	expect_pod(&w, "b");
 	way_end(&w, ASKED ASKED);
+}
+
+static void swap_routes(struct route **a, struct route **b)
+{
+	struct route *c = *a;
+
+	*a = *b;
+	*b = c;
+}
+
+/* Another way to the same workspace: the trial of a token. */
+static void who_comes_later_takes_the_same_pod(void **state)
+{
+	static const struct script_step steps[] = {
+		{ 200, JSON, SERVICE, 0 },
+		{ 200, JSON, PODS(POD("b")), 0 },
+		{ 200, JSON, SERVICE, 0 },
+		{ 200, JSON, PODS(POD("a") "," POD("b")), 0 },
+		{ 200, JSON, SERVICE, 0 },
+		{ 200, JSON, PODS(POD("a") "," POD("c")), 0 },
+		{ 200, JSON, SERVICE, 0 },
+		{ 200, JSON, PODS(POD("0") "," POD("a")), 0 },
+	};
+	struct way w = WAY(steps);
+	struct kube_pin *pin = kube_pin_new();
+	struct route *first = route_with_pin(w.kube, KUBE_VIA_PROXY, pin);
+
+	(void)state;
+	route_free(w.route);
+	w.route = route_with_pin(w.kube, KUBE_VIA_PROXY, pin);
+	kube_pin_unref(pin);
+	expect_pod(&w, "b");
+	swap_routes(&first, &w.route);
+	expect_pod(&w, "b");
+	judge(&w, -ECONNRESET, 0, "");
+	expect_pod(&w, "a"); /* b is gone: all have another now */
+	swap_routes(&first, &w.route);
+	judge(&w, -ECONNRESET, 0, "");
+	expect_pod(&w, "a");
+	route_free(first);
+	way_end(&w, ASKED ASKED ASKED ASKED);
 }
 
 /* What the API server says of its objects is not about files. */
@@ -384,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_pod_is_looked_up_once),
 		cmocka_unit_test(a_pod_that_is_gone_is_sought_anew),
 		cmocka_unit_test(a_pod_that_stays_is_kept),
+		cmocka_unit_test(who_comes_later_takes_the_same_pod),
 		cmocka_unit_test(without_a_pod_there_is_no_way),
 		cmocka_unit_test(who_may_not_look_is_told_so),
 		cmocka_unit_test(a_cluster_in_trouble_is_not_asked_on_and_on),
