@@ -160,7 +160,7 @@ int assist_getxattr(struct remote *remote, const char *path, const char *name,
 	cJSON *call;
 	int rc;
 
-	if (!assist_is_users_xattr(name))
+	if (!name_is_users_xattr(name))
 		return -ENODATA;
 	if (!assist_is_usable(a))
 		return -EOPNOTSUPP;
@@ -184,7 +184,7 @@ int assist_setxattr(struct remote *remote, const char *path, const char *name,
 	cJSON *call;
 	int rc;
 
-	if (!assist_is_users_xattr(name))
+	if (!name_is_users_xattr(name))
 		return -EOPNOTSUPP;
 	call = assist_verb_at(
 		value == NULL ? "removexattr" : "setxattr", "path", path);

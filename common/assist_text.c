@@ -432,13 +432,6 @@ int assist_parse_volume(const cJSON *answer, struct remote_volume *ret)
 	return 0;
 }
 
-bool assist_is_users_xattr(const char *name)
-{
-	return g_str_has_prefix(name, "user.") && name[5] != '\0' &&
-	       !g_str_has_prefix(name, "user.pycloud.") &&
-	       strlen(name) <= XATTR_NAME_MAX;
-}
-
 /* Each with its NUL; NULL: none. */
 static GBytes *read_xattr_names(const cJSON *list)
 {
@@ -449,7 +442,7 @@ static GBytes *read_xattr_names(const cJSON *list)
 	{
 		const char *name = cJSON_GetStringValue(item);
 
-		if (name == NULL || !assist_is_users_xattr(name) ||
+		if (name == NULL || !name_is_users_xattr(name) ||
 			names->len + strlen(name) >= XATTR_LIST_MAX)
 			continue;
 		g_byte_array_append(

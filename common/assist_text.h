@@ -59,8 +59,6 @@ int assist_parse_entry_at(
 	const cJSON *answer, const char *key, struct entry *ret);
 
 int assist_parse_volume(const cJSON *answer, struct remote_volume *ret);
-/* One that the helper may show and change: user.*, and none of our own. */
-bool assist_is_users_xattr(const char *name);
 /* The bytes of "xattrs": as of remote.h's xattrs(). What is no name of a
  * listing or no attribute of the user's is left out. */
 int assist_parse_xattrs(const void *text, size_t length, GHashTable **ret);

@@ -26,8 +26,8 @@ XATTR_PREFIX = b"user."
 XATTR_OURS = b"user.pycloud."  # what the mount shows itself
 XATTR_BYTES_MAX = 1 << 16
 # Of one answer: names that are looked at, and bytes of JSON.
-XATTR_LOOKS = 20000
-XATTR_ANSWER_BYTES = 1 << 20
+XATTR_LOOKS = 100000
+XATTR_ANSWER_BYTES = 2 << 20
 
 
 class Posix:

@@ -44,6 +44,8 @@ void dir_name_changed(struct session *, const char *dir_path, const char *name,
  * caller is alone inside the gate. */
 int dir_prove_empty(struct request *, const char *path);
 
+/* --- dir_remove.c --- */
+
 /* The file has no name any more: its bytes are given up now, or with its last
  * handle, and in neither case does the spool keep them. NULL is fine. */
 void dir_forget_bytes(struct session *, struct node *);

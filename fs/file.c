@@ -18,6 +18,7 @@
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -443,4 +444,7 @@ const struct node_ops file_ops = {
 	.fsync = file_fsync,
 	.fallocate = file_fallocate,
 	.release = file_release,
+	.getxattr = xattr_get,
+	.listxattr = xattr_list,
+	.setxattr = xattr_set,
 };

@@ -59,6 +59,10 @@
 #define VOLUME_WAIT_MS	 500
 #define VOLUME_FAILED_MS 5000
 
+/* Directories of which it is known which of their names have extended
+ * attributes; with more all are asked again. */
+#define XATTR_DIRECTORIES_MAX 1000
+
 /* What must be put right after a request that was interrupted. */
 #define TIDY_MS 10000
 

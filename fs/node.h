@@ -107,9 +107,12 @@ struct node_ops {
 	void (*release)(struct request *, struct handle *);
 
 	int (*getxattr)(struct request *, struct node *, const char *name,
-		char **ret_value);
+		char **ret_value, size_t *ret_size);
 	int (*listxattr)(struct request *, struct node *, char **ret_names,
 		size_t *ret_size);
+	/* `flags` as of setxattr(2); value NULL: it is removed. */
+	int (*setxattr)(struct request *, struct node *, const char *name,
+		const char *value, size_t size, int flags);
 };
 
 /*

@@ -43,6 +43,7 @@
 #include "swap.h"
 #include "transfer.h"
 #include "tree.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,6 +82,10 @@ static void believe_moved(
 	if (m->source.type == ENTRY_DIRECTORY) {
 		attr_cache_moved(s->attrs, m->from, m->to);
 		local_names_directory_moved(local_names(s), m->from, m->to);
+		xattrs_forget(s->xattrs);
+	} else {
+		xattrs_moved(s->xattrs, m->dir_path, m->name, m->to_dir_path,
+			m->to_name);
 	}
 	dir_name_changed(s, m->dir_path, m->name, NULL, false);
 	dir_name_changed(s, m->to_dir_path, m->to_name, now, is_local);
@@ -408,6 +413,7 @@ static void believe_exchanged(struct renaming *m, const struct entry *to,
 	node_table_exchange(s->nodes, m->dir, m->name, m->to_dir, m->to_name);
 	conflicts_forget(s->conflicts, m->from);
 	conflicts_forget(s->conflicts, m->to);
+	xattrs_forget(s->xattrs);
 	if (dirty_set_count(s->dirty) > 0)
 		transfer_moved(s);
 }

@@ -28,6 +28,7 @@
 #include "watch.h"
 #include "workers.h"
 #include "writeback.h"
+#include "xattr.h"
 
 int session_new(const struct session_params *p, struct session **ret)
 {
@@ -64,6 +65,7 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->tree = tree_new(s->remote, s->attrs);
 	s->volume = volume_new(s->remote);
 	s->watch = watch_new(s);
+	s->xattrs = xattrs_new();
 	rc = workers_new(WORKER_THREADS, WORKER_QUEUE_MAX, &s->workers);
 	if (rc == 0)
 		rc = writeback_new(s, &s->writeback);
@@ -105,6 +107,7 @@ void session_free(struct session *s)
 	late_remote_free(s->late);
 	watch_free(s->watch);
 	volume_free(s->volume);
+	xattrs_free(s->xattrs);
 	tree_free(s->tree);
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);

@@ -41,6 +41,7 @@ struct volume;
 struct watch;
 struct workers;
 struct writeback;
+struct xattrs;
 
 struct session_options {
 	int64_t attr_timeout_ms; /* 0: always ask */
@@ -116,6 +117,7 @@ struct session {
 	struct watch *watch;
 	struct workers *workers;
 	struct writeback *writeback;
+	struct xattrs *xattrs;
 };
 
 int session_new(const struct session_params *, struct session **ret);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/xattr.h>
 
 #define POSIX                                                           \
 	(REMOTE_CAN_RANGE | REMOTE_CAN_SWAP | REMOTE_CAN_VOLUME |       \
@@ -304,6 +305,144 @@ static void what_cannot_be_exchanged_is_not(void **state)
 	assert_cat(w, ".x.swp", "here");
 }
 
+/* --- extended attributes -------------------------------------------------- */
+
+static void assert_value(
+	struct world *w, const char *path, const char *name, const char *value)
+{
+	g_autofree char *seen = world_getxattr(w, path, name);
+
+	if (value == NULL)
+		assert_null(seen);
+	else
+		assert_string_equal(seen, value);
+}
+
+static void assert_names(struct world *w, const char *path, const char *names)
+{
+	g_autofree char *seen = world_listxattr(w, path);
+
+	assert_string_equal(seen, names);
+}
+
+static void attributes_are_the_servers(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "d/a", "1");
+	assert_names(w, "d/a", "");
+	assert_int_equal(world_setxattr(w, "d/a", "user.x", "1", 0), 0);
+	assert_int_equal(
+		world_setxattr(w, "d/a", "user.x", "2", XATTR_CREATE), -EEXIST);
+	assert_int_equal(world_setxattr(w, "d/a", "user.y", "2", XATTR_REPLACE),
+		-ENODATA);
+	assert_names(w, "d/a", "user.x");
+	assert_value(w, "d/a", "user.x", "1");
+	assert_int_equal(world_setxattr(w, "d", "user.d", "3", 0), 0);
+	assert_value(w, "d", "user.d", "3");
+	assert_int_equal(world_setxattr(w, "", "user.root", "4", 0), 0);
+	assert_value(w, "", "user.root", "4");
+	assert_int_equal(world_setxattr(w, "d/a", "user.x", NULL, 0), 0);
+	assert_int_equal(
+		world_setxattr(w, "d/a", "user.x", NULL, 0), -ENODATA);
+	assert_names(w, "d/a", "");
+	assert_value(w, "d/a", "user.x", NULL);
+}
+
+/* ls -l and cp -a look for them on each file. */
+static void that_none_has_any_is_asked_once(void **state)
+{
+	struct world *w = *state;
+	char path[16];
+
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(path, sizeof(path), "d/%d", i);
+		fake_remote_put(w->remote, path, "1");
+	}
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(path, sizeof(path), "d/%d", i);
+		assert_names(w, path, "");
+		assert_value(w, path, "user.x", NULL);
+		assert_value(w, path, "security.capability", NULL);
+		assert_value(w, path, "system.posix_acl_access", NULL);
+	}
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_XATTRS), 1);
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_GETXATTR), 0);
+}
+
+static void attributes_that_are_not_the_users_cost_nothing(void **state)
+{
+	static const char *const names[] = { "security.capability",
+		"system.posix_acl_access", "trusted.x", "user.pycloud.exit",
+		"user." };
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "1");
+	assert_int_equal(world_exists(w, "a"), 0);
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		assert_value(w, "a", names[i], NULL);
+		assert_int_equal(
+			world_setxattr(w, "a", names[i], "1", 0), -EOPNOTSUPP);
+		assert_int_equal(
+			world_setxattr(w, "a", names[i], NULL, 0), -EOPNOTSUPP);
+	}
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_XATTRS), 0);
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_SETXATTR), 0);
+	assert_changes(w, "");
+}
+
+static void a_new_file_is_saved_before_it_gets_one(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	assert_int_equal(world_open(w, "a", O_WRONLY | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, "new", 0), 3);
+	assert_names(w, "a", "");
+	assert_value(w, "a", "user.x", NULL);
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_XATTRS), 0);
+	assert_int_equal(world_setxattr(w, "a", "user.x", "1", 0), 0);
+	assert_int_equal(world_close(w, h), 0);
+	assert_changes(w, "replace a;setxattr a user.x;");
+	assert_value(w, "a", "user.x", "1");
+}
+
+static void attributes_go_along_with_a_name(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "1");
+	fake_remote_put(w->remote, "d/b", "2");
+	assert_int_equal(world_setxattr(w, "a", "user.x", "1", 0), 0);
+	assert_names(w, "a", "user.x");
+	assert_names(w, "d/b", "");
+	assert_int_equal(world_rename(w, "a", "d/b", 0), 0);
+	assert_names(w, "d/b", "user.x");
+	assert_int_equal(world_save(w, "a", "another"), 0);
+	assert_names(w, "a", "");
+	assert_int_equal(world_unlink(w, "d/b"), 0);
+	assert_int_equal(world_save(w, "d/b", "another"), 0);
+	assert_names(w, "d/b", "");
+	assert_int_equal(fake_remote_calls(w->remote, FAKE_XATTRS), 2);
+}
+
+static void without_the_helper_nothing_has_attributes(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "1");
+	assert_int_equal(world_setxattr(w, "a", "user.x", "1", 0), 0);
+	fake_remote_fail(w->remote, FAKE_XATTRS, 1, EOPNOTSUPP);
+	assert_names(w, "a", "");
+	fake_remote_set_capabilities(w->remote, REMOTE_CAN_RANGE);
+	assert_names(w, "a", "");
+	assert_value(w, "a", "user.x", NULL);
+	assert_int_equal(
+		world_setxattr(w, "a", "user.x", "2", 0), -EOPNOTSUPP);
+	assert_int_equal(
+		world_setxattr(w, "a", "user.x", NULL, 0), -EOPNOTSUPP);
+}
+
 #define with_world(name) \
 	cmocka_unit_test_setup_teardown(name, setup, world_teardown)
 
@@ -327,6 +466,12 @@ int main(void)
 		with_world(unsaved_bytes_go_along_when_exchanged),
 		with_world(a_new_file_is_saved_before_it_is_exchanged),
 		with_world(what_cannot_be_exchanged_is_not),
+		with_world(attributes_are_the_servers),
+		with_world(that_none_has_any_is_asked_once),
+		with_world(attributes_that_are_not_the_users_cost_nothing),
+		with_world(a_new_file_is_saved_before_it_gets_one),
+		with_world(attributes_go_along_with_a_name),
+		with_world(without_the_helper_nothing_has_attributes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

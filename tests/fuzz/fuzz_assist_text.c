@@ -90,7 +90,7 @@ static void check_xattrs(const uint8_t *bytes, size_t length)
 		if (size == 0 || names[size - 1] != '\0')
 			g_error("attributes without an end");
 		for (size_t at = 0; at < size; at += strlen(names + at) + 1)
-			if (!assist_is_users_xattr(names + at))
+			if (!name_is_users_xattr(names + at))
 				g_error("an attribute that is not the user's");
 	}
 	g_hash_table_unref(all);

@@ -153,3 +153,48 @@ def test_nothing_is_exchanged_without_the_helper(mounter, own_server):
           EXCHANGE)
     os.rename(mount.path / "a", mount.path / "b")
     assert (own_server.root / "b").read_text() == "1"
+
+
+# --- extended attributes -----------------------------------------------------
+
+@pytest.fixture
+def attributed(mount, there):
+    """A file in the pod that has one, where its disk knows such things."""
+    (mount.path / "f").write_text("1")
+    try:
+        os.setxattr(there / "f", "user.pods", b"\0\xff")
+    except OSError as e:
+        pytest.skip(f"no extended attributes here: {e.strerror}")
+    return mount.path / "f"
+
+
+def test_attributes_are_the_pods(attributed, mount, there):
+    os.setxattr(attributed, "user.ours", b"2")
+    assert os.getxattr(there / "f", "user.ours") == b"2"
+    assert sorted(os.listxattr(attributed)) == ["user.ours", "user.pods"]
+    assert os.getxattr(attributed, "user.pods") == b"\0\xff"
+    fails(errno.EEXIST, os.setxattr, attributed, "user.ours", b"3",
+          os.XATTR_CREATE)
+    fails(errno.ENODATA, os.setxattr, attributed, "user.no", b"3",
+          os.XATTR_REPLACE)
+    attributed.write_text("saved again")
+    assert os.getxattr(there / "f", "user.ours") == b"2"
+    os.removexattr(attributed, "user.ours")
+    assert os.listxattr(there / "f") == ["user.pods"]
+    fails(errno.ENODATA, os.getxattr, attributed, "user.ours")
+    (mount.path / "d").mkdir()
+    os.setxattr(mount.path / "d", "user.d", b"")
+    assert os.getxattr(there / "d", "user.d") == b""
+    os.setxattr(mount.path, "user.root", b"1")
+    assert os.getxattr(there, "user.root") == b"1"
+
+
+def test_cp_a_keeps_attributes(attributed, mount, there, tmp_path):
+    subprocess.run(["cp", "-a", attributed, mount.path / "g"], check=True)
+    assert os.getxattr(there / "g", "user.pods") == b"\0\xff"
+
+
+def test_those_of_others_are_refused(attributed):
+    for name in ("user.pycloud.exit", "trusted.x"):
+        fails(errno.EOPNOTSUPP, os.setxattr, attributed, name, b"1")
+    fails(errno.ENODATA, os.getxattr, attributed, "user.pycloud.exit")
