@@ -113,7 +113,8 @@ int assist_read_many(struct remote *remote, const char *const *paths,
 		call, "bytes_max", (double)MIN(bytes_max, ASSIST_BYTES_MAX));
 	rc = assist_ask(a, call, NULL, ASSIST_CALL_MS, cancel, &answer);
 	if (rc == 0)
-		rc = assist_check_protocol(a, give_files(&answer, n_paths, sink));
+		rc = assist_check_protocol(
+			a, give_files(&answer, n_paths, sink));
 	helper_reply_clear(&answer);
 	return rc;
 }

@@ -87,8 +87,8 @@ int assist_move(struct remote *, const char *from, const char *to,
 	struct entry *ret_from);
 int assist_link(struct remote *, const char *from, const char *to,
 	const struct cancel *, struct entry *ret_to, struct entry *ret_from);
-int assist_xattrs(struct remote *, const char *directory,
-	const struct cancel *, GHashTable **ret, bool *ret_is_all);
+int assist_xattrs(struct remote *, const char *directory, const struct cancel *,
+	GHashTable **ret, bool *ret_is_all);
 int assist_getxattr(struct remote *, const char *path, const char *name,
 	const struct cancel *, GBytes **ret);
 int assist_setxattr(struct remote *, const char *path, const char *name,

@@ -461,8 +461,8 @@ int assist_parse_xattrs(const void *text, size_t length, GHashTable **ret)
 
 	if (!cJSON_IsArray(list))
 		return -EPROTO;
-	*ret = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-		(GDestroyNotify)g_bytes_unref);
+	*ret = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
 	cJSON_ArrayForEach(item, list)
 	{
 		const cJSON *first = cJSON_IsArray(item) ? item->child : NULL;

@@ -85,8 +85,8 @@ system cannot.
                   "files_free", "name_max"}
     rename    {from, to, how, within_ms} -> {"to", "from", "same"}
                   rename(2), renameat2(2). how: "over", "not over" (EEXIST) or
-                  "exchange". Both are an entry; from only when exchanged. same:
-                  with "over", both were names of one file and stay
+                  "exchange". Both are an entry; from only when exchanged.
+                  same: with "over", both were names of one file and stay
     link      {from, to, within_ms} -> {"to", "from"}
                   link(2) of a regular file
     xattrs    {dir} -> {"all"} buf

@@ -37,8 +37,8 @@ enum remote_capability {
 	REMOTE_CAN_SYMLINK = 1 << 4,
 	/* These come and go: what could be done may fail with -EOPNOTSUPP a
 	 * moment later, and then the caller does it in the plain way. */
-	REMOTE_CAN_TREE = 1 << 6, /* list_tree(), read_many() */
-	REMOTE_CAN_SWAP = 1 << 7, /* replace() */
+	REMOTE_CAN_TREE = 1 << 6,    /* list_tree(), read_many() */
+	REMOTE_CAN_SWAP = 1 << 7,    /* replace() */
 	REMOTE_CAN_VOLUME = 1 << 10, /* volume() */
 	REMOTE_CAN_MOVE = 1 << 11,   /* move() */
 	REMOTE_CAN_LINK = 1 << 12,   /* link() */
@@ -340,17 +340,16 @@ static inline void remote_rely(struct remote *r)
 static inline int remote_volume(
 	struct remote *r, const struct cancel *c, struct remote_volume *ret)
 {
-	return r->ops->volume == NULL ? -EOPNOTSUPP
-				      : r->ops->volume(r, c, ret);
+	return r->ops->volume == NULL ? -EOPNOTSUPP : r->ops->volume(r, c, ret);
 }
 
 static inline int remote_move(struct remote *r, const char *from,
 	const char *to, enum remote_how how, const struct cancel *c,
 	struct entry *ret_to, struct entry *ret_from)
 {
-	return r->ops->move == NULL ? -EOPNOTSUPP
-				    : r->ops->move(r, from, to, how, c, ret_to,
-					      ret_from);
+	return r->ops->move == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->move(r, from, to, how, c, ret_to, ret_from);
 }
 
 static inline int remote_link(struct remote *r, const char *from,

@@ -646,8 +646,8 @@ static int availability_move(struct remote *remote, const char *from,
 
 	if (rc < 0)
 		return rc;
-	return leave(a, remote_move(a->inner, from, to, how, cancel, ret_to,
-				ret_from));
+	return leave(a,
+		remote_move(a->inner, from, to, how, cancel, ret_to, ret_from));
 }
 
 static int availability_link(struct remote *remote, const char *from,
@@ -671,8 +671,8 @@ static int availability_xattrs(struct remote *remote, const char *directory,
 
 	if (rc < 0)
 		return rc;
-	return leave(a, remote_xattrs(a->inner, directory, cancel, ret,
-				ret_is_all));
+	return leave(
+		a, remote_xattrs(a->inner, directory, cancel, ret, ret_is_all));
 }
 
 static int availability_getxattr(struct remote *remote, const char *path,
@@ -694,8 +694,8 @@ static int availability_setxattr(struct remote *remote, const char *path,
 
 	if (rc < 0)
 		return rc;
-	return leave(a, remote_setxattr(a->inner, path, name, value, flags,
-				cancel));
+	return leave(
+		a, remote_setxattr(a->inner, path, name, value, flags, cancel));
 }
 
 static const struct remote_ops availability_ops = {

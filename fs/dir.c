@@ -710,6 +710,7 @@ const struct node_ops dir_ops = {
 	.unlink = dir_unlink,
 	.rmdir = dir_rmdir,
 	.rename = dir_rename,
+	.link = dir_link,
 	.opendir = dir_opendir,
 	.dirent = dir_dirent,
 	.release = dir_release,

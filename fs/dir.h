@@ -60,4 +60,8 @@ void dir_forget_file(struct request *, struct node *dir, struct node *,
 int dir_rename(struct request *, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags);
 
+/* link.c */
+int dir_link(struct request *, struct node *source, struct node *dir,
+	const char *name, struct node **ret_node, struct node_attr *ret_attr);
+
 #endif

@@ -3,8 +3,8 @@
 
 #include "local_names.h"
 
-#include "mutex.h"
 #include "log.h"
+#include "mutex.h"
 #include "names.h"
 
 #include <dirent.h>

@@ -80,6 +80,11 @@ struct node_ops {
 	int (*rename)(struct request *, struct node *dir, const char *name,
 		struct node *to_dir, const char *to_name, unsigned flags);
 
+	/* Another name, in this directory, of a node of any kind. */
+	int (*link)(struct request *, struct node *, struct node *dir,
+		const char *name, struct node **ret_node,
+		struct node_attr *ret_attr);
+
 	int (*opendir)(struct request *, struct node *, struct open_result *);
 	/* The entry number `index` (0 is the first) of the handle's snapshot.
 	 * 1: there is one, 0: the end, or -errno. */

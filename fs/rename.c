@@ -168,8 +168,8 @@ static int move_at_once(struct renaming *m, enum remote_how how)
 {
 	struct session *s = m->session;
 	struct entry now = { 0 }, none = { 0 };
-	int rc = remote_move(
-		s->remote, m->from, m->to, how, &m->request->cancel, &now, &none);
+	int rc = remote_move(s->remote, m->from, m->to, how,
+		&m->request->cancel, &now, &none);
 
 	if (rc != 0)
 		return rc;
@@ -289,8 +289,8 @@ static int replace_target(
 {
 	bool is_target_local = attr_cache_is_local(
 		m->session->attrs, m->to_dir_path, m->to_name);
-	bool is_source_local = attr_cache_is_local(
-		m->session->attrs, m->dir_path, m->name);
+	bool is_source_local =
+		attr_cache_is_local(m->session->attrs, m->dir_path, m->name);
 	int rc = -EOPNOTSUPP;
 
 	if (!is_source_local && !content_is_dirty(n->content))
@@ -390,15 +390,15 @@ static int rename_directory(struct renaming *m, unsigned flags)
 #define NOWHERE "//"
 
 /* What is kept by path, and moved by this function, is exchanged. */
-#define EXCHANGE(move, of, a, b)           \
-	do {                               \
+#define EXCHANGE(move, of, a, b)            \
+	do {                                \
 		(move)((of), (a), NOWHERE); \
 		(move)((of), (b), (a));     \
 		(move)((of), NOWHERE, (b)); \
 	} while (0)
 
-static void believe_exchanged(struct renaming *m, const struct entry *to,
-	const struct entry *from)
+static void believe_exchanged(
+	struct renaming *m, const struct entry *to, const struct entry *from)
 {
 	struct session *s = m->session;
 

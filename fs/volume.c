@@ -73,8 +73,8 @@ static void ask(struct volume *v)
 	mutex_lock(&v->lock);
 	if (rc == 0)
 		v->last = now;
-	v->again_ms = clock_now_ms() +
-		      (rc == 0 ? VOLUME_VALID_MS : VOLUME_FAILED_MS);
+	v->again_ms =
+		clock_now_ms() + (rc == 0 ? VOLUME_VALID_MS : VOLUME_FAILED_MS);
 	v->is_asking = false;
 	mutex_unlock(&v->lock);
 }

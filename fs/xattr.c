@@ -156,8 +156,8 @@ static void keep(struct session *s, const char *dir, unsigned generation,
 }
 
 /* 1, 0 or -errno, as find_in(). */
-static int find(struct request *r, const char *dir, const char *name,
-	GBytes **ret)
+static int find(
+	struct request *r, const char *dir, const char *name, GBytes **ret)
 {
 	struct session *s = r->session;
 	unsigned generation;
@@ -168,8 +168,7 @@ static int find(struct request *r, const char *dir, const char *name,
 		return rc;
 	k = g_new0(struct known, 1);
 	k->asked_ms = clock_now_ms();
-	rc = remote_xattrs(
-		s->remote, dir, &r->cancel, &k->names, &k->is_all);
+	rc = remote_xattrs(s->remote, dir, &r->cancel, &k->names, &k->is_all);
 	/* Behind a link, or not for us to look into: as if it had none. */
 	if (rc == -EOPNOTSUPP || rc == -EACCES) {
 		k->names = g_hash_table_new(g_str_hash, g_str_equal);
@@ -232,8 +231,8 @@ int xattr_list(
 	*ret_size = 0;
 	if (rc <= 0)
 		return rc;
-	*ret_names = g_memdup2(g_bytes_get_data(names, ret_size),
-		g_bytes_get_size(names));
+	*ret_names = g_memdup2(
+		g_bytes_get_data(names, ret_size), g_bytes_get_size(names));
 	g_bytes_unref(names);
 	return 0;
 }

@@ -68,9 +68,9 @@ static int check_move_locked(struct fake *f, const char *from, const char *to,
 	if (how == REMOTE_MOVE_NOT_OVER)
 		return -EEXIST;
 	if (old->type == ENTRY_DIRECTORY)
-		return new->type != ENTRY_DIRECTORY   ? -ENOTDIR
-		       : is_full_locked(f, to) ? -ENOTEMPTY
-					       : 0;
+		return new->type != ENTRY_DIRECTORY ? -ENOTDIR
+		       : is_full_locked(f, to)	    ? -ENOTEMPTY
+						    : 0;
 	return new->type == ENTRY_DIRECTORY ? -EISDIR : 0;
 }
 
@@ -177,8 +177,7 @@ static GBytes *names_locked(struct fake *f, const char *path) REQUIRES(f->lock)
 static void list_locked(struct fake *f, const char *directory, GHashTable *all)
 	REQUIRES(f->lock)
 {
-	GPtrArray *children =
-		fake_tree_all_children(f->tree, directory, true);
+	GPtrArray *children = fake_tree_all_children(f->tree, directory, true);
 
 	for (guint i = 0; i <= children->len; i++) {
 		const struct entry *e =

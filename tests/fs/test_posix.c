@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <sys/xattr.h>
 
-#define POSIX                                                           \
-	(REMOTE_CAN_RANGE | REMOTE_CAN_SWAP | REMOTE_CAN_VOLUME |       \
+#define POSIX                                                     \
+	(REMOTE_CAN_RANGE | REMOTE_CAN_SWAP | REMOTE_CAN_VOLUME | \
 		REMOTE_CAN_MOVE | REMOTE_CAN_LINK | REMOTE_CAN_XATTR)
 
 static int setup(void **state)
@@ -343,8 +343,7 @@ static void attributes_are_the_servers(void **state)
 	assert_int_equal(world_setxattr(w, "", "user.root", "4", 0), 0);
 	assert_value(w, "", "user.root", "4");
 	assert_int_equal(world_setxattr(w, "d/a", "user.x", NULL, 0), 0);
-	assert_int_equal(
-		world_setxattr(w, "d/a", "user.x", NULL, 0), -ENODATA);
+	assert_int_equal(world_setxattr(w, "d/a", "user.x", NULL, 0), -ENODATA);
 	assert_names(w, "d/a", "");
 	assert_value(w, "d/a", "user.x", NULL);
 }
@@ -437,10 +436,72 @@ static void without_the_helper_nothing_has_attributes(void **state)
 	fake_remote_set_capabilities(w->remote, REMOTE_CAN_RANGE);
 	assert_names(w, "a", "");
 	assert_value(w, "a", "user.x", NULL);
-	assert_int_equal(
-		world_setxattr(w, "a", "user.x", "2", 0), -EOPNOTSUPP);
+	assert_int_equal(world_setxattr(w, "a", "user.x", "2", 0), -EOPNOTSUPP);
 	assert_int_equal(
 		world_setxattr(w, "a", "user.x", NULL, 0), -EOPNOTSUPP);
+}
+
+/* --- hard links ----------------------------------------------------------- */
+
+static void a_file_gets_another_name(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "1");
+	fake_remote_put_directory(w->remote, "d");
+	assert_int_equal(world_exists(w, "d/b"), -ENOENT);
+	assert_int_equal(world_link(w, "a", "d/b"), 0);
+	assert_changes(w, "link a d/b;");
+	assert_cat(w, "d/b", "1");
+	assert_cat(w, "a", "1");
+	assert_int_equal(world_link(w, "a", "d/b"), -EEXIST);
+	assert_int_equal(world_unlink(w, "a"), 0);
+	assert_cat(w, "d/b", "1");
+}
+
+static void what_is_unsaved_is_saved_before_it_is_linked(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	assert_int_equal(world_open(w, "a", O_WRONLY | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, "new", 0), 3);
+	assert_int_equal(world_link(w, "a", "b"), 0);
+	assert_int_equal(world_close(w, h), 0);
+	assert_changes(w, "replace a;link a b;");
+	assert_remote(w, "b", "new");
+	assert_int_equal(world_pending(w), 0);
+}
+
+static void what_cannot_be_saved_is_not_linked(void **state)
+{
+	struct world *w = *state;
+	struct handle *h;
+
+	assert_int_equal(world_open(w, "a", O_WRONLY | O_CREAT, &h), 0);
+	assert_int_equal(world_write(w, h, "new", 0), 3);
+	fake_remote_fail(w->remote, FAKE_REPLACE, 1, ENOSPC);
+	assert_int_equal(world_link(w, "a", "b"), -ENOSPC);
+	assert_int_equal(world_exists(w, "b"), -ENOENT);
+	assert_int_equal(world_close(w, h), 0);
+}
+
+static void what_has_no_other_names_is_eperm(void **state)
+{
+	struct world *w = *state;
+
+	fake_remote_put(w->remote, "a", "1");
+	fake_remote_put_directory(w->remote, "d");
+	assert_int_equal(world_save(w, ".x.swp", "here"), 0);
+	assert_int_equal(world_link(w, "d", "e"), -EPERM);
+	assert_int_equal(world_link(w, ".x.swp", "b"), -EPERM);
+	assert_int_equal(world_link(w, "a", ".x.swp"), -EEXIST);
+	assert_int_equal(world_link(w, "a", ".y.swp"), -EPERM);
+	fake_remote_fail(w->remote, FAKE_LINK, 1, EOPNOTSUPP);
+	assert_int_equal(world_link(w, "a", "b"), -EPERM);
+	fake_remote_set_capabilities(w->remote, REMOTE_CAN_RANGE);
+	assert_int_equal(world_link(w, "a", "b"), -EPERM);
+	assert_changes(w, "");
 }
 
 #define with_world(name) \
@@ -472,6 +533,10 @@ int main(void)
 		with_world(a_new_file_is_saved_before_it_gets_one),
 		with_world(attributes_go_along_with_a_name),
 		with_world(without_the_helper_nothing_has_attributes),
+		with_world(a_file_gets_another_name),
+		with_world(what_is_unsaved_is_saved_before_it_is_linked),
+		with_world(what_cannot_be_saved_is_not_linked),
+		with_world(what_has_no_other_names_is_eperm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -478,6 +478,31 @@ int world_mkdir(struct world *w, const char *path)
 	return rc;
 }
 
+int world_link(struct world *w, const char *from, const char *to)
+{
+	struct node_attr attr;
+	struct node *made = NULL;
+	struct node *dir;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, from, &rc);
+
+	if (rc < 0)
+		return rc;
+	dir = walk_parent(w, to, &rc);
+	if (rc == 0) {
+		world_begin(w, &r);
+		rc = dir->ops->link(
+			&r, n, dir, path_basename(to), &made, &attr);
+		world_end(&r);
+		world_forget(w, dir);
+	}
+	world_forget(w, n);
+	if (rc == 0)
+		world_forget(w, made);
+	return rc;
+}
+
 int world_symlink(struct world *w, const char *target, const char *path)
 {
 	struct node_attr attr;
@@ -645,8 +670,8 @@ int world_setxattr(struct world *w, const char *path, const char *name,
 	if (rc < 0)
 		return rc;
 	world_begin(w, &r);
-	rc = n->ops->setxattr(&r, n, name, value,
-		value == NULL ? 0 : strlen(value), flags);
+	rc = n->ops->setxattr(
+		&r, n, name, value, value == NULL ? 0 : strlen(value), flags);
 	world_end(&r);
 	world_forget(w, n);
 	return rc;

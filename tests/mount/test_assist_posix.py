@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from harness import watch_for
+from harness import wait_until, watch_for
 from test_assist import assisted
 
 pytestmark = pytest.mark.options("assist=on")
@@ -198,3 +198,42 @@ def test_those_of_others_are_refused(attributed):
     for name in ("user.pycloud.exit", "trusted.x"):
         fails(errno.EOPNOTSUPP, os.setxattr, attributed, name, b"1")
     fails(errno.ENODATA, os.getxattr, attributed, "user.pycloud.exit")
+
+
+# --- hard links --------------------------------------------------------------
+
+def test_a_file_gets_another_name(mount, there):
+    with open(mount.path / "a", "w", encoding="utf-8") as file:
+        file.write("unsaved")
+        file.flush()
+        os.link(mount.path / "a", mount.path / "b")
+    assert os.path.samefile(there / "a", there / "b")
+    assert (mount.path / "b").read_text() == "unsaved"
+    fails(errno.EEXIST, os.link, mount.path / "a", mount.path / "b")
+    (mount.path / "b").write_text("by the other name")
+    assert os.path.samefile(there / "a", there / "b")
+    wait_until(lambda: (mount.path / "a").read_text() == "by the other name",
+               "what the other name has")
+    (mount.path / "d").mkdir()
+    fails(errno.EPERM, os.link, mount.path / "d", mount.path / "e")
+    fails(errno.EPERM, os.mkfifo, mount.path / "p")
+    os.unlink(mount.path / "a")
+    assert (mount.path / "b").read_text() == "by the other name"
+
+
+def test_git_commits_with_links(mount, there):
+    """It links its objects where it can."""
+    repository = mount.path / "repository"
+    repository.mkdir()
+
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=A", "-c", "user.email=a@b",
+                        "-C", repository, *words], check=True,
+                       capture_output=True)
+
+    git("init", "-q")
+    (repository / "f").write_text("1")
+    git("add", "f")
+    git("commit", "-qm", "first")
+    git("fsck", "--strict")
+    assert (there / "repository" / "f").read_text() == "1"

@@ -435,9 +435,8 @@ static void names_change_in_one_step(void **state)
 		0);
 	entry_clear(&to);
 	assert_text(w, "one", "1");
-	assert_int_equal(remote_link(w->remote, "one", "second", NULL, &to,
-				 &from),
-		0);
+	assert_int_equal(
+		remote_link(w->remote, "one", "second", NULL, &to, &from), 0);
 	assert_int_equal(to.size, 1);
 	entry_clear(&to);
 	entry_clear(&from);

@@ -270,9 +270,9 @@ static int parse_volume(const char *text, struct remote_volume *ret)
 	return assist_parse_volume(answer, ret);
 }
 
-#define VOLUME(block, blocks, free)                                    \
+#define VOLUME(block, blocks, free)                                       \
 	"{\"block_bytes\":" block ",\"blocks\":" blocks ",\"free\":" free \
-	",\"available\":7,\"files\":9,\"files_free\":99,"              \
+	",\"available\":7,\"files\":9,\"files_free\":99,"                 \
 	"\"name_max\":9999}"
 
 static void a_volume_has_no_more_free_than_it_has(void **state)
@@ -303,7 +303,8 @@ static void a_volume_that_is_none_is_refused(void **state)
 	assert_int_equal(parse_volume(VOLUME("1e12", "5", "1"), &v), -EPROTO);
 	assert_int_equal(parse_volume(VOLUME("512", "-5", "1"), &v), -EPROTO);
 	assert_int_equal(parse_volume(VOLUME("512", "1.5", "1"), &v), -EPROTO);
-	assert_int_equal(parse_volume(VOLUME("512", "\"5\"", "1"), &v), -EPROTO);
+	assert_int_equal(
+		parse_volume(VOLUME("512", "\"5\"", "1"), &v), -EPROTO);
 	assert_int_equal(parse_volume(VOLUME("512", "1e30", "1"), &v), -EPROTO);
 	assert_int_equal(v.blocks, 0);
 }
