@@ -100,6 +100,17 @@ static void check_told_locked(struct assist *a, int64_t number, bool is_it)
 	begin_watch_locked(a, true);
 }
 
+bool assist_helper_time(struct assist *a, int64_t our_ms, int64_t *ret)
+{
+	bool has_clock;
+
+	mutex_lock(&a->lock);
+	has_clock = a->has_clock;
+	*ret = our_ms + a->ahead_ms;
+	mutex_unlock(&a->lock);
+	return has_clock;
+}
+
 void assist_check_told(struct assist *a, const cJSON *answer)
 {
 	int64_t number;
@@ -225,6 +236,7 @@ static void on_reconnected(void *arg)
 	mutex_lock(&a->lock);
 	a->state = ASSIST_UNPROVEN;
 	a->life++;
+	a->has_clock = false;
 	a->told = 0;
 	a->why = NULL;
 	a->is_asked = clock_now_ms() >= a->paused_ms;
@@ -395,9 +407,29 @@ static int compare_root(struct assist *a, int64_t proven_us)
 	return rc;
 }
 
+/* What the helper said of itself in a proof. */
+struct proof {
+	bool tells;
+	bool has_clock;
+	int64_t ahead_ms;
+};
+
+/* The answer was a while on its way, in which the helper's clock went on: it is
+ * further ahead by that. The best of several answers counts. */
+static void note_clock(struct proof *p, const cJSON *answer)
+{
+	int64_t now_ms;
+
+	if (!json_int64(answer, "now_ms", &now_ms))
+		return;
+	now_ms -= clock_now_ms();
+	p->ahead_ms = p->has_clock ? MAX(p->ahead_ms, now_ms) : now_ms;
+	p->has_clock = true;
+}
+
 /* 0; -EXDEV: they see different trees; -EAGAIN: the root was changed meanwhile;
  * else why that is not known. */
-static int prove_once(struct assist *a, bool *ret_tells)
+static int prove_once(struct assist *a, struct proof *proof)
 {
 	struct helper_reply answer = { 0 };
 	int64_t ctime_us = 0;
@@ -407,7 +439,8 @@ static int prove_once(struct assist *a, bool *ret_tells)
 	if (rc == 0 && !json_int64(answer.data, "ctime_us", &ctime_us))
 		rc = -EPROTO;
 	if (rc == 0) {
-		*ret_tells = json_bool(answer.data, "tells", false);
+		proof->tells = json_bool(answer.data, "tells", false);
+		note_clock(proof, answer.data);
 		assist_check_told(a, answer.data);
 		rc = compare_root(a, ctime_us);
 	}
@@ -431,9 +464,10 @@ static const char *why_refused(int rc)
 }
 
 /* Of another life of the helper this says nothing. */
-static void settle_proof(struct assist *a, unsigned life, int rc, bool tells)
-	EXCLUDES(a->lock);
-static void settle_proof(struct assist *a, unsigned life, int rc, bool tells)
+static void settle_proof(struct assist *a, unsigned life, int rc,
+	const struct proof *proof) EXCLUDES(a->lock);
+static void settle_proof(
+	struct assist *a, unsigned life, int rc, const struct proof *proof)
 {
 	mutex_lock(&a->lock);
 	if (a->life != life || a->state != ASSIST_UNPROVEN) {
@@ -442,7 +476,9 @@ static void settle_proof(struct assist *a, unsigned life, int rc, bool tells)
 	}
 	if (rc == 0) {
 		a->state = ASSIST_LIVE;
-		a->tells = tells;
+		a->tells = proof->tells;
+		a->has_clock = proof->has_clock;
+		a->ahead_ms = proof->ahead_ms;
 		begin_watch_locked(a, true);
 	} else if (why_refused(rc) != NULL) {
 		a->state = ASSIST_REFUSED;
@@ -456,15 +492,15 @@ static void settle_proof(struct assist *a, unsigned life, int rc, bool tells)
 static void prove(struct assist *a, unsigned life) EXCLUDES(a->lock);
 static void prove(struct assist *a, unsigned life)
 {
-	bool tells = false;
+	struct proof proof = { 0 };
 	int rc = 0;
 	int tries = ASSIST_PROOF_TRIES;
 
 	for (int i = 0; i < ASSIST_PROOFS && rc == 0; i++)
 		do
-			rc = prove_once(a, &tells);
+			rc = prove_once(a, &proof);
 		while (rc == -EAGAIN && --tries > 0);
-	settle_proof(a, life, rc, tells);
+	settle_proof(a, life, rc, &proof);
 	if (rc < 0 && rc != -EINTR)
 		log_info("the helper is not used for files: %s",
 			why_refused(rc) != NULL ? why_refused(rc)

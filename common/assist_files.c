@@ -197,8 +197,10 @@ static int send_piece(
 	call = assist_verb_at("piece", "path", s->path);
 	(void)cJSON_AddStringToObject(call, "file", s->file);
 	(void)cJSON_AddNumberToObject(call, "offset", (double)offset);
-	rc = helper_post_bytes(s->assist->helper, call, &bytes);
-	return rc < 0 ? -EOPNOTSUPP : cancel_check(s->cancel);
+	rc = helper_post_bytes(s->assist->helper, call, &bytes, s->cancel);
+	if (cancel_check(s->cancel) < 0)
+		return cancel_check(s->cancel);
+	return rc < 0 ? -EOPNOTSUPP : 0;
 }
 
 /* All before it has been taken there; else we would fill the server's memory. */
@@ -281,6 +283,7 @@ static void add_ranges(cJSON *call, const struct remote_change *change)
 static cJSON *save_call(const struct save *s, int within_ms)
 {
 	cJSON *call = assist_verb_at("save", "path", s->path);
+	int64_t until_ms;
 
 	(void)cJSON_AddNumberToObject(call, "size", (double)s->source->size);
 	(void)cJSON_AddStringToObject(
@@ -295,6 +298,10 @@ static cJSON *save_call(const struct save *s, int within_ms)
 		(void)cJSON_AddNullToObject(call, "file");
 	(void)cJSON_AddTrueToObject(call, "sync");
 	(void)cJSON_AddNumberToObject(call, "within_ms", within_ms);
+	if (assist_helper_time(
+		    s->assist, clock_now_ms() + within_ms, &until_ms))
+		(void)cJSON_AddNumberToObject(
+			call, "until_ms", (double)until_ms);
 	return call;
 }
 
@@ -340,6 +347,7 @@ static int carry_out(const struct save *s, struct entry *ret)
 	}
 	if (rc < 0)
 		return rc;
+	timeout_ms = (int)cancel_remaining_ms(s->cancel, timeout_ms);
 	rc = assist_ask(s->assist, save_call(s, timeout_ms),
 		s->file == NULL ? &bytes : NULL, timeout_ms, s->cancel,
 		&answer);

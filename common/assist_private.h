@@ -35,6 +35,8 @@ struct assist {
 	int64_t paused_ms; /* it is not used before; 0: it is */
 	int64_t woken_ms;  /* the last try; 0: none */
 	bool tells;	   /* watching can work there */
+	bool has_clock;	   /* of this life */
+	int64_t ahead_ms;  /* so far its clock is ahead of ours, at least */
 	uint64_t next_watch;
 	uint64_t watch;	  /* 0: nothing is told */
 	int64_t told;	  /* the last message that told something */
@@ -61,6 +63,9 @@ int assist_ask_root(struct assist *, int timeout_ms, const struct cancel *,
  * and none of its own errors is. */
 int assist_ask(struct assist *, cJSON *call, const struct kernel_buffer *,
 	int timeout_ms, const struct cancel *, struct helper_reply *ret);
+/* Our time is past when the helper's clock says *ret, or a little later; false:
+ * nothing is known of its clock. */
+bool assist_helper_time(struct assist *, int64_t our_ms, int64_t *ret);
 /* It did not answer in time, or not as agreed: it is left alone for a while. */
 void assist_pause(struct assist *, const char *why);
 /* What is not as agreed (-EPROTO) will not be so the next time. */

@@ -77,6 +77,8 @@
 /* --- kernels ------------------------------------------------------------- */
 /* Ours to the server: it resets the connection above 10 MiB. */
 #define KERNEL_SEND_MAX (8 * MIB)
+/* Who does not take a message for so long is not there any more. */
+#define KERNEL_SEND_MS 30000
 /* The server's to us: the helper never sends more than 1 MiB of output. */
 #define KERNEL_RECV_MAX		(64 * MIB)
 #define KERNEL_START_TIMEOUT_MS 60000

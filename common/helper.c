@@ -95,27 +95,37 @@ static void note_sent(struct helper *h, const struct kernel_buffer *bytes)
 			MAX(h->arrives_ms, clock_now_ms() + way_ms(bytes));
 }
 
+/* Until `end_ms` at most. */
 static int send_call(struct kernel_channel *channel, const char *comm_id,
-	const cJSON *call, const struct kernel_buffer *bytes)
+	const cJSON *call, const struct kernel_buffer *bytes,
+	const struct cancel *cancel, int64_t end_ms)
 {
 	struct kernel_msg_header header = kernel_channel_header(channel);
+	int64_t left_ms = MAX(end_ms - clock_now_ms(), 0);
 
-	return kernel_channel_send(channel, bytes != NULL,
-		kernel_msg_comm_msg(&header, comm_id, call, bytes));
+	return kernel_channel_post(channel, bytes != NULL,
+		kernel_msg_comm_msg(&header, comm_id, call, bytes), cancel,
+		(int)MIN(left_ms, KERNEL_SEND_MS));
 }
 
-/* A channel that does not take what we send is given up. */
-static void cut_if_broken(struct helper *h, int rc) REQUIRES(h->lock);
-static void cut_if_broken(struct helper *h, int rc)
+/* What was not sent because nobody waits for it any more, the keeper sends. A
+ * channel that does not take what we send is given up. */
+static void heed_sending(struct helper *h, int rc, const struct cancel *cancel,
+	int64_t end_ms) REQUIRES(h->lock);
+static void heed_sending(
+	struct helper *h, int rc, const struct cancel *cancel, int64_t end_ms)
 {
+	bool is_given_up = rc != -EPIPE && (cancel_check(cancel) != 0 ||
+						   clock_now_ms() >= end_ms);
+
 	if (rc == 0 || rc == -EMSGSIZE || h->state != HELPER_READY)
 		return;
-	h->is_cut = true;
+	h->is_cut = h->is_cut || !is_given_up;
 	cancel_fire(&h->rouse);
 }
 
-int helper_post_bytes(
-	struct helper *h, cJSON *call, const struct kernel_buffer *bytes)
+int helper_post_bytes(struct helper *h, cJSON *call,
+	const struct kernel_buffer *bytes, const struct cancel *cancel)
 {
 	struct kernel_channel *channel;
 	int rc = -EAGAIN;
@@ -124,10 +134,11 @@ int helper_post_bytes(
 	channel = borrow_channel(h);
 	mutex_unlock(&h->lock);
 	if (channel != NULL) {
-		rc = send_call(channel, h->comm_id, call, bytes);
+		rc = send_call(
+			channel, h->comm_id, call, bytes, cancel, INT64_MAX);
 		mutex_lock(&h->lock);
 		note_sent(h, bytes);
-		cut_if_broken(h, rc);
+		heed_sending(h, rc, cancel, INT64_MAX);
 		return_channel(h);
 		mutex_unlock(&h->lock);
 	}
@@ -137,7 +148,7 @@ int helper_post_bytes(
 
 void helper_post(struct helper *h, cJSON *call)
 {
-	(void)helper_post_bytes(h, call, NULL);
+	(void)helper_post_bytes(h, call, NULL, NULL);
 }
 
 void helper_rouse(struct helper *h)
@@ -196,20 +207,62 @@ struct wish {
 	bool is_bound; /* to the helper that is there now */
 };
 
+/* When it may be sent again, all of it or only that its answer is wanted. */
+struct repeating {
+	unsigned generation; /* of the helper that it was sent to; 0: none */
+	int64_t all_ms;
+	int64_t answer_ms;
+};
+
+/* A helper that has the call has its bytes: these are not sent twice for an
+ * answer that was lost. */
+static void send_wish(struct helper *h, struct pending *p, const struct wish *w,
+	struct kernel_channel *channel, struct repeating *r, int64_t end_ms,
+	int *ret_rc) REQUIRES(h->lock);
+static void send_wish(struct helper *h, struct pending *p, const struct wish *w,
+	struct kernel_channel *channel, struct repeating *r, int64_t end_ms,
+	int *ret_rc)
+{
+	bool is_first = r->generation != h->generation;
+	bool is_all = is_first || clock_now_ms() >= r->all_ms;
+	const struct kernel_buffer *bytes = is_all ? w->bytes : NULL;
+	g_autoptr(cJSON) call = cJSON_Duplicate(w->call, true);
+	int rc;
+
+	if (!is_all)
+		(void)cJSON_AddTrueToObject(call, "again");
+	r->generation = h->generation;
+	mutex_unlock(&h->lock);
+	rc = send_call(channel, h->comm_id, call, bytes, w->cancel, end_ms);
+	mutex_lock(&h->lock);
+	if (is_first) { /* repetition makes no silence shorter */
+		note_sent(h, bytes);
+		p->arrives_ms = h->arrives_ms;
+	}
+	r->answer_ms = clock_now_ms() + HELPER_REPEAT_MS;
+	if (is_all)
+		r->all_ms = r->answer_ms + way_ms(bytes);
+	if (way_ms(w->bytes) < HELPER_REPEAT_MS) /* they cost little */
+		r->answer_ms = r->all_ms;
+	heed_sending(h, rc, w->cancel, end_ms);
+	return_channel(h);
+	p->is_sent = p->is_sent || (rc != -EMSGSIZE && rc != -EBUSY);
+	*ret_rc = rc == -EMSGSIZE ? rc : 0;
+}
+
 /* Sends whenever that makes sense, until the reply is there. */
 static int exchange(struct helper *h, struct pending *p, const struct wish *w)
 	REQUIRES(h->lock);
 static int exchange(struct helper *h, struct pending *p, const struct wish *w)
 {
 	int64_t end = clock_now_ms() + w->timeout_ms;
-	int64_t repeat = 0;
-	unsigned failures = h->failures, generation = 0, first = h->generation;
+	struct repeating repeat = { 0 };
+	unsigned failures = h->failures, first = h->generation;
 	int rc = 0;
 
 	while (p->reply == NULL && (rc == 0 || rc == -ETIMEDOUT)) {
 		struct kernel_channel *channel = NULL;
 		int64_t now = clock_now_ms();
-		bool is_first;
 
 		if (w->is_bound &&
 			(h->state != HELPER_READY || h->generation != first))
@@ -218,30 +271,19 @@ static int exchange(struct helper *h, struct pending *p, const struct wish *w)
 			return h->error;
 		if (now >= end)
 			return -ETIMEDOUT;
-		if (generation != h->generation || now >= repeat)
+		if (repeat.generation != h->generation ||
+			now >= repeat.answer_ms)
 			channel = borrow_channel(h);
 		if (channel == NULL) {
-			int64_t left = (repeat > now ? repeat : end) - now;
+			int64_t next = repeat.answer_ms;
+			int64_t left = (next > now ? next : end) - now;
 
 			rc = await_change(h, w->cancel, left);
 			if (rc == -ETIMEDOUT && cancel_check(w->cancel) < 0)
 				return rc;
 			continue;
 		}
-		is_first = generation != h->generation;
-		generation = h->generation;
-		mutex_unlock(&h->lock);
-		rc = send_call(channel, h->comm_id, w->call, w->bytes);
-		mutex_lock(&h->lock);
-		if (is_first) { /* repetition makes no silence shorter */
-			note_sent(h, w->bytes);
-			p->arrives_ms = h->arrives_ms;
-		}
-		repeat = clock_now_ms() + HELPER_REPEAT_MS + way_ms(w->bytes);
-		cut_if_broken(h, rc);
-		return_channel(h);
-		p->is_sent = p->is_sent || rc != -EMSGSIZE;
-		rc = rc == -EMSGSIZE ? rc : 0;
+		send_wish(h, p, w, channel, &repeat, end, &rc);
 	}
 	return p->reply != NULL ? 0 : rc;
 }

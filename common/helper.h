@@ -69,7 +69,8 @@ void helper_unhold(struct helper *);
 /* Calls a verb and waits for its answer; starts the helper when needed. Takes
  * `call` (an object, its "call" set; "id" is added here) and borrows `bytes`
  * (NULL: none). The call is repeated until an answer comes, also to the next
- * helper when this one is lost: verbs with an id bear that. Returns the
+ * helper when this one is lost: verbs with an id bear that. ("again" asks for
+ * the answer alone, without the bytes.) Returns the
  * answer's error, -EINTR or -ETIMEDOUT from waiting, -EOPNOTSUPP where there
  * are no Python kernels, -ENOEXEC when the server started one and it died, or
  * why the helper could not be reached. ret_is_doubtful (NULL is fine): it was
@@ -100,10 +101,10 @@ bool helper_is_ready(struct helper *);
 /* Sends a verb without an answer, if the helper is there; else nothing. Takes
  * `call`. */
 void helper_post(struct helper *, cJSON *call);
-/* The same with bytes, which may wait for the network. 0, -EAGAIN when there is
- * no helper, or what kept it from being sent. */
-int helper_post_bytes(
-	struct helper *, cJSON *call, const struct kernel_buffer *bytes);
+/* The same with bytes, which may wait for the network until the token fires. 0,
+ * -EAGAIN when there is no helper, or what kept it from being sent. */
+int helper_post_bytes(struct helper *, cJSON *call,
+	const struct kernel_buffer *bytes, const struct cancel *);
 
 /* Has tick() called soon, whatever it returned last. */
 void helper_rouse(struct helper *);

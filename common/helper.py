@@ -5,7 +5,8 @@ the user's tree. The client talks to it over a Jupyter comm (target "pycloud"):
 a message's `data` says what, its first binary buffer carries bytes. Messages
 to the client travel over the server's iopub channel, which drops them when it
 is busy, and says nothing. So everything here can be asked again: a call that
-is repeated (same id) gets its first answer again, output carries its offset in
+is repeated (same id) gets its first answer again, with "again" (and without
+the call's bytes) nothing else than that, output carries its offset in
 the record, and `follow` starts sending from whatever offset the client has.
 
 From the client; a verb with an `id` is answered {"reply": id, "error": name
@@ -112,8 +113,10 @@ class Helper:
         self.runs = {}
         self.kept_alive = set()  # names of runs that may go on
         self.abandoned = {}  # the same of those that may not; a set in order
-        threading.Thread(target=self._pump, name="pycloud-pump",
-                         daemon=True).start()
+        self.is_closed = False
+        self.pump = threading.Thread(target=self._pump, name="pycloud-pump",
+                                     daemon=True)
+        self.pump.start()
         self.in_background(self.spare.prepare)
 
     @staticmethod
@@ -134,6 +137,14 @@ class Helper:
         self.send({"event": "hello", "version": VERSION, "root": self.root,
                    "python": sys.version.split()[0]})
 
+    def close(self) -> None:
+        """Ends its threads, and gives back what a user has few of. A kernel
+        need not: it takes all that with it."""
+        self.is_closed = True
+        self.bell.ring()
+        self.pump.join()
+        self.files.close()
+
     def send(self, data: dict, buffers=None, comm=None) -> None:
         """To the client; not if it is another one than `comm` by now."""
         with self.send_lock:
@@ -146,6 +157,9 @@ class Helper:
         call = message["content"]["data"]
         buffers = [bytes(b) for b in message.get("buffers", [])]
         name = str(call.get("call"))
+        if call.get("again"):
+            self._send_reply_again(call)
+            return
         verb = getattr(self, "call_" + name, None)
         of_files = self.files.verb(name)
         if verb is None and of_files is None:
@@ -157,6 +171,12 @@ class Helper:
                 self.in_background(self._answer, verb, call, buffers)
             else:
                 self._answer(verb, call, buffers)
+
+    def _send_reply_again(self, call: dict) -> None:
+        with self.lock:
+            reply = self.replies.get(call.get("id"))
+        if reply is not None:
+            self.send(reply)
 
     def _is_repeated(self, call: dict) -> bool:
         """A call that came before is not done again; its answer, if there is
@@ -326,7 +346,7 @@ class Helper:
     def _pump(self) -> None:
         look_at = 0.0
         alive_at = time.monotonic() + ALIVE_SECONDS
-        while True:
+        while not self.is_closed:
             now = time.monotonic()
             is_look = now >= look_at
             if is_look:
@@ -344,6 +364,7 @@ class Helper:
                            max(0.0, alive_at - now) if is_kept else None)
             if not is_kept:
                 alive_at = time.monotonic() + ALIVE_SECONDS
+        self.bell.close()
 
     @staticmethod
     def _attempt(send, *args) -> None:

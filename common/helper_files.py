@@ -21,10 +21,10 @@ file.
 From the client. All with an `id` but those marked with -; `buf` is the first
 binary buffer. What only reads may be repeated: it is done again.
 
-    prove     {} -> {"ctime_us", "tells", "uid", "told"}
+    prove     {} -> {"ctime_us", "tells", "uid", "told", "now_ms"}
                   changes the root's ctime, and nothing else, and says what it
                   is now: the contents API must say the same. tells: watching
-                  can work here
+                  can work here. now_ms: of the clock that saves go by
     list_tree {top, after, entries_max, hidden, watch}
               -> {"all", "next", "told"} buf
                   buf is JSON: [[path, watched, dropped, [[name, (an entry's
@@ -58,8 +58,8 @@ binary buffer. What only reads may be repeated: it is done again.
                   oldest goes. What goes wrong is told by the save. With an
                   id it is answered when it was put, for who wants to have few
                   on their way: they wait in the kernel's memory
-    save      {path, size, condition, base, file, ranges, sync, within_ms}
-              [buf]
+    save      {path, size, condition, base, file, ranges, sync, within_ms,
+              until_ms} [buf]
               -> {"kind", "size", "mtime_us", "ctime_us", "writable", "attr"}
                   condition "any", "version" (what is there must have the
                   version `base`, of a file) or "absent". Else ESTALE with
@@ -74,7 +74,8 @@ binary buffer. What only reads may be repeated: it is done again.
                   does not say whose is newer, this is ESTALE at once);
                   ENOTSUP: a link out of the workspace, or with ranges;
                   ECANCELED: could not be done within_ms of when the call came,
-                  and nothing is changed
+                  or before until_ms of prove's clock (not given: any time), as
+                  a call may be long on its way; and nothing is changed
     unwatch - {dirs}
 
 What POSIX has besides (helper_posix.py). What changes something is not done
@@ -116,7 +117,9 @@ sent before them. A gap means that the server dropped one.
                   is watched again since
 
 Not told: what is written through a mapping until it is unmapped and closed,
-and through another name that a file gets (link(2)) where nobody watches.
+and through another name that a file gets (link(2)) where nobody watches. Nor
+that the times of a directory are others by what comes and goes in it, when it
+is not watched itself and very many others are.
 
 Threads: four that do the calls, at a lower priority than the kernel's own; the
 teller (helper_watch.py). Both are started when they are needed. Pieces are put
@@ -157,6 +160,7 @@ class Files:
         self.answer = answer
         self.calls = queue.Queue()
         self.is_started = False
+        self.is_closed = False
         self.lock = threading.Lock()
         self.waiting_bytes = 0  # guarded by lock
 
@@ -164,6 +168,12 @@ class Files:
         """A client has come, the one before is gone."""
         self.watches.forget()
         self.saves.uploads.forget()
+
+    def close(self) -> None:
+        self.is_closed = True
+        for _ in range(THREADS if self.is_started else 0):
+            self.calls.put((self.saves.uploads.forget,))  # and look
+        self.watches.close()
 
     def verb(self, name: str):
         return getattr(self, "call_" + name, None) or self.posix.verb(name)
@@ -229,7 +239,7 @@ class Files:
         except OSError:
             pass
         has_uploads = False
-        while True:
+        while not self.is_closed:
             try:
                 function, *args = self.calls.get(
                     timeout=REAP_SECONDS if has_uploads else None)
@@ -252,7 +262,7 @@ class Files:
         with self.place.open([], os.O_RDONLY) as fd:
             tells = self.watches.can_tell(fd)
         return dict(told, ctime_us=self.place.prove(), tells=tells,
-                    uid=os.geteuid())
+                    uid=os.geteuid(), now_ms=int(time.monotonic() * 1000))
 
     def call_stat(self, call: dict) -> dict:
         told = self._told({})

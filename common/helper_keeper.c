@@ -577,6 +577,8 @@ static void serve(struct helper *h, struct kernel_channel *channel)
 
 	set_ready(h, channel);
 	rc = receive_all(h, channel);
+	if (rc < 0) /* who sends need not wait for it to take that */
+		kernel_channel_break(channel);
 	set_asleep(h);
 	tell_lost(h);
 	kernel_channel_free(channel);

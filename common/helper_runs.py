@@ -259,6 +259,7 @@ class Bell:
     helpers), else looking often."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()  # of ringing it, and of its end
         self.ours, self.theirs = os.pipe()
         os.set_blocking(self.ours, False)
         os.set_blocking(self.theirs, False)
@@ -281,10 +282,21 @@ class Bell:
             self.libc.inotify_rm_watch(self.fd, watch)
 
     def ring(self) -> None:
-        try:
-            os.write(self.theirs, b"!")
-        except BlockingIOError:
-            pass
+        with self.lock:
+            if self.theirs < 0:
+                return
+            try:
+                os.write(self.theirs, b"!")
+            except BlockingIOError:
+                pass
+
+    def close(self) -> None:
+        """By the one who watches and waits."""
+        with self.lock:
+            for fd in (self.ours, self.theirs, self.fd):
+                if fd >= 0:
+                    os.close(fd)
+            self.ours = self.theirs = self.fd = -1
 
     def wait(self, seconds) -> None:
         fds = [self.ours] + ([self.fd] if self.fd >= 0 else [])

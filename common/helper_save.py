@@ -3,13 +3,14 @@ are asked for).
 
 What is to be saved is put together in a temporary beside the target, made like
 the file that is there, and takes its place if what is there is still what the
-client thinks it is. That last look and the change are done by one save at a
-time, and not when its client has given it up by then: it may have saved
-something newer since, in whatever way. Where the new file could not be like
-the old one (other names lead to it, it is mounted there, somebody else's, or
-nothing can be created beside it), the old one is written to instead, and also
-where only one page of it changes: this nobody sees half of.
+client thinks it is. That last look and the change are done by one save of a
+file at a time, and not when its client has given it up by then: it may have
+saved something newer since, in whatever way. Where the new file could not be
+like the old one (other names lead to it, it is mounted there, somebody else's,
+or nothing can be created beside it), the old one is written to instead, and
+also where only one page of it changes: this nobody sees half of.
 """
+import contextlib
 import errno
 import os
 import stat
@@ -54,6 +55,8 @@ class Change:
         self.ranges = call["ranges"]
         self.is_synced = bool(call["sync"])
         self.until = call["received"] + call["within_ms"] / 1000
+        if call.get("until_ms") is not None:
+            self.until = min(self.until, call["until_ms"] / 1000)
         end = 0
         for start, length in self.ranges or []:
             if start < end or length <= 0:
@@ -225,13 +228,35 @@ class Target:
             os.close(fd)
 
 
+class Locks:
+    """One for each key that somebody holds, or waits for."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.held = {}  # key: [lock, how many want it]; guarded by lock
+
+    @contextlib.contextmanager
+    def hold(self, key):
+        with self.lock:
+            found = self.held.setdefault(key, [threading.Lock(), 0])
+            found[1] += 1
+        try:
+            with found[0]:
+                yield
+        finally:
+            with self.lock:
+                found[1] -= 1
+                if found[1] == 0:
+                    del self.held[key]
+
+
 class Saves:
     """Any thread may save."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.uploads = Uploads(place)
-        self.lock = threading.Lock()  # from the last look to the change
+        self.locks = Locks()  # of files, from the last look to the change
 
     def save(self, call: dict, data=None) -> list:
         """The entry that it is now."""
@@ -284,7 +309,7 @@ class Saves:
         """The stat of what was written."""
         if change.ranges is not None and (change.page() or (
                 not change.ranges and change.size == st.st_size)):
-            with self.lock:
+            with self._alone(st):
                 return self._write_page(target, change, source, st)
         if st is not None and st.st_nlink > 1:
             return self._write_in_place(target, change, source, st)
@@ -301,6 +326,13 @@ class Saves:
         if written is None:
             return self._write_in_place(target, change, source, st)
         return written
+
+    def _alone(self, seen):
+        """With what was seen at the name, which the last look finds there
+        again; whoever creates a file is refused by the system where one is."""
+        if seen is None:
+            return contextlib.nullcontext()
+        return self.locks.hold((seen.st_dev, seen.st_ino))
 
     # -- another file takes its place
 
@@ -342,7 +374,7 @@ class Saves:
         if change.is_synced or not is_local(fd):
             os.fsync(fd)
         written = os.fstat(fd)
-        with self.lock:
+        with self._alone(st):
             if not self._change_names(target, change, temporary, st):
                 return None
         if change.is_synced:
@@ -374,7 +406,7 @@ class Saves:
 
     def _write_in_place(self, target: Target, change: Change, source: Bytes,
                         seen):
-        with self.lock:
+        with self._alone(seen):
             st = target.check_again(change, seen)
             fd = target.open(os.O_RDWR, st)
             try:

@@ -61,7 +61,8 @@ class Walk:
         text = to_text(path)
         with self.place.open(path, os.O_RDONLY) as fd:
             is_watched = bool(self.watches) and self.watches.begin(text, fd)
-            dropped, entries, inside, is_whole = self._scan(fd, text)
+            dropped, entries, inside, is_whole = self._scan(fd, text,
+                                                            is_watched)
         if is_watched:
             is_watched = self.watches.settle(text, is_whole, self.is_hidden)
         piece = to_json([text, int(is_watched), dropped, entries])
@@ -101,11 +102,12 @@ class Walk:
         self._push(path, [n for n in inside if is_utf8(n)
                           and (self.is_hidden or not n.startswith(b"."))])
 
-    def _scan(self, fd: int, text: str) -> tuple:
+    def _scan(self, fd: int, text: str, is_watched: bool) -> tuple:
         """(dropped, entries, names of directories, is_whole) of a directory;
         is_whole: all that happens to these entries would be heard."""
         dropped, entries, inside, is_whole = 0, [], [], True
         prefix = text + "/" if text else ""
+        room = self.watches.inside_max if is_watched else 0
         with os.scandir(fd) as scan:
             for found in scan:
                 name = os.fsencode(found.name)
@@ -115,6 +117,9 @@ class Walk:
                     dropped += 1
                     continue
                 try:
+                    if room > 0 and found.is_dir(follow_symlinks=False):
+                        is_room = self.watches.begin_inside(text, fd, name)
+                        room = room - 1 if is_room else 0
                     st = found.stat(follow_symlinks=False)
                 except OSError:  # removed meanwhile
                     continue

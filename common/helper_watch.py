@@ -3,7 +3,8 @@
 One inotify watch for a directory, set before it is listed. A directory is full
 when its changes are told to the client; every directory above it is at least
 guarded, so that it is noticed when one of them is moved away, and the paths
-below it lead elsewhere.
+below it lead elsewhere. So are those in a full one, as far as there is room,
+for it is their own times that change with what they have.
 
 `telling` is held from before a listing's watches are set until its answer is
 sent, and by the teller while it reads what happened and tells it: so what
@@ -17,13 +18,16 @@ import collections
 import json
 import os
 import select
+import stat
 import struct
 import threading
 import time
 
-from helper_place import Place, entry, is_local, is_told_whole, libc
+from helper_place import (Descriptor, Place, entry, is_local, is_told_whole,
+                          libc, open_in)
 
 WATCHES_MAX = 4096
+DIRS_INSIDE_MAX = 256
 NAMES_MAX = 2000
 GATHER_SECONDS = 0.02  # after the first
 APART_SECONDS = 0.05
@@ -40,7 +44,8 @@ COMES_OR_GOES = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE
 GUARD = (IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF
          | IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR | IN_EXCL_UNLINK
          | IN_MASK_ADD)
-FULL = GUARD | IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE
+NAMES = GUARD | IN_CREATE
+FULL = NAMES | IN_MODIFY | IN_CLOSE_WRITE
 EVENT = struct.Struct("iIII")
 
 
@@ -66,6 +71,10 @@ def identity(fd: int) -> tuple:
     return st.st_dev, st.st_ino
 
 
+def join(path: str, name: str) -> str:
+    return path + "/" + name if path else name
+
+
 def split(path: str) -> list:
     return path.encode("utf-8").split(b"/") if path else []
 
@@ -80,11 +89,13 @@ class Watches:
         self.lock = threading.Lock()
         # Guarded by lock:
         self.fd = -1
-        self.is_started = False
+        self.teller = None
+        self.is_closed = False
         self.by_path = collections.OrderedDict()
         self.by_number = {}  # paths
         self.lost = []  # full ones of which nothing is told any more
         self.told = 0
+        self.inside_max = DIRS_INSIDE_MAX  # of one directory
         # The teller's own: {directory: {name: it went away}}.
         self.changed = {}
         self.mounts = set()
@@ -116,6 +127,25 @@ class Watches:
             self._make_room_locked()
             return is_watched
 
+    def begin_inside(self, path: str, directory: int, name: bytes) -> bool:
+        """Notices when a directory's own entry becomes another one by what
+        comes and goes in it: the directory above it, which is listed, does not
+        hear of that. False: there is no room for more."""
+        inner = join(path, name.decode("utf-8"))
+        with self.lock:
+            if inner in self.by_path or len(self.by_path) >= WATCHES_MAX:
+                return inner in self.by_path
+        try:
+            opened = Descriptor(open_in(directory, name,
+                                        os.O_PATH | os.O_DIRECTORY))
+        except OSError:
+            return True
+        with opened as fd, self.lock:
+            if path in self.by_path and is_local(fd):
+                self._add_locked(inner, fd, NAMES)
+            self._make_room_locked()
+        return True
+
     def settle(self, path: str, is_whole: bool, is_hidden: bool) -> bool:
         """It was listed; whether it is told of from now on."""
         with self.lock:
@@ -129,23 +159,23 @@ class Watches:
             return True
 
     def _start_locked(self) -> bool:
-        if self.fd < 0:
+        if self.fd < 0 and not self.is_closed:
             try:
                 self.fd = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
             except AttributeError:
                 pass
-        if self.fd >= 0 and not self.is_started:
-            self.is_started = True
-            threading.Thread(target=self._run, name="pycloud-watch",
-                             daemon=True).start()
+        if self.fd >= 0 and self.teller is None:
+            self.teller = threading.Thread(
+                target=self._run, name="pycloud-watch", daemon=True)
+            self.teller.start()
         return self.fd >= 0
 
-    def _add_locked(self, path: str, fd: int) -> bool:
-        number = self._watch_locked(fd)
+    def _add_locked(self, path: str, fd: int, mask: int = FULL) -> bool:
+        number = self._watch_locked(fd, mask)
         other = self.by_number.get(number, path)
         if other != path:  # it was moved here, or there are two ways to it
             self._lose_below_locked(other)
-            number = self._watch_locked(fd)
+            number = self._watch_locked(fd, mask)
         watch = self.by_path.get(path)
         if watch is not None and watch.number != number:
             self._lose_below_locked(path)
@@ -160,8 +190,8 @@ class Watches:
             self.by_path.move_to_end(above)
         return True
 
-    def _watch_locked(self, fd: int) -> int:
-        return libc.inotify_add_watch(self.fd, b"/proc/self/fd/%d" % fd, FULL)
+    def _watch_locked(self, fd: int, mask: int) -> int:
+        return libc.inotify_add_watch(self.fd, b"/proc/self/fd/%d" % fd, mask)
 
     def _make_room_locked(self) -> None:
         while len(self.by_path) > WATCHES_MAX:
@@ -217,9 +247,26 @@ class Watches:
             self.lost = []
             self.told = 0
 
+    def close(self) -> None:
+        """Nothing is watched or told any more."""
+        with self.lock:
+            self.is_closed = True
+            self._ring()
+            teller = self.teller
+        if teller is not None:
+            teller.join()
+        with self.lock:
+            self.by_path.clear()
+            self.by_number.clear()
+            for fd in (self.ours, self.theirs, self.fd):
+                if fd >= 0:
+                    os.close(fd)
+            self.ours = self.theirs = self.fd = -1
+
     def _ring(self) -> None:
         try:
-            os.write(self.theirs, b"!")
+            if self.theirs >= 0:
+                os.write(self.theirs, b"!")
         except BlockingIOError:
             pass
 
@@ -231,7 +278,7 @@ class Watches:
         poll.register(self.ours, select.POLLIN)
         mountinfo = self._watch_mounts(poll)
         last = 0.0
-        while True:
+        while not self.is_closed:
             happened = [fd for fd, _ in poll.poll()]
             now = time.monotonic()
             time.sleep(max(GATHER_SECONDS, last + APART_SECONDS - now))
@@ -246,6 +293,8 @@ class Watches:
                 with self.lock:
                     self._lose_everything_locked()
             last = time.monotonic() + APART_SECONDS * (sent - 1)
+        if mountinfo >= 0:
+            os.close(mountinfo)
 
     def _watch_mounts(self, poll) -> int:
         try:
@@ -313,17 +362,17 @@ class Watches:
             self._demote_locked(path)  # a listing counts them
             return
         if mask & IN_ISDIR and mask & COMES_OR_GOES & ~IN_CREATE:
-            inner = path + "/" + text if path else text
+            inner = join(path, text)
             if mask & IN_DELETE:
                 self._lose_locked(inner)
             else:
                 self._lose_below_locked(inner)
+        if mask & COMES_OR_GOES:
+            self._note_itself_locked(path)
         if not watch.is_full or name.startswith(b".") and (
                 not watch.is_hidden or name in self.place.temporaries):
             return
         self._note(path, text, mask & (IN_DELETE | IN_MOVED_FROM))
-        if mask & COMES_OR_GOES:
-            self._note_itself_locked(path)
 
     def _note_itself_locked(self, path: str) -> None:
         """Its own entry is another one now."""
@@ -380,6 +429,9 @@ class Watches:
         nothing = [None, None, 0, 0, 0]
         try:
             st = os.lstat(raw, dir_fd=fd)
+            if stat.S_ISDIR(st.st_mode):
+                self.begin_inside(path, fd, raw)
+                st = os.lstat(raw, dir_fd=fd)
         except FileNotFoundError:
             # Either it will be heard that it went, or it never had this name:
             # what is done to a file without one is heard as well.

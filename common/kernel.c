@@ -12,8 +12,6 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define KERNEL_SEND_MS 30000
-
 struct kernel_channel {
 	struct websocket *websocket;
 	char *session;
@@ -226,6 +224,23 @@ int kernel_channel_send(
 			frame->data, frame->len, KERNEL_SEND_MS);
 	g_byte_array_unref(frame);
 	return rc;
+}
+
+int kernel_channel_post(struct kernel_channel *channel, bool is_binary,
+	GByteArray *frame, const struct cancel *cancel, int timeout_ms)
+{
+	int rc = -EMSGSIZE;
+
+	if (frame->len <= KERNEL_SEND_MAX)
+		rc = websocket_post(channel->websocket, cancel, is_binary,
+			frame->data, frame->len, timeout_ms);
+	g_byte_array_unref(frame);
+	return rc;
+}
+
+void kernel_channel_break(struct kernel_channel *channel)
+{
+	websocket_break(channel->websocket);
 }
 
 int kernel_channel_receive(struct kernel_channel *channel,

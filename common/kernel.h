@@ -47,6 +47,12 @@ struct kernel_msg_header kernel_channel_header(struct kernel_channel *);
 int kernel_channel_send(
 	struct kernel_channel *, bool is_binary, GByteArray *frame);
 
+/* The same as websocket_post(). */
+int kernel_channel_post(struct kernel_channel *, bool is_binary,
+	GByteArray *frame, const struct cancel *, int timeout_ms);
+/* As websocket_break(). */
+void kernel_channel_break(struct kernel_channel *);
+
 /* The next message, whatever it is; what is no message is skipped. The frame
  * owns what the message borrows: clear the message, then unref the frame.
  * Errors as websocket_receive(). */

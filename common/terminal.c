@@ -60,8 +60,10 @@ static ssize_t read_line(
 	return n;
 }
 
-static int ask_hidden(
-	const struct cancel *cancel, char line[static LINE_MAX_BYTES])
+/* What was typed before the question is not its answer, and is thrown away; so
+ * the question comes last, and all that is typed after it is seen. */
+static int ask_hidden(const char *prompt, const struct cancel *cancel,
+	char line[static LINE_MAX_BYTES])
 {
 	struct termios before;
 	struct termios hidden;
@@ -76,6 +78,7 @@ static int ask_hidden(
 	hidden.c_cc[VQUIT] = _POSIX_VDISABLE;
 	if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
 		return -errno;
+	say(prompt);
 	n = read_line(cancel, line);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	say("\n");
@@ -90,8 +93,7 @@ int terminal_ask_secret(
 
 	if (!terminal_is_there())
 		return -ENOTTY;
-	say(prompt);
-	n = ask_hidden(cancel, line);
+	n = ask_hidden(prompt, cancel, line);
 	if (n > 0) {
 		*ret = secret_new_phrase(line, (size_t)n);
 		secret_wipe(line, sizeof(line));

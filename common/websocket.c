@@ -61,6 +61,7 @@ struct websocket {
 	wslay_event_context_ptr frames;
 	struct buffer in;
 	struct buffer out;
+	int64_t moved_ms; /* when some of the output was last written, or began */
 	GQueue messages; /* of struct message *, received and whole */
 	size_t turn;	 /* bytes that may still be read in this one */
 	int ended;	 /* 0: open; -EPIPE: over; -EPROTO: nonsense came */
@@ -180,6 +181,7 @@ static void flush_locked(struct websocket *ws) REQUIRES(ws->lock)
 			return;
 		}
 		out->start += (size_t)n;
+		ws->moved_ms = clock_now_ms();
 	}
 	out->start = out->end = 0;
 }
@@ -433,6 +435,8 @@ static int queue_message(struct websocket *ws, bool is_binary,
 	int rc = -EPIPE;
 
 	mutex_lock(&ws->lock);
+	if (!has_output_locked(ws))
+		ws->moved_ms = clock_now_ms();
 	if (ws->ended == 0)
 		rc = wslay_event_queue_msg(ws->frames, &m);
 	mutex_unlock(&ws->lock);
@@ -441,8 +445,8 @@ static int queue_message(struct websocket *ws, bool is_binary,
 	return rc == 0 ? 0 : -EPIPE;
 }
 
-/* Half a message cannot be taken back. The shutdown wakes the receiver. */
-static void break_off(struct websocket *ws) EXCLUDES(ws->lock)
+/* The shutdown wakes who waits. */
+void websocket_break(struct websocket *ws)
 {
 	mutex_lock(&ws->lock);
 	ws->ended = -EPIPE;
@@ -450,30 +454,74 @@ static void break_off(struct websocket *ws) EXCLUDES(ws->lock)
 	http_stream_shutdown(&ws->stream);
 }
 
+/* Until no more than so much is still to be written. */
+static int write_down_to(struct websocket *ws, size_t left,
+	const struct cancel *cancel, int64_t end_ms)
+{
+	bool is_done = false;
+	int rc = 0;
+
+	while (rc == 0) {
+		mutex_lock(&ws->lock);
+		pump_out_locked(ws);
+		is_done = left == 0 ? !has_output_locked(ws)
+				    : wslay_event_get_queued_msg_length(
+					      ws->frames) <= left;
+		if (!is_done && ws->ended != 0)
+			rc = -EPIPE;
+		mutex_unlock(&ws->lock);
+		if (is_done || rc < 0)
+			break;
+		rc = http_stream_wait(&ws->stream, POLLOUT, cancel, end_ms);
+	}
+	return rc;
+}
+
 int websocket_send(struct websocket *ws, const struct cancel *cancel,
 	bool is_binary, const void *bytes, size_t length, int timeout_ms)
 {
 	int64_t end_ms = end_of(timeout_ms);
-	bool is_done;
 	int rc;
 
 	if (length > (size_t)KERNEL_SEND_MAX)
 		return -EMSGSIZE;
 	rc = queue_message(ws, is_binary, bytes, length);
-	while (rc == 0) {
-		mutex_lock(&ws->lock);
-		pump_out_locked(ws);
-		is_done = !has_output_locked(ws);
-		if (!is_done && ws->ended != 0)
-			rc = -EPIPE;
-		mutex_unlock(&ws->lock);
-		if (is_done || rc < 0)
-			return rc;
-		rc = http_stream_wait(&ws->stream, POLLOUT, cancel, end_ms);
-	}
+	if (rc == 0)
+		rc = write_down_to(ws, 0, cancel, end_ms);
+	/* Half a message cannot be taken back. */
 	if (rc == -ETIMEDOUT || rc == -EINTR)
-		break_off(ws);
+		websocket_break(ws);
 	return rc;
+}
+
+/* However impatient those are who post. */
+static bool is_stuck(struct websocket *ws) EXCLUDES(ws->lock)
+{
+	bool is_stuck;
+
+	mutex_lock(&ws->lock);
+	is_stuck = has_output_locked(ws) &&
+		   clock_now_ms() - ws->moved_ms >= KERNEL_SEND_MS;
+	mutex_unlock(&ws->lock);
+	return is_stuck;
+}
+
+int websocket_post(struct websocket *ws, const struct cancel *cancel,
+	bool is_binary, const void *bytes, size_t length, int timeout_ms)
+{
+	int64_t end_ms = end_of(timeout_ms);
+	int rc;
+
+	if (length > (size_t)KERNEL_SEND_MAX)
+		return -EMSGSIZE;
+	rc = write_down_to(ws, (size_t)KERNEL_SEND_MAX, cancel, end_ms);
+	if (is_stuck(ws))
+		websocket_break(ws);
+	if (rc == -ETIMEDOUT || rc == -EINTR)
+		return -EBUSY;
+	if (rc == 0)
+		rc = queue_message(ws, is_binary, bytes, length);
+	return rc == 0 ? write_down_to(ws, 0, cancel, end_ms) : rc;
 }
 
 /* *ret_events is 0 where there may be more to read at once. */

@@ -38,6 +38,17 @@ int websocket_open_protocol(struct http_pool *, const char *target,
 int websocket_send(struct websocket *, const struct cancel *, bool is_binary,
 	const void *bytes, size_t length, int timeout_ms);
 
+/* The same for who may give up: -ETIMEDOUT and -EINTR end nothing, and what is
+ * not written yet is by whoever receives (who must be woken, to see that there
+ * is something) or sends next. -EBUSY: so much is not written yet that nothing
+ * was added to it in that time. Who finds that nothing at all was written for
+ * KERNEL_SEND_MS ends the WebSocket. */
+int websocket_post(struct websocket *, const struct cancel *, bool is_binary,
+	const void *bytes, size_t length, int timeout_ms);
+
+/* Ends it: who sends or receives now, or later, is told -EPIPE. */
+void websocket_break(struct websocket *);
+
 /* Waits for the next whole message (at most KERNEL_RECV_MAX bytes; pings are
  * answered inside), which the caller unrefs. -EPIPE at the end; -EPROTO when the
  * server broke the protocol or the limit, which also is the end; -ETIMEDOUT

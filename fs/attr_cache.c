@@ -472,7 +472,8 @@ int attr_cache_count_single(
  * room again. Those with local names stay. */
 void attrs_make_room_locked(struct attr_cache *c) REQUIRES(c->lock)
 {
-	while (c->names > ATTR_CACHE_NAMES_MAX) {
+	while (c->names > ATTR_CACHE_NAMES_MAX ||
+		g_hash_table_size(c->directories) > ATTR_CACHE_NAMES_MAX) {
 		GHashTableIter iter;
 		gpointer key, value;
 		const char *oldest = NULL;
@@ -525,6 +526,7 @@ void attr_cache_changed(struct attr_cache *c, const char *dir, const char *name,
 	d->locals += (unsigned)is_local - (unsigned)b->is_local;
 	b->is_local = is_local;
 	b->is_own = true;
+	b->own_ms = b->known.learnt_ms;
 	b->changed = c->ticket++;
 	if (was_there != (or_absent != NULL))
 		attrs_touch_parent_locked(c, dir);
@@ -578,6 +580,7 @@ void attr_cache_doubt(struct attr_cache *c, const char *dir, const char *name)
 	 * that is not believed. */
 	d->listed.is_dropped = true;
 	d->expired = c->ticket++;
+	attrs_make_room_locked(c);
 	mutex_unlock(&c->lock);
 }
 
@@ -698,5 +701,6 @@ void attr_cache_expire_dir(struct attr_cache *c, const char *dir)
 	d = attrs_get_locked(c, dir);
 	d->expired = c->ticket++;
 	expire_locked(c, d);
+	attrs_make_room_locked(c);
 	mutex_unlock(&c->lock);
 }

@@ -126,9 +126,10 @@ void attr_cache_set_watch(struct attr_cache *, uint64_t watch);
 /* Dot names are not the server's: complete listings from now on do not have
  * them, and what is told of them is not believed. */
 void attr_cache_set_hides_dots(struct attr_cache *, bool hides_dots);
-/* What we changed ourselves within the last REVALIDATE_MS, or to a later time,
- * is asked for rather than believed to be otherwise: it may be an old event. So
- * is a name that is gone from the root: when its disk is lost, all are.
+/* What we changed ourselves within the last REVALIDATE_MS, or has a time of
+ * change that is not before the one that is told, is asked for rather than
+ * believed to be otherwise: it may be an old event. So is a name that is gone
+ * from the root: when its disk is lost, all are.
  * `entry` for REMOTE_TOLD_ENTRY. */
 enum attr_news attr_cache_told(struct attr_cache *, uint64_t watch,
 	const char *dir, const char *name, enum remote_told,

@@ -24,7 +24,8 @@ struct belief {
 	struct entry entry; /* its name is the key in directory.names */
 	bool is_absent;
 	bool is_local;
-	bool is_own; /* learnt from what we did ourselves */
+	bool is_own;	/* learnt from what we did ourselves */
+	int64_t own_ms; /* when we did; answers that say the same leave it */
 	struct knowledge known;
 	uint64_t changed; /* ticket number of the last change of our own, or
 			   * that we were told; 0: none */

@@ -19,6 +19,14 @@ static bool proves_absence(
 			   : !name_may_be_unlisted(name, false);
 }
 
+/* We removed it just now: of what is told, some may be of before. */
+static bool is_removed_by_us_locked(
+	struct attr_cache *c, const struct belief *b) REQUIRES(c->lock)
+{
+	return b->is_absent && b->own_ms != 0 &&
+	       c->now_ms() - b->own_ms <= REVALIDATE_MS;
+}
+
 /* Drops what the new listing disproves. */
 static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
 	uint64_t ticket, bool is_complete) REQUIRES(c->lock)
@@ -28,8 +36,16 @@ static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
 
 	g_hash_table_iter_init(&iter, d->names);
 	while (g_hash_table_iter_next(&iter, &key, &value)) {
-		if (!keeps_own(value, ticket) &&
-			proves_absence(d, key, is_complete)) {
+		struct belief *b = value;
+
+		if (keeps_own(b, ticket) ||
+			!proves_absence(d, key, is_complete))
+			continue;
+		if (is_removed_by_us_locked(c, b)) {
+			b->known =
+				(struct knowledge){ .learnt_ms = c->now_ms() };
+			b->is_own = false;
+		} else {
 			g_hash_table_iter_remove(&iter);
 			c->names--;
 		}

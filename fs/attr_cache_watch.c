@@ -160,15 +160,26 @@ static bool is_same(const struct belief *b, const struct entry *or_absent)
 	       b->entry.is_writable == or_absent->is_writable;
 }
 
-/* It may be what was there before our own change. */
+/* Whatever stands at a name, its time of change goes forward, unless two
+ * changes are too close for it. Without it the time of the bytes has to do, but
+ * for a directory's, which we guess at times. */
+static bool is_newer(const struct entry *told, const struct entry *known)
+{
+	if (told->ctime.tv_sec != 0 && known->ctime.tv_sec != 0)
+		return is_before(&known->ctime, &told->ctime);
+	return known->type == ENTRY_DIRECTORY ||
+	       !is_before(&told->mtime, &known->mtime);
+}
+
+/* It was looked at over there before it came here: it may be what was there
+ * before our own change, or before an answer that has overtaken it. */
 static bool may_be_old_locked(struct attr_cache *c, const struct belief *b,
 	const struct entry *or_absent) REQUIRES(c->lock)
 {
-	if (!b->is_own)
-		return false;
-	return c->now_ms() - b->known.learnt_ms <= REVALIDATE_MS ||
-	       (or_absent != NULL && !b->is_absent &&
-		       is_before(&or_absent->mtime, &b->entry.mtime));
+	if (b->own_ms != 0 && c->now_ms() - b->own_ms <= REVALIDATE_MS)
+		return true;
+	return or_absent != NULL && !b->is_absent &&
+	       !is_newer(or_absent, &b->entry);
 }
 
 /* An answer that is on its way may be older. */
@@ -226,12 +237,16 @@ static enum attr_news told_locked(struct attr_cache *c, const char *dir,
 	const char *name, enum remote_told told, const struct entry *entry)
 	REQUIRES(c->lock)
 {
-	struct directory *d = attrs_get_locked(c, dir);
-	struct belief *b = g_hash_table_lookup(d->names, name);
 	const struct entry *or_absent =
 		told == REMOTE_TOLD_ENTRY ? entry : NULL;
+	struct directory *d;
+	struct belief *b;
 
-	if ((b != NULL && b->is_local) || (c->hides_dots && name[0] == '.'))
+	if (c->hides_dots && name[0] == '.')
+		return ATTR_NEWS_NONE;
+	d = attrs_get_locked(c, dir);
+	b = g_hash_table_lookup(d->names, name);
+	if (b != NULL && b->is_local)
 		return ATTR_NEWS_NONE;
 	if (told == REMOTE_TOLD_CHANGE)
 		return doubt_locked(c, d, name);

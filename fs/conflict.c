@@ -309,6 +309,81 @@ int conflict_judge_ranges(struct session *s, struct node *n, const char *path,
 	return rc;
 }
 
+struct range_digest {
+	GChecksum *before; /* of all ranges before this one */
+	GChecksum *sum;
+	int64_t start, at;
+};
+
+static int digest_sink(
+	void *arg, const void *bytes, size_t length, int64_t offset)
+{
+	struct range_digest *d = arg;
+
+	/* An answer that broke is asked for again. */
+	if (offset == d->start) {
+		g_checksum_free(d->sum);
+		d->sum = g_checksum_copy(d->before);
+		d->at = d->start;
+	}
+	if (offset != d->at)
+		return -EIO;
+	g_checksum_update(d->sum, bytes, (gssize)length);
+	d->at += (int64_t)length;
+	return 0;
+}
+
+/* Adds the range's bytes over there to *sum. */
+static int digest_range(struct session *s, const char *path,
+	const struct remote_range *range, const struct cancel *cancel,
+	GChecksum **sum)
+{
+	struct range_digest d = { *sum, g_checksum_copy(*sum), range->start,
+		range->start };
+	struct remote_sink sink = { digest_sink, &d };
+	struct remote_read_info info = { 0 };
+	int rc = remote_read(s->remote, path, range->start, range->length,
+		&sink, cancel, &info);
+
+	g_checksum_free(*sum);
+	*sum = d.sum;
+	if (rc == 0 && d.at != range->start + range->length)
+		rc = -ENOENT;
+	return rc;
+}
+
+static int judge_sent_ranges(struct session *s, const char *path,
+	const struct sent_ranges *sent, const struct cancel *cancel)
+{
+	GChecksum *sum = sent_checksum_new();
+	int rc = 0;
+
+	for (guint i = 0; rc == 0 && i < sent->ranges->len; i++)
+		rc = digest_range(s, path,
+			&g_array_index(sent->ranges, struct remote_range, i),
+			cancel, &sum);
+	if (rc == 0)
+		rc = sent_ranges_match(sent, sum) ? CONFLICT_NONE
+						  : CONFLICT_OTHERS;
+	g_checksum_free(sum);
+	return rc == -ENOENT ? CONFLICT_OTHERS : rc;
+}
+
+int conflict_judge_sent(struct session *s, struct node *n, const char *path,
+	const struct entry *now, const struct cancel *cancel)
+{
+	g_autoptr(GPtrArray) all = content_sent_ranges(n->content);
+	int rc = CONFLICT_OTHERS;
+
+	for (guint i = all->len; rc == CONFLICT_OTHERS && i > 0; i--) {
+		const struct sent_ranges *sent = all->pdata[i - 1];
+
+		if (sent->size == now->size)
+			rc = judge_sent_ranges(s, path, sent, cancel);
+	}
+	return rc;
+}
+
 int conflict_examine(struct session *s, struct node *n, const char *path,
 	int64_t size, bool was_sent, const struct cancel *cancel,
 	struct entry *ret_now)

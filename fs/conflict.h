@@ -66,6 +66,11 @@ int conflict_judge_ranges(struct session *, struct node *, const char *path,
 	int64_t size, const GArray *ranges, const struct entry *now,
 	const struct cancel *);
 
+/* Of a content of which some ranges were sent before, and perhaps others since:
+ * CONFLICT_NONE when what is there has those and their size; else OTHERS. */
+int conflict_judge_sent(struct session *, struct node *, const char *path,
+	const struct entry *now, const struct cancel *);
+
 /* Puts the bytes beside the file: 0, and the conflict is on the list. `theirs`
  * NULL: the file is gone. */
 int conflict_place(struct session *, struct node *, const char *path,

@@ -341,13 +341,21 @@ bool content_was_sent(struct content *c)
 	return was_sent;
 }
 
+/* The clean bytes are those of our last upload. */
+static bool is_own_locked(struct content *c) REQUIRES(c->lock)
+{
+	return c->has_version && c->own.mtime.tv_sec != 0 &&
+	       entry_same_version(&c->own, &c->version);
+}
+
 bool content_is_version(struct content *c, const struct entry *e)
 {
 	bool is_version;
 
 	mutex_lock(&c->lock);
 	is_version = c->state == CONTENT_READY && c->has_version &&
-		     entry_same_version(&c->version, e);
+		     (entry_same_version(&c->version, e) ||
+			     (is_own_locked(c) && content_is_own_locked(c, e)));
 	mutex_unlock(&c->lock);
 	return is_version;
 }
@@ -386,8 +394,10 @@ void content_stat(struct content *c, struct content_stat *ret)
 {
 	mutex_lock(&c->lock);
 	ret->is_dirty = content_is_dirty_locked(c);
-	ret->has_real_size = c->state == CONTENT_READY && c->has_version &&
-			     c->has_source && c->source_total == c->size;
+	ret->has_real_size =
+		c->state == CONTENT_READY && c->has_version &&
+		((c->has_source && c->source_total == c->size) ||
+			(is_own_locked(c) && c->listed_size != c->size));
 	ret->size = c->size;
 	ret->mtime = c->mtime;
 	mutex_unlock(&c->lock);
@@ -439,6 +449,13 @@ static void void_fetches_locked(struct content *c) REQUIRES(c->lock)
 	c->generation++;
 }
 
+void content_note_listed_size(struct content *c, int64_t size)
+{
+	mutex_lock(&c->lock);
+	c->listed_size = size;
+	mutex_unlock(&c->lock);
+}
+
 void content_end_upload(struct content *c, int rc, const struct entry *version)
 {
 	mutex_lock(&c->lock);
@@ -466,20 +483,51 @@ static ssize_t read_own(void *arg, void *buffer, size_t size, int64_t offset)
 	return content_read(arg, buffer, size, offset);
 }
 
-/* Nobody writes while an upload runs, so the bytes are still those. */
-void content_remember_sent(struct content *c, int64_t size)
+static struct sent take_sent(struct content *c) EXCLUDES(c->lock)
 {
 	struct sent sent;
 
 	mutex_lock(&c->lock);
 	sent = c->sent;
-	c->sent.pieces = NULL;
+	c->sent = (struct sent){ NULL };
 	mutex_unlock(&c->lock);
-	sent_add(&sent, read_own, c, size);
+	return sent;
+}
+
+static void put_sent(struct content *c, struct sent sent) EXCLUDES(c->lock)
+{
 	mutex_lock(&c->lock);
 	sent_clear(&c->sent);
 	c->sent = sent;
 	mutex_unlock(&c->lock);
+}
+
+/* Nobody writes while an upload runs, so the bytes are still those. */
+void content_remember_sent(struct content *c, int64_t size)
+{
+	struct sent sent = take_sent(c);
+
+	sent_add(&sent, read_own, c, size);
+	put_sent(c, sent);
+}
+
+void content_remember_sent_ranges(
+	struct content *c, int64_t size, const GArray *ranges)
+{
+	struct sent sent = take_sent(c);
+
+	sent_add_ranges(&sent, read_own, c, size, ranges);
+	put_sent(c, sent);
+}
+
+GPtrArray *content_sent_ranges(struct content *c)
+{
+	GPtrArray *ranges;
+
+	mutex_lock(&c->lock);
+	ranges = sent_list_ranges(&c->sent);
+	mutex_unlock(&c->lock);
+	return ranges;
 }
 
 void content_inherit_sent(struct content *c, struct content *from)

@@ -139,9 +139,17 @@ void content_stat(struct content *, struct content_stat *ret);
 int content_begin_upload(
 	struct content *, bool force, const struct cancel *, int64_t *ret_size);
 void content_end_upload(struct content *, int rc, const struct entry *version);
+/* Before an upload that went well is ended: listings have what it made with this
+ * size, which of a symbolic link in the pod is the link's own. */
+void content_note_listed_size(struct content *, int64_t size);
 /* Before an upload that failed is ended: what it may have left is remembered
  * (sent.h) until the content is clean. */
 void content_remember_sent(struct content *, int64_t size);
+/* The same of an upload of these ranges (of struct remote_range) alone. */
+void content_remember_sent_ranges(
+	struct content *, int64_t size, const GArray *ranges);
+/* Such uploads (of struct sent_ranges *; g_ptr_array_unref). */
+GPtrArray *content_sent_ranges(struct content *);
 /* An upload of `from` to the path of this one failed. */
 void content_inherit_sent(struct content *, struct content *from);
 /* Did uploads of ours leave these `length` bytes there? Ends the checksum. */
@@ -172,6 +180,11 @@ void content_end_refused(struct content *, bool was_sent);
 /* Before content_end_upload(): only these bytes were found to be the version's
  * that is there, and others are to be fetched again. */
 void content_keep_ranges(struct content *, const GArray *ranges);
+
+/* In an upload: the version `now` has what an earlier one sent, and what is
+ * dirty here goes on from it; the rest is to be fetched again. False: it is not
+ * known what differs. */
+bool content_rebase(struct content *, const struct entry *now);
 
 /* Nobody will ask for these bytes again (the file is gone): clean. */
 void content_abandon(struct content *);

@@ -42,12 +42,22 @@ void content_begin_change_locked(struct content *c)
 		set_base_locked(c, &c->version);
 }
 
+bool content_is_own_locked(struct content *c, const struct entry *e)
+{
+	struct entry listed = c->own;
+
+	listed.size = c->listed_size;
+	return c->own.mtime.tv_sec != 0 &&
+	       (entry_same_version(&c->own, e) ||
+		       entry_same_version(&listed, e));
+}
+
 bool content_is_own_version(struct content *c, const struct entry *e)
 {
 	bool is_own;
 
 	mutex_lock(&c->lock);
-	is_own = c->own.mtime.tv_sec != 0 && entry_same_version(&c->own, e);
+	is_own = content_is_own_locked(c, e);
 	mutex_unlock(&c->lock);
 	return is_own;
 }

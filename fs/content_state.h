@@ -60,12 +60,16 @@ struct content {
 	bool is_unfinished;    /* left behind in the middle of a change */
 	bool is_mixed;	       /* of two versions */
 	struct entry own;      /* what our last upload made; its name unused */
+	int64_t listed_size;   /* with which listings have that: a link's own */
 	unsigned writers;      /* handles that may write */
 	uint64_t epoch;	       /* raised by a conflict */
 };
 
 bool content_is_dirty_locked(struct content *c) REQUIRES(c->lock);
 void content_make_empty_locked(struct content *c) REQUIRES(c->lock);
+/* Our own last upload made it, by either of its sizes. */
+bool content_is_own_locked(struct content *c, const struct entry *)
+	REQUIRES(c->lock);
 void content_set_version_locked(struct content *c, const struct entry *version)
 	REQUIRES(c->lock);
 

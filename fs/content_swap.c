@@ -13,7 +13,9 @@
 static bool is_version_of_bytes_locked(struct content *c) REQUIRES(c->lock)
 {
 	return c->base == SPOOL_BASE_VERSION && !c->is_mixed &&
-	       (!c->has_source || c->source_total == c->base_version.size);
+	       (!c->has_source || c->source_total == c->base_version.size) &&
+	       (!content_is_own_locked(c, &c->base_version) ||
+		       c->listed_size == c->own.size);
 }
 
 static int plan_locked(struct content *c, struct content_swap *ret)
@@ -29,6 +31,10 @@ static int plan_locked(struct content *c, struct content_swap *ret)
 		.size = c->size,
 		.is_whole = extents_contains(&c->present, 0, c->size),
 	};
+	/* Over there it is compared with what a listing has. */
+	if (c->base == SPOOL_BASE_VERSION &&
+		content_is_own_locked(c, &c->base_version))
+		ret->version.size = c->listed_size;
 	if (is_version_of_bytes_locked(c))
 		ret->ranges = delta_ranges(&c->delta, &c->present, c->size);
 	return ret->is_whole || ret->ranges != NULL ? 1 : -ESTALE;
@@ -80,4 +86,46 @@ void content_keep_ranges(struct content *c, const GArray *ranges)
 	c->generation++;
 	waitlist_wake(&c->changed);
 	mutex_unlock(&c->lock);
+}
+
+/* Of what is here, what was changed here. */
+static void keep_changed_locked(struct content *c) REQUIRES(c->lock)
+{
+	struct extents changed = EXTENTS_INIT;
+	int64_t start, end, at = 0;
+
+	while (extents_next_run(&c->delta.changed, at, c->size, &start, &end)) {
+		int64_t from = start;
+
+		at = end;
+		while (extents_next_run(&c->present, from, at, &start, &end)) {
+			(void)extents_add(&changed, start, end);
+			from = end;
+		}
+	}
+	extents_clear(&c->present);
+	c->present = changed;
+}
+
+bool content_rebase(struct content *c, const struct entry *now)
+{
+	bool is_known;
+
+	mutex_lock(&c->lock);
+	assert(c->is_uploading);
+	is_known = c->delta.is_known;
+	if (is_known) {
+		keep_changed_locked(c);
+		c->base = SPOOL_BASE_VERSION;
+		c->base_version = *now;
+		c->base_version.name = c->base_version.target = NULL;
+		c->base_ms = clock_now_ms();
+		content_set_version_locked(c, now);
+		c->has_source = false;
+		g_array_set_size(c->claims, 0);
+		c->generation++;
+		waitlist_wake(&c->changed);
+	}
+	mutex_unlock(&c->lock);
+	return is_known;
 }

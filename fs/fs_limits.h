@@ -5,7 +5,8 @@
 #define PYCLOUD_FS_LIMITS_H
 
 /* A listing's worth of attributes is about 200 bytes: 100 MiB at most. When it
- * is reached, the listings that were not used for longest are forgotten. */
+ * is reached, the listings that were not used for longest are forgotten. So
+ * it is with as many directories, of which no name need be known. */
 #define ATTR_CACHE_NAMES_MAX 500000
 /* Removed and renamed directories whose late answers are told from others'. */
 #define PARTED_MAX 32
@@ -187,6 +188,8 @@
  * that is read for it. */
 #define SENT_PIECES_MAX 1024
 #define SENT_BYTES_MAX	((int64_t)256 << 20)
+/* The same of uploads of some ranges: the last few. */
+#define SENT_RANGES_MAX 4
 /* Uploads that nobody waits for, at once. */
 #define WRITEBACK_THREADS 4
 /* After a failed upload: the first wait, which doubles, and the longest. What
@@ -208,6 +211,8 @@
 /* The kernel answers an invalidation at once; more than this means that it is
  * gone or stuck, and nobody should wait for it. */
 #define NOTIFY_WAIT_MS 5000
+/* What the kernel is still to be told of, at once. */
+#define NOTES_MAX 16384
 
 /* All workspaces as one tree: how long the list of them is believed, how long
  * asking for it may take, and who needs it waits for a newer one. */

@@ -3,6 +3,7 @@
 
 #include "notifier.h"
 
+#include "fs_limits.h"
 #include "mutex.h"
 #include "waitlist.h"
 
@@ -23,6 +24,7 @@ struct notifier {
 	struct mutex lock;
 	/* guarded by lock */
 	GQueue notes;
+	GHashTable *queued_notes; /* the same, a set */
 	bool is_ending;
 	uint64_t queued; /* notes ever queued */
 	uint64_t done;
@@ -37,6 +39,23 @@ static void note_free(gpointer p)
 	g_free(n);
 }
 
+static guint note_hash(gconstpointer p)
+{
+	const struct note *n = p;
+	guint hash = n->name == NULL ? n->has_pages : g_str_hash(n->name);
+
+	return hash ^ (guint)(n->ino * 2654435761U);
+}
+
+static gboolean note_equal(gconstpointer p, gconstpointer q)
+{
+	const struct note *a = p;
+	const struct note *b = q;
+
+	return a->ino == b->ino && a->has_pages == b->has_pages &&
+	       g_strcmp0(a->name, b->name) == 0;
+}
+
 static struct note *next_note(struct notifier *n)
 {
 	struct note *note;
@@ -45,6 +64,8 @@ static struct note *next_note(struct notifier *n)
 	while (!n->is_ending && g_queue_is_empty(&n->notes))
 		(void)waitlist_wait(&n->changed, &n->lock, NULL, -1);
 	note = n->is_ending ? NULL : g_queue_pop_head(&n->notes);
+	if (note != NULL)
+		g_hash_table_remove(n->queued_notes, note);
 	mutex_unlock(&n->lock);
 	return note;
 }
@@ -85,8 +106,10 @@ int notifier_new(
 	n->arg = arg;
 	mutex_init(&n->lock);
 	g_queue_init(&n->notes);
+	n->queued_notes = g_hash_table_new(note_hash, note_equal);
 	rc = pthread_create(&n->thread, NULL, notifier_thread, n);
 	if (rc != 0) {
+		g_hash_table_destroy(n->queued_notes);
 		mutex_fini(&n->lock);
 		g_free(n);
 		return -rc;
@@ -104,6 +127,7 @@ void notifier_free(struct notifier *n)
 	waitlist_wake(&n->changed);
 	mutex_unlock(&n->lock);
 	(void)pthread_join(n->thread, NULL);
+	g_hash_table_destroy(n->queued_notes);
 	g_queue_clear_full(&n->notes, note_free);
 	mutex_fini(&n->lock);
 	g_free(n);
@@ -118,10 +142,16 @@ static void queue_note(
 	note->has_pages = has_pages;
 	note->name = g_strdup(name);
 	mutex_lock(&n->lock);
-	g_queue_push_tail(&n->notes, note);
-	n->queued++;
-	waitlist_wake(&n->changed);
+	if (g_hash_table_size(n->queued_notes) < NOTES_MAX &&
+		!g_hash_table_contains(n->queued_notes, note)) {
+		g_hash_table_add(n->queued_notes, note);
+		g_queue_push_tail(&n->notes, g_steal_pointer(&note));
+		n->queued++;
+		waitlist_wake(&n->changed);
+	}
 	mutex_unlock(&n->lock);
+	if (note != NULL)
+		note_free(note);
 }
 
 void notifier_invalidate_attr(struct notifier *n, uint64_t ino)

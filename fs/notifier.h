@@ -5,6 +5,9 @@
  * may hold the inode's lock while it waits for us: libfuse's header says that
  * it deadlocks), so a thread of its own does it, in order. The functions that
  * really tell the kernel are the adapter's; tests give their own.
+ *
+ * What is queued already is not queued twice. Of more than NOTES_MAX the kernel
+ * is not told: it believes nothing for longer than attr_timeout anyway.
  */
 #ifndef PYCLOUD_NOTIFIER_H
 #define PYCLOUD_NOTIFIER_H

@@ -117,19 +117,41 @@ static int replace(
 		u->cancel, now);
 }
 
-/* Our ranges are; the rest may be others', and the kernel has it of before. */
+/* What is not ours may be others', and the kernel has it of before. */
+static void forget_pages(struct uploading *u)
+{
+	struct session *s = u->session;
+
+	node_table_forget_pages(s->nodes, u->node);
+	if (s->notifier != NULL)
+		notifier_invalidate_pages(s->notifier, u->node->ino);
+}
+
+/* Our ranges are there. */
 static int succeed_in_part(
 	struct uploading *u, const struct content_swap *swap, struct entry *now)
 {
-	struct session *s = u->session;
 	int rc;
 
 	content_keep_ranges(u->node->content, swap->ranges);
 	rc = upload_succeed(u, now);
-	node_table_forget_pages(s->nodes, u->node);
-	if (s->notifier != NULL)
-		notifier_invalidate_pages(s->notifier, u->node->ino);
+	forget_pages(u);
 	return rc;
+}
+
+/* CONFLICT_OTHERS: it has not what we sent before, when nobody answered. NONE:
+ * it has, and what is to be sent now goes on from there. */
+static int go_on_from_sent(struct uploading *u, const struct entry *now)
+{
+	int verdict = conflict_judge_sent(
+		u->session, u->node, u->path, now, u->cancel);
+
+	if (verdict != CONFLICT_NONE)
+		return verdict;
+	if (!content_rebase(u->node->content, now))
+		return CONFLICT_OTHERS;
+	forget_pages(u);
+	return CONFLICT_NONE;
 }
 
 static int fail(struct uploading *u, const struct content_swap *swap, int rc)
@@ -140,6 +162,8 @@ static int fail(struct uploading *u, const struct content_swap *swap, int rc)
 		content_end_refused(c, u->was_sent);
 		return swap_should_write(rc) ? SWAP_PLAIN : rc;
 	}
+	if (swap->ranges != NULL)
+		content_remember_sent_ranges(c, swap->size, swap->ranges);
 	if (swap->is_whole)
 		content_remember_sent(c, swap->size);
 	else
@@ -177,13 +201,20 @@ static void rebase(struct content_swap *swap, const struct entry *now)
 	g_clear_pointer(&swap->ranges, g_array_unref);
 }
 
-/* 3: try again. */
+/* 3: try again; 4: with what is to be sent now. */
 static int act_on_refusal(
 	struct uploading *u, struct content_swap *swap, struct entry *now)
 {
 	struct content *c = u->node->content;
 	int verdict = judge(u, swap, now);
 
+	if (verdict == CONFLICT_OTHERS && u->was_sent) {
+		verdict = go_on_from_sent(u, now);
+		if (verdict == CONFLICT_NONE) {
+			content_end_refused(c, true);
+			return 4;
+		}
+	}
 	if (verdict == CONFLICT_SAME) {
 		return swap->is_whole ? upload_succeed(u, now)
 				      : succeed_in_part(u, swap, now);
@@ -222,23 +253,31 @@ static int try(struct uploading *u, struct content_swap *swap)
 	return SWAP_PLAIN;
 }
 
-int swap_upload(struct uploading *u)
+static int begin_and_try(struct uploading *u)
 {
-	struct content *c = u->node->content;
 	struct content_swap swap = { 0 };
-	int rc;
+	int rc = content_begin_swap(u->node->content, u->cancel, &swap);
 
-	/* Those that conflict.h knows more of than a condition says. */
-	if (content_is_mixed(c) || content_is_unfinished(c))
-		return SWAP_PLAIN;
-	u->was_sent = content_was_sent(c);
-	rc = content_begin_swap(c, u->cancel, &swap);
 	if (rc == 1)
 		rc = try(u, &swap);
 	else if (rc == -ESTALE)
 		rc = 1;
 	content_swap_clear(&swap);
 	return rc;
+}
+
+int swap_upload(struct uploading *u)
+{
+	struct content *c = u->node->content;
+	int rc = 4;
+
+	/* Those that conflict.h knows more of than a condition says. */
+	if (content_is_mixed(c) || content_is_unfinished(c))
+		return SWAP_PLAIN;
+	u->was_sent = content_was_sent(c);
+	for (int i = 0; rc == 4 && i < SWAP_ATTEMPTS; i++)
+		rc = begin_and_try(u);
+	return rc == 4 ? SWAP_PLAIN : rc;
 }
 
 static int find_ranges(struct uploading *u, const struct content_swap *swap)
@@ -255,6 +294,8 @@ static int find_ranges(struct uploading *u, const struct content_swap *swap)
 	if (rc == CONFLICT_SAME) {
 		rc = succeed_in_part(u, swap, &now);
 	} else {
+		if (rc == CONFLICT_OTHERS && now.type == ENTRY_FILE)
+			rc = go_on_from_sent(u, &now);
 		content_end_refused(u->node->content, true);
 		rc = rc < 0 ? rc : 1;
 	}

@@ -141,9 +141,16 @@ void upload_adopt(struct session *s, struct node *n, const char *path,
 		s->nodes, n, &version->mtime, version->size);
 }
 
+/* The remote checked that it has all that was sent. */
+static void note_size(struct content *c, struct entry *version, int64_t size)
+{
+	content_note_listed_size(c, version->size >= 0 ? version->size : size);
+	version->size = size;
+}
+
 int upload_succeed(struct uploading *u, struct entry *now)
 {
-	now->size = u->source.size; /* the remote checked it */
+	note_size(u->node->content, now, u->source.size);
 	upload_adopt(u->session, u->node, u->path, now);
 	content_end_upload(u->node->content, 0, now);
 	return 0;
@@ -181,7 +188,7 @@ int transfer_upload_to(struct session *s, struct node *n, const char *path,
 		return rc;
 	}
 	if (rc == 0) {
-		ret_entry->size = source.size; /* the remote checked it */
+		note_size(n->content, ret_entry, source.size);
 		upload_adopt(s, n, path, ret_entry);
 	}
 	if (upload_may_have_left(rc))
@@ -215,7 +222,7 @@ static int send_bytes(struct uploading *u)
 		rc = remote_write(
 			s->remote, u->path, &u->source, u->cancel, &version);
 	if (rc == 0) {
-		version.size = u->source.size; /* the remote checked it */
+		note_size(u->node->content, &version, u->source.size);
 		upload_adopt(s, u->node, u->path, &version);
 	}
 	if (upload_may_have_left(rc))

@@ -87,10 +87,13 @@ static struct node *find_node(struct session *s, const char *path)
 }
 
 /* Who maps the file, or has it open, reads the new version's bytes from now
- * on. Ours that are not saved yet are no page's to lose. */
-static void tell_version(
-	struct notifier *notifier, const struct node *n, bool is_directory)
+ * on: a read may come at once, so the old ones go first. Ours that are not saved
+ * yet are no page's to lose. `or_unknown`: the version, where it is known. */
+static void tell_version(struct notifier *notifier, const struct node *n,
+	bool is_directory, const struct entry *or_unknown)
 {
+	if (n->content != NULL && or_unknown != NULL)
+		(void)content_revalidate(n->content, or_unknown);
 	if (is_directory || n->content == NULL || content_is_dirty(n->content))
 		notifier_invalidate_attr(notifier, n->ino);
 	else
@@ -99,7 +102,8 @@ static void tell_version(
 
 /* A directory that may still be there keeps its entry: programs stand in it. */
 static void tell_name(struct session *s, struct notifier *notifier,
-	struct node *dir, const char *name, enum attr_news news)
+	struct node *dir, const char *name, enum attr_news news,
+	const struct entry *entry)
 {
 	struct node *n = node_table_find(s->nodes, dir, name);
 	bool is_directory = n != NULL && S_ISDIR(n->ops->type);
@@ -107,7 +111,8 @@ static void tell_name(struct session *s, struct notifier *notifier,
 			  (news == ATTR_NEWS_DOUBT && is_directory);
 
 	if (n != NULL && news != ATTR_NEWS_WENT)
-		tell_version(notifier, n, is_directory);
+		tell_version(notifier, n, is_directory,
+			news == ATTR_NEWS_CHANGED ? entry : NULL);
 	if (!is_version)
 		notifier_invalidate_entry(notifier, dir->ino, name);
 	if (news != ATTR_NEWS_CHANGED)
@@ -116,7 +121,7 @@ static void tell_name(struct session *s, struct notifier *notifier,
 }
 
 static void tell_kernel(struct watch *w, const char *path, const char *name,
-	enum attr_news news)
+	enum attr_news news, const struct entry *entry)
 {
 	struct session *s = w->session;
 	struct notifier *notifier;
@@ -128,7 +133,7 @@ static void tell_kernel(struct watch *w, const char *path, const char *name,
 	dir = notifier == NULL ? NULL : find_node(s, path);
 	if (dir == NULL)
 		return;
-	tell_name(s, notifier, dir, name, news);
+	tell_name(s, notifier, dir, name, news, entry);
 	node_table_unref(s->nodes, dir);
 }
 
@@ -170,7 +175,7 @@ static void on_changed(void *arg, uint64_t watch, const char *dir,
 		w->session->attrs, watch, dir, name, told, entry);
 	if (news == ATTR_NEWS_NONE)
 		return;
-	tell_kernel(w, dir, name, news);
+	tell_kernel(w, dir, name, news, entry);
 	events_tell(w->session->events, words[news], dir, name);
 }
 

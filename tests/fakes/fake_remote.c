@@ -279,7 +279,7 @@ static int fake_write(struct remote *r, const char *path,
 	if (rc == 0)
 		rc = fake_check_place_locked(f, path);
 	if (rc == 0) {
-		t = fake_tree_put(f->tree, path, ENTRY_FILE);
+		t = fake_tree_write(f->tree, path);
 		g_string_free(t->bytes, TRUE);
 		t->bytes = g_steal_pointer(&bytes);
 		fake_tree_describe(f->tree, path, ret);

@@ -111,7 +111,7 @@ static int put_locked(struct fake *f, const char *path,
 
 	if (rc < 0)
 		return rc;
-	t = fake_tree_put(f->tree, path, ENTRY_FILE);
+	t = fake_tree_write(f->tree, path);
 	g_string_truncate(t->bytes, 0);
 	g_string_append_len(
 		t->bytes, (const char *)bytes->data, (gssize)bytes->len);

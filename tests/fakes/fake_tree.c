@@ -48,6 +48,15 @@ struct thing *fake_tree_put(
 	return thing;
 }
 
+struct thing *fake_tree_write(struct fake_tree *t, const char *path)
+{
+	struct thing *thing = fake_tree_find(t, path);
+
+	return thing != NULL && thing->is_link
+		       ? thing
+		       : fake_tree_put(t, path, ENTRY_FILE);
+}
+
 void fake_tree_put_parents(struct fake_tree *t, const char *path)
 {
 	g_autofree char *parent = path_parent(path);

@@ -29,6 +29,8 @@ bool fake_tree_is_directory(struct fake_tree *, const char *path);
 /* Makes it, or another version of it. */
 struct thing *fake_tree_put(
 	struct fake_tree *, const char *path, enum entry_type);
+/* To write to; a link itself does not change by that. */
+struct thing *fake_tree_write(struct fake_tree *, const char *path);
 void fake_tree_put_parents(struct fake_tree *, const char *path);
 void fake_tree_drop(struct fake_tree *, const char *path); /* with all below */
 void fake_tree_move(struct fake_tree *, const char *from, const char *to);

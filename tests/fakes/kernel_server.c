@@ -38,6 +38,8 @@ struct kernel_server {
 	unsigned asked;	 /* requests and messages */
 	unsigned losses; /* openings still to be lost */
 	bool has_lost;
+	bool is_deaf;
+	bool is_over;
 	const char *lost_verb;
 	const char *vanish_verb;
 	GHashTable *verbs; /* that came: how often */
@@ -174,6 +176,22 @@ static bool note_verb(struct kernel_server *s, const char *verb)
 	return is_lost;
 }
 
+/* Its answer alone is asked for. */
+static bool is_lost_again(struct kernel_server *s, const char *verb)
+	EXCLUDES(s->lock);
+static bool is_lost_again(struct kernel_server *s, const char *verb)
+{
+	bool is_lost;
+
+	mutex_lock(&s->lock);
+	(void)g_hash_table_insert(s->verbs, g_strdup("again"),
+		GUINT_TO_POINTER(count_of(s, "again") + 1));
+	is_lost = g_strcmp0(verb, s->lost_verb) == 0;
+	waitlist_wake(&s->waiters);
+	mutex_unlock(&s->lock);
+	return is_lost;
+}
+
 static bool is_vanishing(struct kernel_server *s, const char *verb)
 	EXCLUDES(s->lock);
 static bool is_vanishing(struct kernel_server *s, const char *verb)
@@ -223,7 +241,10 @@ static void answer_call(struct kernel_server *s, struct web_connection *c,
 	g_autofree char *reply = NULL;
 	int64_t id = 0;
 
-	if (verb == NULL || !is_alive(s, number) || note_verb(s, verb))
+	if (verb == NULL || !is_alive(s, number))
+		return;
+	if (json_bool(data, "again", false) ? is_lost_again(s, verb)
+					    : note_verb(s, verb))
 		return;
 	if ((is_vanishing(s, verb) || strcmp(verb, "mute") == 0) &&
 		is_first_loss(s)) {
@@ -249,13 +270,27 @@ static void answer_call(struct kernel_server *s, struct web_connection *c,
 		say(c, "shutdown_reply", "{\"restart\":true}");
 }
 
+/* False: the end of the test. */
+static bool listens(struct kernel_server *s) EXCLUDES(s->lock);
+static bool listens(struct kernel_server *s)
+{
+	bool is_over;
+
+	mutex_lock(&s->lock);
+	while (s->is_deaf && !s->is_over)
+		(void)waitlist_wait(&s->waiters, &s->lock, NULL, -1);
+	is_over = s->is_over;
+	mutex_unlock(&s->lock);
+	return !is_over;
+}
+
 static void serve_channel(
 	struct kernel_server *s, struct web_connection *c, unsigned number)
 {
 	GByteArray *frame = g_byte_array_new();
 	unsigned first;
 
-	while ((first = peer_read(c, frame)) != 0) {
+	while (listens(s) && (first = peer_read(c, frame)) != 0) {
 		bool is_binary = (first & 0xf) == OPCODE_BINARY;
 		struct kernel_msg msg;
 
@@ -369,8 +404,20 @@ struct kernel_server *kernel_server_start(bool has_python)
 	return s;
 }
 
+void kernel_server_set_deaf(struct kernel_server *s, bool is_deaf)
+{
+	mutex_lock(&s->lock);
+	s->is_deaf = is_deaf;
+	waitlist_wake(&s->waiters);
+	mutex_unlock(&s->lock);
+}
+
 void kernel_server_stop(struct kernel_server *s)
 {
+	mutex_lock(&s->lock);
+	s->is_over = true;
+	waitlist_wake(&s->waiters);
+	mutex_unlock(&s->lock);
 	web_server_stop(s->web);
 	g_hash_table_unref(s->verbs);
 	mutex_fini(&s->lock);

@@ -35,11 +35,14 @@ unsigned kernel_server_checks(struct kernel_server *);
 /* Comms opened, and calls that came, the lost ones too. */
 unsigned kernel_server_openings(struct kernel_server *);
 unsigned kernel_server_calls(struct kernel_server *);
+/* From its next message on no WebSocket is read, as in a network that is gone. */
+void kernel_server_set_deaf(struct kernel_server *, bool is_deaf);
 /* That verb is lost whenever it is sent. */
 void kernel_server_lose(struct kernel_server *, const char *verb);
 /* That one is what "vanish" is above. */
 void kernel_server_vanish_at(struct kernel_server *, const char *verb);
-/* How often a verb has come, the lost ones too. */
+/* How often a verb has come, the lost ones too. "again": how often the answer of
+ * one alone was asked for, which is no call. */
 unsigned kernel_server_count(struct kernel_server *, const char *verb);
 /* Waits until it has come so often; false: in vain. */
 bool kernel_server_await(

@@ -345,6 +345,43 @@ static void an_unfinished_save_never_makes_a_file_less(void **state)
 	assert_both(w, "a", "all of it", "half");
 }
 
+/* --- links over there ------------------------------------------------------ */
+
+/* Listed with its own size, which saves through it leave as it is. */
+static void saves_through_a_link_follow_each_other(void **state)
+{
+	struct world *w = *state;
+	struct node *n;
+	struct handle *h;
+	int rc;
+
+	fake_remote_put_link(w->remote, "link", "old");
+	n = world_walk(w, "link", &rc); /* as the kernel keeps it */
+	assert_non_null(n);
+	assert_int_equal(world_save(w, "link", "first"), 0);
+	assert_int_equal(world_size(w, "link"), 5);
+	fake_remote_reset(w->remote);
+	assert_int_equal(world_save(w, "link", "the second"), 0);
+	assert_calls(w, 1, 0);
+	assert_int_equal(world_open(w, "link", O_RDWR, &h), 0);
+	assert_int_equal(world_write(w, h, "THE", 0), 3);
+	assert_int_equal(world_fsync(w, h), 0);
+	world_forget_beliefs(w);
+	assert_int_equal(world_size(w, "link"), 10);
+	assert_int_equal(world_write(w, h, "2", 4), 1);
+	assert_int_equal(world_close(w, h), 0);
+	assert_remote(w, "link", "THE 2econd");
+	assert_no_copy(w);
+	/* In the plain way, too. */
+	fake_remote_set_capabilities(w->remote, REMOTE_CAN_RANGE);
+	assert_int_equal(world_save(w, "link", "third"), 0);
+	h = edit(w, "link", "fourth");
+	assert_int_equal(world_close(w, h), 0);
+	assert_remote(w, "link", "fourth");
+	assert_no_copy(w);
+	world_forget(w, n);
+}
+
 /* --- names ---------------------------------------------------------------- */
 
 static void a_save_by_rename_from_here_is_one_replace(void **state)
@@ -513,6 +550,7 @@ int main(void)
 		with_world(a_remote_that_cannot_is_not_asked_to),
 		with_world(a_refused_save_survives_a_kill),
 		with_world(an_unfinished_save_never_makes_a_file_less),
+		with_world(saves_through_a_link_follow_each_other),
 		with_world(a_save_by_rename_from_here_is_one_replace),
 		with_world(an_overwrite_names_what_it_replaces),
 		with_world(what_cannot_be_replaced_by_rename_stays),

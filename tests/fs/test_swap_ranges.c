@@ -301,6 +301,49 @@ static void ranges_whose_answer_was_lost_are_known_again(void **state)
 	assert_here(m, 0, m->size);
 }
 
+static void other_bytes_after_such_ranges_follow_them(void **state)
+{
+	struct model *m = *state;
+	struct handle *h = open_big(m);
+
+	write_both(m, h, "ours", 100);
+	fake_remote_tear_write(m->w->remote, -1, EIO);
+	assert_int_equal(world_flush(m->w, h), -EIO);
+	write_both(m, h, "OTHER", 102);
+	write_both(m, h, "more", 5 * MIB);
+	fake_remote_tear_write(m->w->remote, -1, EIO);
+	assert_int_equal(world_flush(m->w, h), -EIO);
+	cut_both(m, h, LARGE - 7);
+	memcpy(m->bytes + 4 * MIB, "theirs", 6);
+	m->size = LARGE; /* they have not cut it */
+	fake_remote_put_bytes(m->w->remote, "big", m->bytes, m->size);
+	m->size = LARGE - 7;
+	assert_int_equal(world_close(m->w, h), 0);
+	assert_changes(m->w, "replace big;replace big;replace big;");
+	assert_int_equal(fake_remote_calls(m->w->remote, FAKE_REPLACE), 5);
+	assert_true(fake_remote_read_bytes(m->w->remote) < (int64_t)MIB);
+	assert_int_equal(conflicts_count(m->w->session->conflicts), 0);
+	assert_int_equal(world_pending(m->w), 0);
+	assert_there(m);
+	assert_here(m, 0, m->size);
+}
+
+static void others_who_saved_instead_of_such_ranges_are_found(void **state)
+{
+	struct model *m = *state;
+	struct handle *h = open_big(m);
+
+	assert_int_equal(world_write(m->w, h, "ours", 100), 4);
+	fake_remote_tear_write(m->w->remote, -1, EIO);
+	assert_int_equal(world_flush(m->w, h), -EIO);
+	assert_int_equal(world_write(m->w, h, "more", 200), 4);
+	fill(m->bytes, m->size, 4);
+	fake_remote_put_bytes(m->w->remote, "big", m->bytes, m->size);
+	assert_int_equal(world_close(m->w, h), -ESTALE);
+	assert_there(m);
+	assert_int_equal(conflicts_count(m->w->session->conflicts), 1);
+}
+
 static void ranges_whose_connection_broke_are_found(void **state)
 {
 	struct model *m = *state;
@@ -391,6 +434,7 @@ static void save_somehow(struct model *m, struct handle *h, GRand *rand)
 	case 2:
 		fake_remote_tear_write(w->remote, -1, EIO);
 		assert_int_equal(world_flush(w, h), -EIO);
+		change_somehow(m, h, rand);
 		break;
 	case 3:
 		fake_remote_tear_write(w->remote, -1, ECONNRESET);
@@ -451,6 +495,8 @@ int main(void)
 		with_model(what_others_removed_stands_beside_in_part),
 		with_model(without_the_capability_the_rest_is_fetched),
 		with_model(ranges_whose_answer_was_lost_are_known_again),
+		with_model(other_bytes_after_such_ranges_follow_them),
+		with_model(others_who_saved_instead_of_such_ranges_are_found),
 		with_model(ranges_whose_connection_broke_are_found),
 		with_model(others_who_saved_over_such_ranges_stay),
 		with_model(a_part_that_was_not_saved_survives_a_kill),

@@ -36,7 +36,10 @@ struct telling {
 	struct remote *fake, *watch, *stack;
 	struct notifier *kernel;
 	struct mutex lock;
-	GString *heard; /* guarded by lock */
+	/* guarded by lock */
+	GString *heard;
+	struct handle *mapped; /* read again when its pages have gone */
+	char seen[8];
 };
 
 static void hear_attr(void *arg, uint64_t ino)
@@ -54,6 +57,9 @@ static void hear_pages(void *arg, uint64_t ino)
 
 	mutex_lock(&t->lock);
 	g_string_append_printf(t->heard, "pages %" G_GUINT64_FORMAT ";", ino);
+	if (t->mapped != NULL)
+		(void)world_read(
+			t->world, t->mapped, t->seen, sizeof(t->seen), 0);
 	mutex_unlock(&t->lock);
 }
 
@@ -495,6 +501,28 @@ static void the_kernel_hears_of_what_it_holds(void **state)
 	world_forget(w, d);
 }
 
+static void pages_are_read_anew_of_the_version_that_was_told(void **state)
+{
+	struct telling *t = *state;
+	struct world *w = t->world;
+	struct handle *h;
+
+	fake_remote_put(t->fake, "d/a", "old");
+	open_and_watch(t, "d");
+	assert_int_equal(world_open(w, "d/a", O_RDONLY, &h), 0);
+	assert_handle(w, h, "old");
+	mutex_lock(&t->lock);
+	t->mapped = h;
+	mutex_unlock(&t->lock);
+	save_elsewhere(t, "d/a", "new");
+	assert_int_equal(notifier_wait(t->kernel, NULL, -1), 0);
+	assert_string_equal(t->seen, "new");
+	mutex_lock(&t->lock);
+	t->mapped = NULL;
+	mutex_unlock(&t->lock);
+	assert_int_equal(world_close(w, h), 0);
+}
+
 static void pages_that_are_not_saved_stay(void **state)
 {
 	struct telling *t = *state;
@@ -640,6 +668,7 @@ int main(void)
 		telling(a_name_that_leaves_the_root_is_asked_for),
 		telling(what_may_be_anything_is_asked_for_alone),
 		telling(the_kernel_hears_of_what_it_holds),
+		telling(pages_are_read_anew_of_the_version_that_was_told),
 		telling(pages_that_are_not_saved_stay),
 		telling(events_are_what_others_change),
 		telling(events_cannot_be_written),

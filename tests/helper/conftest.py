@@ -19,8 +19,21 @@ def root(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def helper(root):
-    return helper_module.Helper(TEXTS, str(root))
+def another_helper(root):
+    """Makes them; closed in the end, as a user has few of what they hold."""
+    made = []
+
+    def make(kind=helper_module.Helper):
+        made.append(kind(TEXTS, str(root)))
+        return made[-1]
+    yield make
+    for helper in made:
+        helper.close()
+
+
+@pytest.fixture
+def helper(another_helper):
+    return another_helper()
 
 
 @pytest.fixture

@@ -184,6 +184,7 @@ def await_status(helper, run):
     while seen.status() is None:
         assert time.monotonic() < end
         bell.wait(DEADLINE)
+    bell.close()
 
 
 def await_pump(client):

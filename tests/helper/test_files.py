@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from pod import TEXTS, Client, helper_module
+from pod import Client
 
 helper_files = importlib.import_module("helper_files")
 helper_place = importlib.import_module("helper_place")
@@ -403,9 +403,8 @@ def test_the_kernels_own_thread_is_kept_free(client, root, monkeypatch):
         os.PRIO_PROCESS, done_by[0].native_id)
 
 
-def test_a_helper_that_does_no_files_has_no_threads_for_them(root):
-    before = threading.active_count()
-    helper = helper_module.Helper(TEXTS, str(root))
-    Client(helper)
-    names = [t.name for t in threading.enumerate()[before:]]
+def test_a_helper_that_does_no_files_has_no_threads_for_them(another_helper):
+    before = set(threading.enumerate())
+    Client(another_helper())
+    names = {t.name for t in set(threading.enumerate()) - before}
     assert "pycloud-files" not in names and "pycloud-watch" not in names

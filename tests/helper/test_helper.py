@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from pod import (DEADLINE, STDERR, STDOUT, TEXTS, Client, await_pump,
+from pod import (DEADLINE, STDERR, STDOUT, Client, await_pump,
                  await_status, code, helper_child, helper_module, helper_runs,
                  run_to_end)
 
@@ -237,6 +237,16 @@ def test_who_is_late_hears_how_long_ago_it_ended(client, helper):
     assert 1000000 <= client.finish(run)["ago_ms"] < 1000000 + 1000 * DEADLINE
 
 
+def test_an_answer_alone_is_asked_for_again(client):
+    run, _ = client.start("-c", "0")
+    client.finish(run)
+    reply = client.call("follow", call_id=900, run=run, offset=0)
+    assert reply["error"] == ""
+    client.post("follow", id=901, again=True)  # which never came
+    client.post("follow", id=900, again=True)
+    assert client.wait(lambda d: "reply" in d) == reply
+
+
 def test_repeated_call_is_not_done_twice(client, root, gate):
     run = uuid.uuid4().hex
     text = "open('n', 'a').write('x')\n" + gate.wait_code
@@ -249,12 +259,12 @@ def test_repeated_call_is_not_done_twice(client, root, gate):
     assert (root / "n").read_text() == "x"
 
 
-def test_run_outlives_its_helper(helper, root, gate):
+def test_run_outlives_its_helper(helper, another_helper, root, gate):
     first = Client(helper)
     run, _ = first.start("-c", "for i in range(5):\n print(i)\n " +
                          gate.wait_code)
     first.await_output(run, {1: b"0\n"})
-    second = Client(helper_module.Helper(TEXTS, str(root)))
+    second = Client(another_helper())
     assert second.start("-c", "x", run=run)[1]["error"] == ""
     gate.open(5)
     assert second.finish(run)["exit"] == 0
@@ -334,10 +344,10 @@ def test_run_abandoned_while_it_is_started_is_killed(helper, client, gate,
     abandon(client, run)
 
 
-def test_run_that_is_being_started_is_not_lost(root, monkeypatch):
+def test_run_that_is_being_started_is_not_lost(another_helper, monkeypatch):
     """Its start was sent to a helper before this one."""
     monkeypatch.setattr(helper_module, "LOOK_SECONDS", 0.01)
-    helper = helper_module.Helper(TEXTS, str(root))
+    helper = another_helper()
     client = Client(helper)
     run = uuid.uuid4().hex
     helper_runs.Run(os.path.join(helper.runs_folder, run)).create()

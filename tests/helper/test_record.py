@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from pod import (DEADLINE, FIGURE, MARK, STDERR, STDOUT, TEXTS, Client,
+from pod import (DEADLINE, FIGURE, MARK, STDERR, STDOUT, Client,
                  await_status, code, helper_module, helper_runs,
                  run_to_end, split, supervisor_log)
 
@@ -253,9 +253,9 @@ def test_lost_skip_is_said_again(helper, gate):
     assert client.begins[run] == first == skips.get(timeout=DEADLINE)
 
 
-def test_two_helpers_follow_one_run(helper, client, root, gate):
+def test_two_helpers_follow_one_run(client, another_helper, gate):
     run, _ = client.start("-c", "print(1)\n" + gate.wait_code + "print(2)")
-    other = Client(helper_module.Helper(TEXTS, str(root)))
+    other = Client(another_helper())
     assert other.call("follow", run=run, offset=0)["error"] == ""
     for each in (client, other):
         each.await_output(run, {STDOUT: b"1\n"})
@@ -302,7 +302,7 @@ def test_active_and_young_runs_are_never_removed(helper, client, gate,
 
 
 def test_alive_is_said_while_a_run_goes_on_and_not_longer(
-        root, gate, monkeypatch):
+        another_helper, gate, monkeypatch):
     looks = queue.Queue()
 
     class Watched(helper_module.Helper):
@@ -311,7 +311,7 @@ def test_alive_is_said_while_a_run_goes_on_and_not_longer(
             looks.put(set(self.kept_alive))
 
     monkeypatch.setattr(helper_module, "ALIVE_SECONDS", 0.05)
-    helper = Watched(TEXTS, str(root))
+    helper = another_helper(Watched)
     client = Client(helper)
     run, _ = client.start("-c", gate.wait_code)
     client.post("forget", run=run)
@@ -354,8 +354,9 @@ def small_disk(root, tmp_path, monkeypatch):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_full_disk_stops_neither_child_nor_status(small_disk, root, gate):
-    helper = helper_module.Helper(TEXTS, str(root))
+def test_full_disk_stops_neither_child_nor_status(small_disk, another_helper,
+                                                  root, gate):
+    helper = another_helper()
     client = Client(helper)
     run, _ = client.start(
         "-c", "import sys\n" + (LINES % 400000) +

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pod import Client
+from pod import DEADLINE, Client
 
 helper_files = importlib.import_module("helper_files")
 helper_place = importlib.import_module("helper_place")
@@ -21,12 +21,13 @@ MIB = 1 << 20
 
 
 def save(client, path, data=None, condition="any", base=None, size=None,
-         file=None, ranges=None, sync=False, call_id=None, within_ms=20000):
+         file=None, ranges=None, sync=False, call_id=None, within_ms=20000,
+         **more):
     size = len(data) if size is None else size
     return client.call("save", *([] if data is None else [data]),
                        call_id=call_id, path=path, size=size,
                        condition=condition, base=base, file=file,
-                       ranges=ranges, sync=sync, within_ms=within_ms)
+                       ranges=ranges, sync=sync, within_ms=within_ms, **more)
 
 
 def entry(reply):
@@ -262,6 +263,17 @@ def test_nor_does_it_in_place(client, root, f, clock):
     assert f.read_bytes() == b"old" and version(f) == base
 
 
+def test_a_save_that_was_long_on_its_way_changes_nothing(client, root, f):
+    now = client.call("prove")["now_ms"]
+    assert abs(now - time.monotonic() * 1000) < 20000
+    base = version(f)
+    reply = save(client, "f", b"late", "version", base, until_ms=now)
+    assert reply["error"] == "ECANCELED" and f.read_bytes() == b"old"
+    entry(save(client, "f", b"new", "version", base, until_ms=now + 60000))
+    assert save(client, "f", b"late", within_ms=0,
+                until_ms=now + 60000)["error"] == "ECANCELED"
+
+
 def test_the_time_of_a_save_begins_when_it_comes_first(client, f, clock,
                                                        monkeypatch):
     """Not when it is asked for again."""
@@ -372,6 +384,34 @@ def test_what_cannot_be_renamed_over_is_written_in_place(
     monkeypatch.setattr(helper_temporary.os, "rename", refuse)
     assert entry(save(client, "f", b"newer")) == told(client, "f")
     assert f.read_bytes() == b"newer" and only(root, "f")
+
+
+def test_who_writes_in_place_holds_up_only_the_same_file(
+        client, helper, root, f, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    make_room = helper_save.make_room
+
+    def slow(*args):
+        begun.set()
+        assert go_on.wait(DEADLINE)
+        make_room(*args)
+    monkeypatch.setattr(helper_save, "make_room", slow)
+    (root / "large").write_bytes(b"large")
+    os.link(root / "large", root / "also")
+    base = version(root / "large")
+    for name in ("large", "also"):
+        client.post("save", b"x" * 9, id=name, path=name, size=9,
+                    condition="version", base=base, file=None, ranges=None,
+                    sync=False, within_ms=20000)
+        assert begun.wait(DEADLINE)
+    assert save(client, "f", b"new", "version", version(f))["error"] == ""
+    assert save(client, "g", b"new", "absent")["error"] == ""
+    assert not [d for d in client.seen if "reply" in d]
+    go_on.set()
+    replies = [client.wait(lambda d, n=n: d.get("reply") == n)["error"]
+               for n in ("large", "also")]
+    assert replies == ["", "ESTALE"]
+    assert not helper.files.saves.locks.held
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")

@@ -71,6 +71,17 @@ def now(client, path):
                                "writable", "attr")]
 
 
+def inotify_count():
+    """How many of them this process holds."""
+    count = 0
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            count += os.readlink("/proc/self/fd/" + fd).endswith("inotify")
+        except FileNotFoundError:  # of this very listing
+            pass
+    return count
+
+
 @pytest.fixture
 def told(client):
     if not client.call("prove")["tells"]:
@@ -114,6 +125,37 @@ def test_a_directory_is_told_when_what_it_has_changes(client, told, little):
     watched(client)
     (little / "a" / "b" / "new").write_text("")
     assert told.until("a", "b", now(client, "a/b"))[0] == "d"
+
+
+def test_a_directory_nobody_listed_is_told_when_what_it_has_changes(
+        client, told, little):
+    """It is in a listing; so is one that comes later."""
+    assert tree(client, entries_max=1)[0][:2] == ["", 1]
+    (little / "a" / "new").write_text("")
+    (little / "c" / ".new").write_text("")
+    for name in ("a", "c"):
+        told.until("", name, now(client, name))
+    (little / "d").mkdir()
+    told.until("", "d", now(client, "d"))
+    (little / "d" / "new").write_text("")
+    told.until("", "d", now(client, "d"))
+    (little / "d" / "new").write_text("more")  # that is no change of d's
+    (little / "e").write_text("")
+    told.until("", "e")
+    assert set(told.entries) == {("", n) for n in "acde"}
+
+
+def test_directories_nobody_listed_are_watched_while_there_is_room(
+        client, helper, told, little, monkeypatch):
+    for number in range(9):
+        (little / "c" / str(number)).mkdir()
+    helper.files.watches.inside_max = 3
+    assert watched(client, top="c", entries_max=1) == {"c": 1}
+    assert len(helper.files.watches.by_path) == 2 + 3  # and the root
+    monkeypatch.setattr(helper_watch, "WATCHES_MAX", 6)
+    assert watched(client, top="a", entries_max=1) == {"a": 1}
+    assert len(helper.files.watches.by_path) == 6
+    assert told.lost == []
 
 
 def test_a_save_is_told_as_any_other_change(client, told, little):
@@ -374,6 +416,21 @@ def test_watches_are_bounded_and_the_oldest_go(client, helper, told, little,
     assert len(helper.files.watches.by_path) <= 3
 
 
+def test_a_helper_that_is_closed_gives_all_back(another_helper, little):
+    def held():
+        names = [t.name for t in threading.enumerate()]
+        return inotify_count(), names.count("pycloud-watch"), names.count(
+            "pycloud-pump")
+    before = held()
+    helper = another_helper()
+    client = Client(helper)
+    if client.call("prove")["tells"]:
+        assert set(watched(client).values()) == {1}
+        assert held() == (before[0] + 2, before[1] + 1, before[2] + 1)
+    helper.close()
+    assert held() == before
+
+
 def test_no_watch_is_left_behind(client, helper, told, little):
     """As many in the system as are known here."""
     watched(client)
@@ -385,6 +442,6 @@ def test_no_watch_is_left_behind(client, helper, told, little):
     assert count() == len(ALL) == len(helper.files.watches.by_path)
     (little / "a").rename(little / "moved")
     told.until_lost("a", "a/b")
-    assert count() == 2
+    assert count() == 3 == len(helper.files.watches.by_path)  # "", c, moved
     Client(helper)
     assert count() == 0

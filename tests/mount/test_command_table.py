@@ -75,26 +75,41 @@ def options_in(text):
                           text))
 
 
+# Not with another one of the same command.
+NOT_BOTH = {"--no-wait", "--password-stdin"}
+
+
 def test_the_parsers_take_each_option(table, build):
     program = pathlib.Path(build, "fs", "pycloud")
     for command, options in table.items():
-        for option, kinds in options.items():
-            value = ["1"] if kinds else []
-            done = run(program, command, option, *value, "--help", check=False)
-            assert done.returncode == 0, (command, option, done.stderr)
+        alone = [[option] for option in options if option in NOT_BOTH]
+        together = [word for option, kinds in options.items()
+                    if option not in NOT_BOTH
+                    for word in ([option, "1"] if kinds else [option])]
+        for words in [*alone, together]:
+            done = run(program, command, *words, "--help", check=False)
+            assert done.returncode == 0, (command, words, done.stderr)
             assert f"Usage: pycloud {command}" in done.stdout
             assert done.stderr == ""
-            if kinds:
-                done = run(program, command, option, check=False)
-                assert done.returncode != 0, (command, option)
+        for option in (o for o, kinds in options.items() if kinds):
+            done = run(program, command, option, check=False)
+            assert done.returncode != 0, (command, option)
+
+
+# Each of all pairs takes minutes: each option is tried with so many commands
+# that have not got it, and each command with many such options.
+STRANGERS = 3
 
 
 def test_the_parsers_take_no_other_option(table, build):
     program = pathlib.Path(build, "fs", "pycloud")
     every = {option for options in table.values() for option in options}
-    for command, options in table.items():
+    for n, option in enumerate(sorted(every)):
         # What is none of its own begins the line of `run`.
-        for option in every - set(options) if command != "run" else ():
+        strangers = [command for command, options in table.items()
+                     if option not in options and command != "run"]
+        for k in range(min(STRANGERS, len(strangers))):
+            command = strangers[(n + k * 7) % len(strangers)]
             done = run(program, command, option, "--help", check=False)
             assert done.returncode == 2 or command == "attach" \
                 and done.returncode == 125, (command, option)

@@ -13,6 +13,7 @@ import secrets
 import select
 import signal
 import subprocess
+import termios
 import urllib.request
 
 import pytest
@@ -568,14 +569,25 @@ class Terminal:
             os.execve(command[0], [str(word) for word in command], env)
         self.seen = b""
 
+    def look(self):
+        """Takes what is there to be read; True at the end."""
+        if not select.select([self.fd], [], [], 0)[0]:
+            return False
+        try:
+            chunk = os.read(self.fd, 4096)
+        except OSError:
+            chunk = b""
+        self.seen += chunk
+        return chunk == b""
+
     def until(self, words):
         """Read until these words are there."""
-        def look():
-            if select.select([self.fd], [], [], 0)[0]:
-                with contextlib.suppress(OSError):
-                    self.seen += os.read(self.fd, 4096)
-            return words in self.seen
-        wait_until(look, f"{words} in {self.seen}")
+        wait_until(lambda: self.look() or words in self.seen, words)
+        assert words in self.seen, self.seen
+
+    def echoes(self):
+        """Whether what is typed is shown."""
+        return termios.tcgetattr(self.fd)[3] & termios.ECHO != 0
 
     def type(self, text):
         """As a person would."""
@@ -583,9 +595,11 @@ class Terminal:
 
     def end(self):
         """Its exit status; everything it said is seen then."""
-        with contextlib.suppress(OSError):
-            while chunk := os.read(self.fd, 4096):
-                self.seen += chunk
+        try:
+            wait_until(self.look, "the program's end")
+        except AssertionError:
+            os.kill(self.pid, signal.SIGKILL)
+            raise
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         os.close(self.fd)
         return code
@@ -596,6 +610,7 @@ def test_login_asks_without_an_echo(server, keyring, pycloud):
     run = pycloud(**keyring.env)
     terminal = Terminal([run.program, "login", server.url], run.env)
     terminal.until(b"Token or password of ")
+    assert not terminal.echoes()  # from now on what is typed is the answer
     terminal.type(server.token + "\n")
     assert terminal.end() == 0
     assert b"kept in the keyring" in terminal.seen

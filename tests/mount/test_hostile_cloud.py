@@ -13,7 +13,7 @@ pytestmark = pytest.mark.direct("the liar is no cluster")
 
 DEEP = b'{"items":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 # A sanitizer's slowness, and what a start may take (start_timeout).
-DEADLINE = 20
+DEADLINE = 60
 
 
 @pytest.fixture

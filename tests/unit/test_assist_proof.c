@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "assist.h"
+#include "common_limits.h"
 #include "mutex.h"
 #include "test.h"
 #include "waitlist.h"
@@ -21,6 +22,8 @@ static struct {
 	int64_t behind;	  /* what the server shows is not of this time */
 	unsigned changes; /* by others, each when the server is asked */
 	int error;	  /* the server's */
+	int64_t ahead_ms; /* the helper's clock */
+	int64_t until_ms; /* of the last save */
 } world;
 
 /* --- the helper ----------------------------------------------------------- */
@@ -37,6 +40,8 @@ int __wrap_helper_ask(struct helper *h, cJSON *call,
 	const struct kernel_buffer *bytes, int timeout_ms,
 	const struct cancel *cancel, struct helper_reply *ret)
 {
+	bool is_save = strcmp(json_string(call, "call"), "save") == 0;
+
 	(void)h;
 	(void)bytes;
 	(void)timeout_ms;
@@ -47,9 +52,12 @@ int __wrap_helper_ask(struct helper *h, cJSON *call,
 		world.ctime_us++;
 	(void)cJSON_AddNumberToObject(
 		ret->data, "ctime_us", (double)world.ctime_us);
+	(void)cJSON_AddNumberToObject(
+		ret->data, "now_ms", (double)(clock_now_ms() + world.ahead_ms));
+	(void)json_int64(call, "until_ms", &world.until_ms);
 	mutex_unlock(&world.lock);
 	cJSON_Delete(call);
-	return 0;
+	return is_save ? -ECANCELED : 0;
 }
 
 struct helper_user *__wrap_helper_join(
@@ -115,15 +123,11 @@ static const struct remote_ops server_ops = {
 
 /* --- what comes of it ----------------------------------------------------- */
 
-/* The line of the status file, when it says anything but "not yet". */
-static void assert_found(const char *expected)
+/* What the status file says, when that is anything but "not yet". */
+static void await_word(struct remote *remote, GString *text)
 {
-	static struct remote server = { &server_ops };
-	struct remote *remote = NULL;
-	g_autoptr(GString) text = g_string_new(NULL);
 	int64_t end = clock_now_ms() + SOON_MS;
 
-	assert_int_equal(assist_new(&server, NULL, &remote), 0);
 	world.handler.reconnected(world.handler.arg);
 	do {
 		assert_true(clock_now_ms() < end);
@@ -131,6 +135,23 @@ static void assert_found(const char *expected)
 		g_string_truncate(text, 0);
 		assist_describe(remote, text);
 	} while (strcmp(text->str, "assist: not yet\n") == 0);
+}
+
+static struct remote *make_remote(void)
+{
+	static struct remote server = { &server_ops };
+	struct remote *remote = NULL;
+
+	assert_int_equal(assist_new(&server, NULL, &remote), 0);
+	return remote;
+}
+
+static void assert_found(const char *expected)
+{
+	struct remote *remote = make_remote();
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	await_word(remote, text);
 	remote_free(remote);
 	assert_non_null(strstr(text->str, expected));
 }
@@ -179,6 +200,43 @@ static void server_that_shows_nothing_refutes_nothing(void **state)
 	assert_found("was slow");
 }
 
+static void save_and_check(
+	struct remote *remote, const struct cancel *cancel, int64_t most_ms)
+{
+	const struct remote_change change = { .condition = REMOTE_IF_ABSENT };
+	const struct remote_source nothing = { 0 };
+	struct entry entry;
+	int64_t before_ms = clock_now_ms();
+
+	/* The helper says that it came too late. */
+	assert_int_equal(
+		remote_replace(remote, "a", &change, &nothing, cancel, &entry),
+		-EOPNOTSUPP);
+	assert_true(
+		world.until_ms <= clock_now_ms() + world.ahead_ms + most_ms);
+	assert_true(world.until_ms >=
+		    before_ms + world.ahead_ms + most_ms - SOON_MS);
+}
+
+/* By its clock, of this life. */
+static void saves_say_until_when(void **state)
+{
+	struct remote *remote = make_remote();
+	g_autoptr(GString) text = g_string_new(NULL);
+	struct cancel cancel;
+
+	(void)state;
+	world.ahead_ms = 123456789;
+	await_word(remote, text);
+	save_and_check(remote, NULL, ASSIST_SAVE_MS);
+	world.ahead_ms = -987;
+	await_word(remote, text);
+	cancel_init(&cancel, ASSIST_SAVE_MS / 2);
+	save_and_check(remote, &cancel, ASSIST_SAVE_MS / 2);
+	cancel_fini(&cancel);
+	remote_free(remote);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +247,7 @@ int main(void)
 			changes_without_end_are_waited_for, begin),
 		cmocka_unit_test_setup(
 			server_that_shows_nothing_refutes_nothing, begin),
+		cmocka_unit_test_setup(saves_say_until_when, begin),
 	};
 
 	mutex_init(&world.lock);

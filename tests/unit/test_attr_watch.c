@@ -460,6 +460,61 @@ static void an_older_version_than_our_own_is_doubted_at_any_age(void **state)
 	assert_int_equal(look(c, "d", "a"), 6);
 }
 
+/* Which says the same, and does not make the event any younger. */
+static void an_answer_does_not_end_the_doubt(void **state)
+{
+	struct attr_cache *c = *state;
+
+	watch(c, "d", "a b");
+	change(c, "d", "a", 5);
+	answer(c, "d", "a", 5);
+	assert_int_equal(tell(c, "d", "a", 9), ATTR_NEWS_DOUBT);
+	answer(c, "d", "a", 5);
+	assert_int_equal(tell_absent(c, "d", "a"), ATTR_NEWS_DOUBT);
+	attr_cache_changed(c, "d", "b", NULL, false);
+	watch(c, "d", "a");
+	assert_int_equal(look(c, "d", "b"), ABSENT);
+	assert_false(attr_cache_owns_absence(c, "d", "b", AGE_MS));
+	assert_int_equal(tell(c, "d", "b", 1), ATTR_NEWS_DOUBT);
+	the_time_ms += REVALIDATE_MS + 1;
+	watch(c, "d", "a");
+	assert_int_equal(tell_absent(c, "d", "a"), ATTR_NEWS_WENT);
+	assert_int_equal(tell(c, "d", "b", 1), ATTR_NEWS_CAME);
+}
+
+static enum attr_news tell_at(
+	struct attr_cache *c, int64_t size, time_t mtime, time_t ctime)
+{
+	struct entry e = an_entry("a", size);
+	enum attr_news news;
+
+	e.mtime.tv_sec = mtime;
+	e.ctime.tv_sec = ctime;
+	news = attr_cache_told(c, WATCH, "d", "a", REMOTE_TOLD_ENTRY, &e);
+	entry_clear(&e);
+	return news;
+}
+
+/* A name's time of change goes forward, whatever stands there. */
+static void what_is_not_newer_than_an_answer_is_doubted(void **state)
+{
+	struct attr_cache *c = *state;
+	struct entry e = an_entry("a", 8191);
+
+	watch(c, "d", "a");
+	e.mtime.tv_sec = 500;
+	e.ctime.tv_sec = 2000;
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "a", &e);
+	entry_clear(&e);
+	assert_int_equal(tell_at(c, 0, 600, 1999), ATTR_NEWS_DOUBT);
+	assert_int_equal(tell_at(c, 8191, 500, 2000), ATTR_NEWS_NONE);
+	assert_int_equal(tell_at(c, 0, 600, 2000), ATTR_NEWS_DOUBT);
+	assert_int_equal(tell_at(c, 8191, 500, 2000), ATTR_NEWS_NONE);
+	assert_int_equal(look(c, "d", "a"), 8191);
+	assert_int_equal(tell_at(c, 7, 400, 2001), ATTR_NEWS_CHANGED);
+	assert_int_equal(look(c, "d", "a"), 7);
+}
+
 static void local_names_are_not_the_servers(void **state)
 {
 	struct attr_cache *c = *state;
@@ -552,6 +607,22 @@ static void reliance_is_told_once(void **state)
 	assert_false(attr_cache_take_reliance(c));
 }
 
+/* Of which nothing is known but that. */
+static void directories_that_are_told_of_are_bounded(void **state)
+{
+	struct attr_cache *c = *state;
+
+	answer(c, "d", "a", 1);
+	for (unsigned i = 0; i < ATTR_CACHE_NAMES_MAX; i++) {
+		char dir[16];
+
+		the_time_ms += i == 0; /* the first is the oldest */
+		(void)g_snprintf(dir, sizeof(dir), "n%u", i);
+		attr_cache_unwatched(c, WATCH, dir);
+	}
+	assert_int_equal(look(c, "d", "a"), UNKNOWN);
+}
+
 static void dropped_beliefs_are_dropped_for_a_watch_too(void **state)
 {
 	struct attr_cache *c = *state;
@@ -591,12 +662,15 @@ int main(void)
 		with_cache(what_came_and_went_does_not_come_back),
 		with_cache(our_own_change_is_doubted_and_not_undone),
 		with_cache(an_older_version_than_our_own_is_doubted_at_any_age),
+		with_cache(an_answer_does_not_end_the_doubt),
+		with_cache(what_is_not_newer_than_an_answer_is_doubted),
 		with_cache(local_names_are_not_the_servers),
 		with_cache(a_change_of_any_kind_is_asked_for),
 		with_cache(with_many_doubts_it_is_listed),
 		with_cache(a_root_that_loses_its_names_is_asked_for),
 		with_cache(a_directorys_time_moves_with_what_is_told),
 		with_cache(reliance_is_told_once),
+		with_cache(directories_that_are_told_of_are_bounded),
 		with_cache(dropped_beliefs_are_dropped_for_a_watch_too),
 	};
 

@@ -328,13 +328,82 @@ static void many_bytes_have_their_time(void **state)
 
 	(void)state;
 	assert_int_equal(call(w, "echo"), 0);
+	kernel_server_lose(w->server, "lost");
 	assert_int_equal(
-		ask(w, "mute", &bytes, HELPER_DEAF_MS + 1000, &is_sent),
+		ask(w, "lost", &bytes, HELPER_DEAF_MS + 1000, &is_sent),
 		-ETIMEDOUT);
 	assert_int_equal(kernel_server_calls(w->server), 2);
 	assert_int_equal(kernel_server_openings(w->server), 1);
 	assert_int_equal(call(w, "echo"), 0);
 	assert_int_equal(kernel_server_openings(w->server), 1);
+	end(w);
+}
+
+static void an_answer_that_was_lost_costs_no_bytes(void **state)
+{
+	static uint8_t many[1024 * 1024];
+	const struct kernel_buffer bytes = { many, sizeof(many) };
+	struct world *w = begin(true);
+	bool is_sent;
+
+	(void)state;
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(ask(w, "mute", &bytes, SOON_MS, &is_sent), 0);
+	assert_int_equal(kernel_server_count(w->server, "mute"), 1);
+	assert_int_equal(kernel_server_count(w->server, "again"), 1);
+	assert_int_equal(kernel_server_openings(w->server), 1);
+	end(w);
+}
+
+struct giving_up {
+	struct world *world;
+	const struct cancel *cancel;
+	int rc;
+};
+
+static void *post_bytes(void *arg)
+{
+	static uint8_t many[7 * 1024 * 1024];
+	const struct kernel_buffer bytes = { many, sizeof(many) };
+	struct giving_up *g = arg;
+
+	do
+		g->rc = helper_post_bytes(
+			g->world->helper, verb("echo"), &bytes, g->cancel);
+	while (g->rc == 0);
+	return NULL;
+}
+
+/* The network takes nothing any more: everybody has his own patience, and what
+ * was to be sent is sent when it goes on. */
+static void who_sends_into_nothing_may_give_up(void **state)
+{
+	static uint8_t many[7 * 1024 * 1024];
+	const struct kernel_buffer bytes = { many, sizeof(many) };
+	struct world *w = begin(true);
+	struct giving_up g = { .world = w };
+	struct cancel cancel;
+	pthread_t poster;
+	int64_t since_ms = clock_now_ms();
+	bool is_sent;
+
+	(void)state;
+	assert_int_equal(call(w, "echo"), 0);
+	kernel_server_set_deaf(w->server, true);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(
+			ask(w, "echo", &bytes, TICK_MS, &is_sent), -ETIMEDOUT);
+	cancel_init(&cancel, 0);
+	g.cancel = &cancel;
+	assert_int_equal(pthread_create(&poster, NULL, post_bytes, &g), 0);
+	cancel_fire(&cancel);
+	(void)pthread_join(poster, NULL);
+	assert_true(g.rc == -EINTR || g.rc == -EBUSY);
+	assert_true(clock_now_ms() - since_ms < HELPER_DEAF_MS);
+	kernel_server_set_deaf(w->server, false);
+	assert_int_equal(call(w, "echo"), 0);
+	assert_int_equal(kernel_server_openings(w->server), 1);
+	cancel_fini(&cancel);
 	end(w);
 }
 
@@ -356,6 +425,8 @@ int main(void)
 		cmocka_unit_test(restarted_kernel_is_made_a_helper_again),
 		cmocka_unit_test(what_was_not_sent_is_known),
 		cmocka_unit_test(many_bytes_have_their_time),
+		cmocka_unit_test(an_answer_that_was_lost_costs_no_bytes),
+		cmocka_unit_test(who_sends_into_nothing_may_give_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

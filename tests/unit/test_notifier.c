@@ -1,6 +1,7 @@
 /* Invalidations: in order, by a thread of their own, and waited for. */
 #include "config.h"
 
+#include "fs_limits.h"
 #include "mutex.h"
 #include "notifier.h"
 #include "test.h"
@@ -174,6 +175,37 @@ static void many_can_wait_at_once(void **state)
 	notifier_free(n);
 }
 
+static void nothing_is_queued_twice_nor_without_end(void **state)
+{
+	struct kernel *k = *state;
+	struct notifier *n;
+	g_autofree char *end = NULL;
+
+	hold(k, true);
+	assert_int_equal(notifier_new(&ops, k, &n), 0);
+	notifier_invalidate_attr(n, 5);
+	wait_until_busy(k);
+	for (int i = 0; i < 3; i++) {
+		notifier_invalidate_attr(n, 5); /* since that began */
+		notifier_invalidate_pages(n, 5);
+		notifier_invalidate_entry(n, 5, "a");
+		notifier_invalidate_entry(n, 6, "a");
+	}
+	hold(k, false);
+	assert_int_equal(notifier_wait(n, NULL, -1), 0);
+	assert_string_equal(k->told->str, "5;5;5/pages;5a;6a;");
+	hold(k, true);
+	notifier_invalidate_attr(n, 1);
+	wait_until_busy(k);
+	for (uint64_t ino = 1; ino <= NOTES_MAX + 9; ino++)
+		notifier_invalidate_attr(n, ino);
+	hold(k, false);
+	assert_int_equal(notifier_wait(n, NULL, -1), 0);
+	end = g_strdup_printf("%d;", NOTES_MAX);
+	assert_true(g_str_has_suffix(k->told->str, end));
+	notifier_free(n);
+}
+
 #define with_kernel(name) \
 	cmocka_unit_test_setup_teardown(name, make_kernel, free_kernel)
 
@@ -184,6 +216,7 @@ int main(void)
 		with_kernel(waiting_for_a_stuck_kernel_has_its_limits),
 		with_kernel(freeing_drops_what_is_queued),
 		with_kernel(many_can_wait_at_once),
+		with_kernel(nothing_is_queued_twice_nor_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

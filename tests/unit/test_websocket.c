@@ -517,6 +517,72 @@ static void a_sender_that_gives_up_ends_the_websocket(void **state)
 	stop(&b);
 }
 
+static void *receive_one(void *arg)
+{
+	struct bench *b = arg;
+	GByteArray *m = NULL;
+	bool is_binary;
+
+	return GINT_TO_POINTER(
+		websocket_receive(b->ws, NULL, -1, &is_binary, &m));
+}
+
+/* Whoever else is there writes the rest; and there is an end to it. */
+static void one_that_posts_ends_nothing(void **state)
+{
+	g_autofree char *bytes = g_malloc0((size_t)KERNEL_SEND_MAX);
+	struct cancel cancel;
+	struct bench b;
+	pthread_t receiver;
+	void *result;
+	int rc = 0;
+	int i;
+
+	(void)state;
+	assert_int_equal(start(&b, just_welcome, NULL), 0);
+	cancel_init(&cancel, 0);
+	cancel_fire(&cancel);
+	for (i = 0; rc == 0 && i < 20; i++)
+		rc = websocket_post(b.ws, &cancel, true, bytes,
+			(size_t)KERNEL_SEND_MAX, -1);
+	assert_int_equal(rc, -EINTR);
+	for (i = 0; rc != -EBUSY && i < 3; i++)
+		rc = websocket_post(
+			b.ws, NULL, true, bytes, (size_t)KERNEL_SEND_MAX, 1);
+	assert_int_equal(rc, -EBUSY);
+	assert_int_equal(pthread_create(&receiver, NULL, receive_one, &b), 0);
+	websocket_break(b.ws);
+	(void)pthread_join(receiver, &result);
+	assert_int_equal(GPOINTER_TO_INT(result), -EPIPE);
+	assert_int_equal(
+		websocket_post(b.ws, NULL, true, bytes, 1, -1), -EPIPE);
+	cancel_fini(&cancel);
+	stop(&b);
+}
+
+static void what_who_posts_leaves_behind_arrives(void **state)
+{
+	g_autofree char *bytes = g_malloc((size_t)KERNEL_SEND_MAX + 1);
+	struct cancel cancel;
+	struct bench b;
+	int i, rc = 0;
+
+	(void)state;
+	assert_int_equal(start(&b, echo, NULL), 0);
+	memset(bytes, 'x', (size_t)KERNEL_SEND_MAX);
+	bytes[KERNEL_SEND_MAX] = '\0';
+	cancel_init(&cancel, 0);
+	cancel_fire(&cancel);
+	for (i = 0; rc == 0 && i < 20; i++)
+		rc = websocket_post(b.ws, &cancel, false, bytes,
+			(size_t)KERNEL_SEND_MAX, -1);
+	assert_int_equal(rc, -EINTR);
+	while (i-- > 0)
+		expect_text(&b, bytes);
+	cancel_fini(&cancel);
+	stop(&b);
+}
+
 static void a_unix_socket_works_like_a_port(void **state)
 {
 	char folder[] = "/tmp/pycloud-test-XXXXXX";
@@ -557,6 +623,8 @@ int main(void)
 		cmocka_unit_test(
 			a_server_that_does_not_read_ends_the_websocket),
 		cmocka_unit_test(a_sender_that_gives_up_ends_the_websocket),
+		cmocka_unit_test(one_that_posts_ends_nothing),
+		cmocka_unit_test(what_who_posts_leaves_behind_arrives),
 		cmocka_unit_test(a_unix_socket_works_like_a_port),
 	};
 
