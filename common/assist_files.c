@@ -16,15 +16,6 @@ static const void *bytes_of(const struct helper_reply *r, size_t *ret_length)
 	return r->bytes == NULL ? "" : g_bytes_get_data(r->bytes, ret_length);
 }
 
-/* What is not as agreed will not be so the next time. */
-static int check_protocol(struct assist *a, int rc)
-{
-	if (rc != -EPROTO)
-		return rc;
-	assist_pause(a, "does not answer as it should");
-	return -EOPNOTSUPP;
-}
-
 /* --- trees ---------------------------------------------------------------- */
 
 static void give_directories(
@@ -75,7 +66,7 @@ int assist_list_tree(struct remote *remote, const char *top, const char *after,
 	(void)cJSON_AddBoolToObject(call, "watch", watch != 0);
 	rc = assist_ask(a, call, NULL, ASSIST_CALL_MS, cancel, &answer);
 	if (rc == 0)
-		rc = check_protocol(
+		rc = assist_check_protocol(
 			a, read_tree(a, &answer, top, &all, ret_is_all));
 	/* Somebody has found out more meanwhile: it is not what they ask for. */
 	if (((remote_capabilities(a->inner) ^ can) & REMOTE_CAN_HIDDEN) != 0)
@@ -122,7 +113,8 @@ int assist_read_many(struct remote *remote, const char *const *paths,
 		call, "bytes_max", (double)MIN(bytes_max, ASSIST_BYTES_MAX));
 	rc = assist_ask(a, call, NULL, ASSIST_CALL_MS, cancel, &answer);
 	if (rc == 0)
-		rc = check_protocol(a, give_files(&answer, n_paths, sink));
+		rc = assist_check_protocol(
+			a, give_files(&answer, n_paths, sink));
 	helper_reply_clear(&answer);
 	return rc;
 }
@@ -329,11 +321,11 @@ static int read_answer(const struct save *s, int rc,
 		rc = assist_parse_now(answer->data, ret);
 	else if (rc == 0)
 		return assist_parse_entry(answer->data, ret) < 0
-			       ? check_protocol(a, -EPROTO)
+			       ? assist_check_protocol(a, -EPROTO)
 			       : 0;
 	else
 		return rc;
-	return rc == 0 ? -ESTALE : check_protocol(a, rc);
+	return rc == 0 ? -ESTALE : assist_check_protocol(a, rc);
 }
 
 static int carry_out(const struct save *s, struct entry *ret)

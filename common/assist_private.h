@@ -1,6 +1,6 @@
 /*
- * assist_private.h - what assist.c (its life) and assist_files.c (what it does)
- * share; for nobody else.
+ * assist_private.h - what assist.c (its life) and assist_files.c and
+ * assist_posix.c (what it does) share; for nobody else.
  */
 #ifndef PYCLOUD_ASSIST_PRIVATE_H
 #define PYCLOUD_ASSIST_PRIVATE_H
@@ -68,6 +68,8 @@ int assist_ask(struct assist *, cJSON *call, const struct kernel_buffer *,
 bool assist_helper_time(struct assist *, int64_t our_ms, int64_t *ret);
 /* It did not answer in time, or not as agreed: it is left alone for a while. */
 void assist_pause(struct assist *, const char *why);
+/* What is not as agreed (-EPROTO) will not be so the next time. */
+int assist_check_protocol(struct assist *, int rc);
 /* The watch that holds now, before something is listed; and whether an answer
  * says of the messages sent before it what we know of them. */
 uint64_t assist_watch(struct assist *);
@@ -82,5 +84,19 @@ int assist_read_many(struct remote *, const char *const *paths,
 int assist_replace(struct remote *, const char *path,
 	const struct remote_change *, const struct remote_source *,
 	const struct cancel *, struct entry *ret_entry);
+
+int assist_volume(
+	struct remote *, const struct cancel *, struct remote_volume *ret);
+int assist_move(struct remote *, const char *from, const char *to,
+	enum remote_how, const struct cancel *, struct entry *ret_to,
+	struct entry *ret_from);
+int assist_link(struct remote *, const char *from, const char *to,
+	const struct cancel *, struct entry *ret_to, struct entry *ret_from);
+int assist_xattrs(struct remote *, const char *directory, const struct cancel *,
+	GHashTable **ret, bool *ret_is_all);
+int assist_getxattr(struct remote *, const char *path, const char *name,
+	const struct cancel *, GBytes **ret);
+int assist_setxattr(struct remote *, const char *path, const char *name,
+	GBytes *value, int flags, const struct cancel *);
 
 #endif

@@ -32,6 +32,15 @@ void entry_free(struct entry *e)
 	g_free(e);
 }
 
+struct entry entry_bare(const struct entry *e)
+{
+	struct entry bare = *e;
+
+	bare.name = NULL;
+	bare.target = NULL;
+	return bare;
+}
+
 bool entry_same_version(const struct entry *a, const struct entry *b)
 {
 	return a->type == b->type && a->size == b->size &&

@@ -42,6 +42,8 @@ void entry_clear(struct entry *);
 void entry_copy(const struct entry *from, struct entry *ret_to);
 struct entry *entry_dup(const struct entry *);
 void entry_free(struct entry *);
+/* Without what it owns: a version to be kept beside something else. */
+struct entry entry_bare(const struct entry *);
 
 /* The same version of a file: same type, size and last_modified. */
 bool entry_same_version(const struct entry *, const struct entry *);

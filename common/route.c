@@ -62,7 +62,8 @@ static char *normalise_url(const char *url)
 	joined = g_uri_join(G_URI_FLAGS_ENCODED, scheme_lower, NULL, host_lower,
 		port, path, NULL, NULL);
 	/* GLib knows not every address with a scope for one, "0::%eth0". */
-	if (strchr(host_lower, ':') != NULL && strstr(joined, "://[") == NULL)
+	if (strchr(host_lower, ':') != NULL &&
+		!g_str_has_prefix(joined + strlen(scheme_lower), "://["))
 		return NULL;
 	return g_steal_pointer(&joined);
 }

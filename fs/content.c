@@ -70,8 +70,7 @@ void content_set_version_locked(struct content *c, const struct entry *version)
 {
 	c->has_version = version != NULL;
 	if (version != NULL) {
-		c->version = *version;
-		c->version.name = NULL;
+		c->version = entry_bare(version);
 	}
 }
 

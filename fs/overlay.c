@@ -231,8 +231,7 @@ static void set_version(struct record *r, const struct entry *version)
 {
 	r->has_version = version != NULL;
 	if (version != NULL) {
-		r->version = *version;
-		r->version.name = NULL;
+		r->version = entry_bare(version);
 	}
 }
 
