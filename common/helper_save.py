@@ -257,6 +257,7 @@ class Saves:
         self.place = place
         self.uploads = Uploads(place)
         self.locks = Locks()  # of files, from the last look to the change
+        self.lock = threading.Lock()  # the same of names; inside a file's
 
     def save(self, call: dict, data=None) -> list:
         """The entry that it is now."""
@@ -374,7 +375,7 @@ class Saves:
         if change.is_synced or not is_local(fd):
             os.fsync(fd)
         written = os.fstat(fd)
-        with self._alone(st):
+        with self._alone(st), self.lock:
             if not self._change_names(target, change, temporary, st):
                 return None
         if change.is_synced:
