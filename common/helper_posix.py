@@ -2,8 +2,8 @@
 says how it is asked for).
 
 Each is one system call on directories' descriptors, so that no link is
-followed; what changes names does so under the lock of the saves, between whose
-last look and change it would be unseen.
+followed; what changes something does so under the saves' locks of the files
+that it is about, between whose last look and change it would be unseen.
 """
 import contextlib
 import ctypes
@@ -11,7 +11,6 @@ import errno
 import json
 import os
 import stat
-import threading
 import time
 
 from helper_place import NUMBER_MAX, Place, components, entry, libc, open_in
@@ -31,19 +30,23 @@ XATTR_ANSWER_BYTES = 2 << 20
 
 
 class Posix:
-    """Any thread may call. `lock`: of the saves."""
+    """Any thread may call. `locks`: of the saves."""
 
-    def __init__(self, place: Place, lock: threading.Lock) -> None:
+    def __init__(self, place: Place, locks) -> None:
         self.place = place
-        self.lock = lock
+        self.locks = locks
 
     def verb(self, name: str):
         return getattr(self, "call_" + name, None)
 
     @contextlib.contextmanager
-    def _changing(self, call: dict):
-        """Names are changed within; not when nobody waits any more."""
-        with self.lock:
+    def _changing(self, call: dict, *stats):
+        """These files are changed within, or their names; not when nobody
+        waits any more."""
+        keys = {(st.st_dev, st.st_ino) for st in stats if st is not None}
+        with contextlib.ExitStack() as held:
+            for key in sorted(keys):  # in one order, or two would wait
+                held.enter_context(self.locks.hold(key))
             if time.monotonic() >= call["received"] + call["within_ms"] / 1000:
                 raise OSError(errno.ECANCELED, "nobody waits for it any more")
             yield
@@ -68,7 +71,7 @@ class Posix:
                 or flags == RENAME_FLAGS["exchange"] and old[:len(new)] == new:
             raise OSError(errno.EINVAL, "not to be moved there")
         with self.place.open(old[:-1]) as a, self.place.open(new[:-1]) as b, \
-                self._changing(call):
+                self._changing(call, look(a, old[-1]), look(b, new[-1])):
             was = listed(a, old[-1])
             other = listed(b, new[-1]) if flags == RENAME_FLAGS["exchange"] \
                 else None
@@ -86,7 +89,7 @@ class Posix:
         if not old or not new:
             raise OSError(errno.EPERM, "a directory")
         with self.place.open(old[:-1]) as a, self.place.open(new[:-1]) as b, \
-                self._changing(call):
+                self._changing(call, look(a, old[-1])):
             st = os.lstat(old[-1], dir_fd=a)
             if stat.S_ISDIR(st.st_mode):
                 raise OSError(errno.EPERM, "a directory")
@@ -133,12 +136,14 @@ class Posix:
         name, flags = xattr_name(call), XATTR_FLAGS[call["how"]]
         if len(value) > XATTR_BYTES_MAX:
             raise OSError(errno.E2BIG, "too long")
-        with self._changing(call), self._open(call["path"]) as fd:
+        with self._open(call["path"]) as fd, \
+                self._changing(call, os.fstat(fd)):
             os.setxattr(fd, name, value, flags)
 
     def call_removexattr(self, call: dict) -> None:
         name = xattr_name(call)
-        with self._changing(call), self._open(call["path"]) as fd:
+        with self._open(call["path"]) as fd, \
+                self._changing(call, os.fstat(fd)):
             os.removexattr(fd, name)
 
     @contextlib.contextmanager
@@ -154,6 +159,14 @@ class Posix:
             yield fd
         finally:
             os.close(fd)
+
+
+def look(directory: int, name: bytes):
+    """None: nothing is there."""
+    try:
+        return os.lstat(name, dir_fd=directory)
+    except FileNotFoundError:
+        return None
 
 
 def listed(directory: int, name: bytes) -> list:
