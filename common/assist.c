@@ -1,4 +1,5 @@
-/* assist.c - see assist.h: its life. What it does is in assist_files.c. */
+/* assist.c - see assist.h: its life. What it does is in assist_files.c and
+ * assist_attr.c. */
 #include "config.h"
 
 #include "assist.h"
@@ -603,7 +604,8 @@ static unsigned assist_capabilities(struct remote *remote)
 
 	mutex_lock(&a->lock);
 	if (a->state == ASSIST_LIVE)
-		can |= REMOTE_CAN_TREE | REMOTE_CAN_SWAP;
+		can |= REMOTE_CAN_TREE | REMOTE_CAN_SWAP | REMOTE_CAN_MODE |
+		       REMOTE_CAN_TIMES;
 	mutex_unlock(&a->lock);
 	return can;
 }
@@ -640,6 +642,7 @@ static const struct remote_ops assist_ops = {
 	.replace = assist_replace,
 	.listen = assist_listen,
 	.rely = assist_rely,
+	.setattr = assist_setattr,
 	.free = assist_free,
 };
 

@@ -16,15 +16,6 @@ static const void *bytes_of(const struct helper_reply *r, size_t *ret_length)
 	return r->bytes == NULL ? "" : g_bytes_get_data(r->bytes, ret_length);
 }
 
-/* What is not as agreed will not be so the next time. */
-static int check_protocol(struct assist *a, int rc)
-{
-	if (rc != -EPROTO)
-		return rc;
-	assist_pause(a, "does not answer as it should");
-	return -EOPNOTSUPP;
-}
-
 /* --- trees ---------------------------------------------------------------- */
 
 static void give_directories(
@@ -75,7 +66,7 @@ int assist_list_tree(struct remote *remote, const char *top, const char *after,
 	(void)cJSON_AddBoolToObject(call, "watch", watch != 0);
 	rc = assist_ask(a, call, NULL, ASSIST_CALL_MS, cancel, &answer);
 	if (rc == 0)
-		rc = check_protocol(
+		rc = assist_check_protocol(
 			a, read_tree(a, &answer, top, &all, ret_is_all));
 	/* Somebody has found out more meanwhile: it is not what they ask for. */
 	if (((remote_capabilities(a->inner) ^ can) & REMOTE_CAN_HIDDEN) != 0)
@@ -122,7 +113,8 @@ int assist_read_many(struct remote *remote, const char *const *paths,
 		call, "bytes_max", (double)MIN(bytes_max, ASSIST_BYTES_MAX));
 	rc = assist_ask(a, call, NULL, ASSIST_CALL_MS, cancel, &answer);
 	if (rc == 0)
-		rc = check_protocol(a, give_files(&answer, n_paths, sink));
+		rc = assist_check_protocol(
+			a, give_files(&answer, n_paths, sink));
 	helper_reply_clear(&answer);
 	return rc;
 }
@@ -255,21 +247,6 @@ static const char *condition_name(enum remote_condition condition)
 	}
 }
 
-static void add_version(cJSON *call, const struct entry *base)
-{
-	cJSON *list;
-
-	if (base == NULL) {
-		(void)cJSON_AddNullToObject(call, "base");
-		return;
-	}
-	list = cJSON_AddArrayToObject(call, "base");
-	(void)cJSON_AddItemToArray(
-		list, cJSON_CreateNumber((double)base->size));
-	(void)cJSON_AddItemToArray(list,
-		cJSON_CreateNumber((double)assist_us_of_time(&base->mtime)));
-}
-
 static void add_ranges(cJSON *call, const struct remote_change *change)
 {
 	cJSON *list;
@@ -296,15 +273,18 @@ static cJSON *save_call(const struct save *s, int within_ms)
 	(void)cJSON_AddNumberToObject(call, "size", (double)s->source->size);
 	(void)cJSON_AddStringToObject(
 		call, "condition", condition_name(s->change->condition));
-	add_version(call, s->change->condition == REMOTE_IF_VERSION
-				  ? s->change->base
-				  : NULL);
+	assist_add_base(call, s->change->condition == REMOTE_IF_VERSION
+				      ? s->change->base
+				      : NULL);
 	add_ranges(call, s->change);
 	if (s->file != NULL)
 		(void)cJSON_AddStringToObject(call, "file", s->file);
 	else
 		(void)cJSON_AddNullToObject(call, "file");
 	(void)cJSON_AddTrueToObject(call, "sync");
+	/* Whoever could open it here may go on writing to it. */
+	(void)cJSON_AddTrueToObject(call, "owner");
+	assist_add_attr(call, &s->change->attr);
 	(void)cJSON_AddNumberToObject(call, "within_ms", within_ms);
 	if (assist_helper_time(
 		    s->assist, clock_now_ms() + within_ms, &until_ms))
@@ -329,11 +309,11 @@ static int read_answer(const struct save *s, int rc,
 		rc = assist_parse_now(answer->data, ret);
 	else if (rc == 0)
 		return assist_parse_entry(answer->data, ret) < 0
-			       ? check_protocol(a, -EPROTO)
+			       ? assist_check_protocol(a, -EPROTO)
 			       : 0;
 	else
 		return rc;
-	return rc == 0 ? -ESTALE : check_protocol(a, rc);
+	return rc == 0 ? -ESTALE : assist_check_protocol(a, rc);
 }
 
 static int carry_out(const struct save *s, struct entry *ret)

@@ -43,6 +43,13 @@ void entry_copy(const struct entry *from, struct entry *ret_to);
 struct entry *entry_dup(const struct entry *);
 void entry_free(struct entry *);
 
+/* What says which version it is, and nothing that is owned. */
+struct entry entry_version(const struct entry *);
+/* What only the other one tells (has_attr), of the same file. */
+void entry_inherit(struct entry *, const struct entry *from);
+/* mtime, to the nanosecond where that is known. */
+struct timespec entry_exact_mtime(const struct entry *);
+
 /* The same version of a file: same type, size and last_modified. */
 bool entry_same_version(const struct entry *, const struct entry *);
 

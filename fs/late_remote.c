@@ -226,8 +226,7 @@ int late_remote_remove(struct late_remote *l, const char *path,
 		  !g_hash_table_contains(l->removals, path);
 	if (is_late) {
 		m = g_new0(struct removal, 1);
-		m->version = *version;
-		m->version.name = NULL;
+		m->version = entry_version(version);
 		m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
 		g_hash_table_insert(l->removals, g_strdup(path), m);
 		waitlist_wake(&l->changed);
@@ -527,6 +526,18 @@ static int late_replace(struct remote *r, const char *path,
 	return -ESTALE;
 }
 
+/* What waits to be removed is not there any more. */
+static int late_setattr(struct remote *r, const char *path,
+	const struct entry *or_base, const struct remote_attr *attr,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct late_remote *l = late_of(r);
+
+	if (waits(l, path))
+		return -ENOENT;
+	return remote_setattr(l->inner, path, or_base, attr, cancel, ret);
+}
+
 static int late_mkdir(struct remote *r, const char *path,
 	const struct cancel *cancel, struct entry *ret)
 {
@@ -651,6 +662,7 @@ static const struct remote_ops late_ops = {
 	.replace = late_replace,
 	.listen = late_listen,
 	.rely = late_rely,
+	.setattr = late_setattr,
 	.list_tree = late_list_tree,
 	.read_many = late_read_many,
 	.free = late_free,
