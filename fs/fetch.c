@@ -38,8 +38,7 @@ static int find_version(struct session *s, const char *path,
 		rc = cache_take(s->cache, path, &entry, cancel, bytes);
 	if (rc == 0) {
 		bytes->size = MAX(0, entry.size);
-		bytes->version = entry;
-		bytes->version.name = NULL;
+		bytes->version = entry_version(&entry);
 	}
 	entry_clear(&entry);
 	return MIN(rc, 0);

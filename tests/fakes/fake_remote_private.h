@@ -32,6 +32,7 @@ struct fake {
 	int64_t torn_bytes;
 	int last_ranges;
 	int64_t replaced_bytes;
+	mode_t refused_bits;
 	GString *changes;
 	struct waitlist changed;
 };
@@ -51,5 +52,7 @@ int fake_check_place_locked(struct fake *f, const char *path) REQUIRES(f->lock);
 int fake_replace(struct remote *, const char *path,
 	const struct remote_change *, const struct remote_source *,
 	const struct cancel *, struct entry *ret);
+int fake_setattr(struct remote *, const char *path, const struct entry *or_base,
+	const struct remote_attr *, const struct cancel *, struct entry *ret);
 
 #endif
