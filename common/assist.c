@@ -1,5 +1,5 @@
 /* assist.c - see assist.h: its life. What it does is in assist_files.c and
- * assist_attr.c. */
+ * assist_attr.c, assist_posix.c. */
 #include "config.h"
 
 #include "assist.h"
@@ -280,6 +280,14 @@ void assist_pause(struct assist *a, const char *why)
 		a->state = ASSIST_UNPROVEN;
 	begin_watch_locked(a, false);
 	mutex_unlock(&a->lock);
+}
+
+int assist_check_protocol(struct assist *a, int rc)
+{
+	if (rc != -EPROTO)
+		return rc;
+	assist_pause(a, "does not answer as it should");
+	return -EOPNOTSUPP;
 }
 
 int assist_ask(struct assist *a, cJSON *call, const struct kernel_buffer *bytes,
@@ -605,7 +613,8 @@ static unsigned assist_capabilities(struct remote *remote)
 	mutex_lock(&a->lock);
 	if (a->state == ASSIST_LIVE)
 		can |= REMOTE_CAN_TREE | REMOTE_CAN_SWAP | REMOTE_CAN_MODE |
-		       REMOTE_CAN_TIMES;
+		       REMOTE_CAN_TIMES | REMOTE_CAN_VOLUME | REMOTE_CAN_MOVE |
+		       REMOTE_CAN_LINK | REMOTE_CAN_XATTR;
 	mutex_unlock(&a->lock);
 	return can;
 }
@@ -644,6 +653,12 @@ static const struct remote_ops assist_ops = {
 	.rely = assist_rely,
 	.setattr = assist_setattr,
 	.free = assist_free,
+	.volume = assist_volume,
+	.move = assist_move,
+	.link = assist_link,
+	.xattrs = assist_xattrs,
+	.getxattr = assist_getxattr,
+	.setxattr = assist_setxattr,
 };
 
 /* --- its ends ------------------------------------------------------------- */

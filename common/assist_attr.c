@@ -9,14 +9,6 @@
 
 #include <errno.h>
 
-int assist_check_protocol(struct assist *a, int rc)
-{
-	if (rc != -EPROTO)
-		return rc;
-	assist_pause(a, "does not answer as it should");
-	return -EOPNOTSUPP;
-}
-
 /* A directory has no size. */
 void assist_add_base(cJSON *call, const struct entry *or_base)
 {

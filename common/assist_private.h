@@ -1,6 +1,6 @@
 /*
- * assist_private.h - what assist.c (its life) and assist_files.c, assist_attr.c
- * (what it does) share; for nobody else.
+ * assist_private.h - what assist.c (its life) and assist_files.c, assist_attr.c,
+ * assist_posix.c (what it does) share; for nobody else.
  */
 #ifndef PYCLOUD_ASSIST_PRIVATE_H
 #define PYCLOUD_ASSIST_PRIVATE_H
@@ -91,5 +91,19 @@ int assist_replace(struct remote *, const char *path,
 int assist_setattr(struct remote *, const char *path,
 	const struct entry *or_base, const struct remote_attr *,
 	const struct cancel *, struct entry *ret_entry);
+
+int assist_volume(
+	struct remote *, const struct cancel *, struct remote_volume *ret);
+int assist_move(struct remote *, const char *from, const char *to,
+	enum remote_how, const struct cancel *, struct entry *ret_to,
+	struct entry *ret_from);
+int assist_link(struct remote *, const char *from, const char *to,
+	const struct cancel *, struct entry *ret_to, struct entry *ret_from);
+int assist_xattrs(struct remote *, const char *directory, const struct cancel *,
+	GHashTable **ret, bool *ret_is_all);
+int assist_getxattr(struct remote *, const char *path, const char *name,
+	const struct cancel *, GBytes **ret);
+int assist_setxattr(struct remote *, const char *path, const char *name,
+	GBytes *value, int flags, const struct cancel *);
 
 #endif

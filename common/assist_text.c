@@ -8,6 +8,7 @@
 #include "names.h"
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <string.h>
 
 #define US_PER_S  1000000
@@ -392,5 +393,92 @@ int assist_parse_files(const cJSON *answer, unsigned count, int64_t bytes,
 	if (offset != bytes)
 		return -EPROTO;
 	*ret = g_steal_pointer(&files);
+	return 0;
+}
+
+/* --- what POSIX has besides ----------------------------------------------- */
+
+int assist_parse_entry_at(
+	const cJSON *answer, const char *key, struct entry *ret)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(answer, key);
+
+	*ret = (struct entry){ .size = -1 };
+	return cJSON_IsArray(item) && read_entry(item->child, ret) ? 0
+								   : -EPROTO;
+}
+
+int assist_parse_volume(const cJSON *answer, struct remote_volume *ret)
+{
+	struct remote_volume v = { 0 };
+
+	if (!json_int64(answer, "block_bytes", &v.block_bytes) ||
+		!json_int64(answer, "blocks", &v.blocks) ||
+		!json_int64(answer, "free", &v.free) ||
+		!json_int64(answer, "available", &v.available) ||
+		!json_int64(answer, "files", &v.files) ||
+		!json_int64(answer, "files_free", &v.files_free) ||
+		!json_int64(answer, "name_max", &v.name_max))
+		return -EPROTO;
+	if (v.block_bytes < 1 || v.block_bytes > ASSIST_BLOCK_MAX ||
+		v.blocks < 0 || v.free < 0 || v.available < 0 || v.files < 0 ||
+		v.files_free < 0 || v.name_max < 1)
+		return -EPROTO;
+	v.free = MIN(v.free, v.blocks);
+	v.available = MIN(v.available, v.free);
+	v.files_free = MIN(v.files_free, v.files);
+	v.name_max = MIN(v.name_max, NAME_BYTES_MAX);
+	*ret = v;
+	return 0;
+}
+
+/* Each with its NUL; NULL: none. */
+static GBytes *read_xattr_names(const cJSON *list)
+{
+	GByteArray *names = g_byte_array_new();
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, list)
+	{
+		const char *name = cJSON_GetStringValue(item);
+
+		if (name == NULL || !name_is_users_xattr(name) ||
+			names->len + strlen(name) >= XATTR_LIST_MAX)
+			continue;
+		g_byte_array_append(
+			names, (const guint8 *)name, (guint)strlen(name) + 1);
+	}
+	if (names->len > 0)
+		return g_byte_array_free_to_bytes(names);
+	g_byte_array_unref(names);
+	return NULL;
+}
+
+int assist_parse_xattrs(const void *text, size_t length, GHashTable **ret)
+{
+	g_autoptr(cJSON) list = parse_bytes(text, length);
+	const cJSON *item;
+
+	if (!cJSON_IsArray(list))
+		return -EPROTO;
+	*ret = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
+	cJSON_ArrayForEach(item, list)
+	{
+		const cJSON *first = cJSON_IsArray(item) ? item->child : NULL;
+		const char *name = cJSON_GetStringValue(first);
+		GBytes *names;
+
+		if (name == NULL || !cJSON_IsArray(first->next)) {
+			g_hash_table_unref(*ret);
+			*ret = NULL;
+			return -EPROTO;
+		}
+		if (*name != '\0' && !name_is_trusted(name))
+			continue;
+		names = read_xattr_names(first->next);
+		if (names != NULL)
+			g_hash_table_insert(*ret, g_strdup(name), names);
+	}
 	return 0;
 }

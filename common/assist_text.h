@@ -54,5 +54,13 @@ int assist_parse_files(const cJSON *answer, unsigned count, int64_t bytes,
 int assist_parse_entry(const cJSON *object, struct entry *ret);
 /* "now" of a save that did not fit: an array; null: of type and size -1. */
 int assist_parse_now(const cJSON *answer, struct entry *ret);
+/* The member, an array. */
+int assist_parse_entry_at(
+	const cJSON *answer, const char *key, struct entry *ret);
+
+int assist_parse_volume(const cJSON *answer, struct remote_volume *ret);
+/* The bytes of "xattrs": as of remote.h's xattrs(). What is no name of a
+ * listing or no attribute of the user's is left out. */
+int assist_parse_xattrs(const void *text, size_t length, GHashTable **ret);
 
 #endif

@@ -131,6 +131,8 @@
 #define ASSIST_INLINE_BYTES (1 * MIB)
 #define ASSIST_PIECE_BYTES  (1 * MIB)
 #define ASSIST_WINDOW_BYTES (16 * MIB)
+/* Of a disk's blocks; more bytes than that are a lie. */
+#define ASSIST_BLOCK_MAX (1 << 30)
 /* Of the root, so often. */
 #define ASSIST_PROOFS 2
 /* As long as somebody else keeps changing it, altogether. */

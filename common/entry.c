@@ -37,17 +37,6 @@ void entry_free(struct entry *e)
 	g_free(e);
 }
 
-struct entry entry_version(const struct entry *e)
-{
-	return (struct entry){
-		.type = e->type,
-		.size = e->size,
-		.mtime = e->mtime,
-		.ctime = e->ctime,
-		.is_writable = e->is_writable,
-	};
-}
-
 void entry_inherit(struct entry *e, const struct entry *from)
 {
 	if (e->has_attr || !from->has_attr)
@@ -71,6 +60,15 @@ struct timespec entry_exact_mtime(const struct entry *e)
 
 	return is_near && ns >= -EXACT_NS && ns <= EXACT_NS ? e->exact
 							    : e->mtime;
+}
+
+struct entry entry_bare(const struct entry *e)
+{
+	struct entry bare = *e;
+
+	bare.name = NULL;
+	bare.target = NULL;
+	return bare;
 }
 
 bool entry_same_version(const struct entry *a, const struct entry *b)

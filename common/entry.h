@@ -42,9 +42,9 @@ void entry_clear(struct entry *);
 void entry_copy(const struct entry *from, struct entry *ret_to);
 struct entry *entry_dup(const struct entry *);
 void entry_free(struct entry *);
+/* Without what it owns: a version to be kept beside something else. */
+struct entry entry_bare(const struct entry *);
 
-/* What says which version it is, and nothing that is owned. */
-struct entry entry_version(const struct entry *);
 /* What only the other one tells (has_attr), of the same file. */
 void entry_inherit(struct entry *, const struct entry *from);
 /* mtime, to the nanosecond where that is known. */

@@ -89,6 +89,29 @@ binary buffer. What only reads may be repeated: it is done again.
                   of save. ENOTSUP: a time that an entry could not tell
     unwatch - {dirs}
 
+What POSIX has besides (helper_posix.py). What changes something is not done
+later than within_ms after the call came (ECANCELED). ENOTSUP also: this file
+system cannot.
+
+    volume    {} -> {"block_bytes", "blocks", "free", "available", "files",
+                  "files_free", "name_max"}
+    rename    {from, to, how, within_ms} -> {"to", "from", "same"}
+                  rename(2), renameat2(2). how: "over", "not over" (EEXIST) or
+                  "exchange". Both are an entry; from only when exchanged.
+                  same: with "over", both were names of one file and stay
+    link      {from, to, within_ms} -> {"to", "from"}
+                  link(2) of a regular file
+    xattrs    {dir} -> {"all"} buf
+                  buf is JSON: [[name, [attribute, ...]], ...] of the names in
+                  the directory that have any, and of "", which is its own.
+                  Attributes are those of the user's (user.*, without pycloud's
+                  own), and so they are below. Not all, when it is too large
+    getxattr  {path, name} -> {} buf
+                  ENODATA: there is none
+    setxattr  {path, name, how, within_ms} [buf]
+                  how: "any", "create" (EEXIST) or "replace" (ENODATA)
+    removexattr {path, name, within_ms}
+
 To the client, each with "told": how many of these two were sent since the
 client came, with this one. Some answers say it, too: at least so many were
 sent before them. A gap means that the server dropped one.
@@ -122,6 +145,7 @@ import time
 
 from helper_attr import set_attributes
 from helper_place import Place, components, open_file, times, version
+from helper_posix import Posix
 from helper_save import Saves
 from helper_tree import Walk
 from helper_watch import Watches
@@ -144,6 +168,7 @@ class Files:
         self.place = Place(root)
         self.watches = Watches(self.place, send)
         self.saves = Saves(self.place)
+        self.posix = Posix(self.place, self.saves.lock)
         self.answer = answer
         self.calls = queue.Queue()
         self.is_started = False
@@ -163,7 +188,7 @@ class Files:
         self.watches.close()
 
     def verb(self, name: str):
-        return getattr(self, "call_" + name, None)
+        return getattr(self, "call_" + name, None) or self.posix.verb(name)
 
     # -- threads
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <glib.h>
+#include <linux/limits.h>
 #include <string.h>
 
 int name_check_local(const char *name)
@@ -40,6 +41,13 @@ bool name_may_be_unlisted(const char *name, bool lists_hidden)
 		if (g_str_has_suffix(name, suffixes[i]))
 			return true;
 	return false;
+}
+
+bool name_is_users_xattr(const char *name)
+{
+	return g_str_has_prefix(name, "user.") && name[5] != '\0' &&
+	       !g_str_has_prefix(name, "user.pycloud.") &&
+	       strlen(name) <= XATTR_NAME_MAX;
 }
 
 char *name_escape(const char *name)

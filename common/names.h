@@ -23,6 +23,10 @@ bool name_is_trusted(const char *name);
  * *.dylib. A listing proves nothing about them. */
 bool name_may_be_unlisted(const char *name, bool lists_hidden);
 
+/* Of an extended attribute: of the user's (user.*), which are the server's to
+ * keep, and none that is a mount's own (user.pycloud.*). */
+bool name_is_users_xattr(const char *name);
+
 /* For one column of one line: control characters and backslashes as C writes
  * them (\012), everything else as it is; g_free, and back by g_strcompress(). */
 char *name_escape(const char *name);

@@ -37,8 +37,12 @@ enum remote_capability {
 	REMOTE_CAN_SYMLINK = 1 << 4,
 	/* These come and go: what could be done may fail with -EOPNOTSUPP a
 	 * moment later, and then the caller does it in the plain way. */
-	REMOTE_CAN_TREE = 1 << 6, /* list_tree(), read_many() */
-	REMOTE_CAN_SWAP = 1 << 7, /* replace() */
+	REMOTE_CAN_TREE = 1 << 6,    /* list_tree(), read_many() */
+	REMOTE_CAN_SWAP = 1 << 7,    /* replace() */
+	REMOTE_CAN_VOLUME = 1 << 10, /* volume() */
+	REMOTE_CAN_MOVE = 1 << 11,   /* move() */
+	REMOTE_CAN_LINK = 1 << 12,   /* link() */
+	REMOTE_CAN_XATTR = 1 << 13,  /* the four of extended attributes */
 };
 
 /* Where read bytes go: pwrite-like, 0 or -errno. */
@@ -143,6 +147,20 @@ struct remote_listener {
 	void *arg;
 };
 
+/* The disk that the root is on: as statvfs(3) has it. */
+struct remote_volume {
+	int64_t block_bytes;
+	int64_t blocks, free, available; /* in such blocks */
+	int64_t files, files_free;
+	int64_t name_max;
+};
+
+enum remote_how {
+	REMOTE_MOVE_OVER,     /* as rename(2) */
+	REMOTE_MOVE_NOT_OVER, /* -EEXIST when `to` exists */
+	REMOTE_MOVE_EXCHANGE, /* of two that exist */
+};
+
 struct remote_ops {
 	int (*stat)(struct remote *, const char *path, const struct cancel *,
 		struct entry *ret_entry);
@@ -206,6 +224,34 @@ struct remote_ops {
 		const struct entry *or_base, const struct remote_attr *,
 		const struct cancel *, struct entry *ret_entry);
 	void (*free)(struct remote *);
+
+	/* --- what POSIX has besides; NULL, or without the capability:
+	 * -EOPNOTSUPP. -ETIMEDOUT: what changes something may have been done. */
+
+	int (*volume)(struct remote *, const struct cancel *,
+		struct remote_volume *ret);
+	/* In one step, which is all or nothing to whoever looks over there.
+	 * ret_from is set where they were exchanged. 1: nothing is done, they
+	 * are two names of one file. -EOPNOTSUPP: not here, or not so. */
+	int (*move)(struct remote *, const char *from, const char *to,
+		enum remote_how, const struct cancel *, struct entry *ret_to,
+		struct entry *ret_from);
+	/* Another name of a file: -EEXIST when `to` exists. */
+	int (*link)(struct remote *, const char *from, const char *to,
+		const struct cancel *, struct entry *ret_to,
+		struct entry *ret_from);
+	/* Which of the directory's names have extended attributes of the
+	 * user's: of char * (the name, "": its own) to GBytes * (the names of
+	 * its attributes, each with its NUL). !*ret_is_all: of names that are
+	 * not in it nothing is known. */
+	int (*xattrs)(struct remote *, const char *directory,
+		const struct cancel *, GHashTable **ret, bool *ret_is_all);
+	/* -ENODATA: there is none. */
+	int (*getxattr)(struct remote *, const char *path, const char *name,
+		const struct cancel *, GBytes **ret);
+	/* `flags` as of setxattr(2). NULL: it is removed. */
+	int (*setxattr)(struct remote *, const char *path, const char *name,
+		GBytes *value, int flags, const struct cancel *);
 };
 
 struct remote {
@@ -315,6 +361,54 @@ static inline void remote_rely(struct remote *r)
 {
 	if (r->ops->rely != NULL)
 		r->ops->rely(r);
+}
+
+static inline int remote_volume(
+	struct remote *r, const struct cancel *c, struct remote_volume *ret)
+{
+	return r->ops->volume == NULL ? -EOPNOTSUPP : r->ops->volume(r, c, ret);
+}
+
+static inline int remote_move(struct remote *r, const char *from,
+	const char *to, enum remote_how how, const struct cancel *c,
+	struct entry *ret_to, struct entry *ret_from)
+{
+	return r->ops->move == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->move(r, from, to, how, c, ret_to, ret_from);
+}
+
+static inline int remote_link(struct remote *r, const char *from,
+	const char *to, const struct cancel *c, struct entry *ret_to,
+	struct entry *ret_from)
+{
+	return r->ops->link == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->link(r, from, to, c, ret_to, ret_from);
+}
+
+static inline int remote_xattrs(struct remote *r, const char *directory,
+	const struct cancel *c, GHashTable **ret, bool *ret_is_all)
+{
+	return r->ops->xattrs == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->xattrs(r, directory, c, ret, ret_is_all);
+}
+
+static inline int remote_getxattr(struct remote *r, const char *path,
+	const char *name, const struct cancel *c, GBytes **ret)
+{
+	return r->ops->getxattr == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->getxattr(r, path, name, c, ret);
+}
+
+static inline int remote_setxattr(struct remote *r, const char *path,
+	const char *name, GBytes *value, int flags, const struct cancel *c)
+{
+	return r->ops->setxattr == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->setxattr(r, path, name, value, flags, c);
 }
 
 static inline void remote_free(struct remote *r)

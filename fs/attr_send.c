@@ -49,7 +49,7 @@ static void move_cached(const struct sending *m, const struct entry *from,
 	if (!cache_has(cache, m->path, from) ||
 		cache_take(cache, m->path, from, m->cancel, &bytes) != 1)
 		return;
-	bytes.version = entry_version(to);
+	bytes.version = entry_bare(to);
 	bytes.has_source = false; /* it told of the time before */
 	cache_give(cache, m->path, &bytes);
 }

@@ -640,6 +640,77 @@ static void availability_rely(struct remote *remote)
 	remote_rely(availability_of(remote)->inner);
 }
 
+/* --- what POSIX has besides ----------------------------------------------- */
+
+/* Is asked all the time, and by who must not wait: it neither looks for the
+ * server nor tells of it. */
+static int availability_volume(struct remote *remote,
+	const struct cancel *cancel, struct remote_volume *ret)
+{
+	return remote_volume(availability_of(remote)->inner, cancel, ret);
+}
+
+static int availability_move(struct remote *remote, const char *from,
+	const char *to, enum remote_how how, const struct cancel *cancel,
+	struct entry *ret_to, struct entry *ret_from)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(a,
+		remote_move(a->inner, from, to, how, cancel, ret_to, ret_from));
+}
+
+static int availability_link(struct remote *remote, const char *from,
+	const char *to, const struct cancel *cancel, struct entry *ret_to,
+	struct entry *ret_from)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(
+		a, remote_link(a->inner, from, to, cancel, ret_to, ret_from));
+}
+
+static int availability_xattrs(struct remote *remote, const char *directory,
+	const struct cancel *cancel, GHashTable **ret, bool *ret_is_all)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(
+		a, remote_xattrs(a->inner, directory, cancel, ret, ret_is_all));
+}
+
+static int availability_getxattr(struct remote *remote, const char *path,
+	const char *name, const struct cancel *cancel, GBytes **ret)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(a, remote_getxattr(a->inner, path, name, cancel, ret));
+}
+
+static int availability_setxattr(struct remote *remote, const char *path,
+	const char *name, GBytes *value, int flags, const struct cancel *cancel)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(
+		a, remote_setxattr(a->inner, path, name, value, flags, cancel));
+}
+
 static const struct remote_ops availability_ops = {
 	.stat = availability_stat,
 	.list = availability_list,
@@ -657,6 +728,12 @@ static const struct remote_ops availability_ops = {
 	.list_tree = availability_list_tree,
 	.read_many = availability_read_many,
 	.free = availability_free,
+	.volume = availability_volume,
+	.move = availability_move,
+	.link = availability_link,
+	.xattrs = availability_xattrs,
+	.getxattr = availability_getxattr,
+	.setxattr = availability_setxattr,
 };
 
 struct remote *availability_new(

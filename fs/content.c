@@ -70,7 +70,7 @@ void content_set_version_locked(struct content *c, const struct entry *version)
 {
 	c->has_version = version != NULL;
 	if (version != NULL)
-		c->version = entry_version(version);
+		c->version = entry_bare(version);
 }
 
 void content_open(struct content *c)
@@ -362,7 +362,7 @@ static void set_time(
 	struct entry *version, const struct entry *from, const struct entry *to)
 {
 	if (entry_same_version(version, from))
-		*version = entry_version(to);
+		*version = entry_bare(to);
 }
 
 void content_set_time(

@@ -117,8 +117,7 @@ bool content_rebase(struct content *c, const struct entry *now)
 	if (is_known) {
 		keep_changed_locked(c);
 		c->base = SPOOL_BASE_VERSION;
-		c->base_version = *now;
-		c->base_version.name = c->base_version.target = NULL;
+		c->base_version = entry_bare(now);
 		c->base_ms = clock_now_ms();
 		content_set_version_locked(c, now);
 		c->has_source = false;

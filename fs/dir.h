@@ -44,6 +44,8 @@ void dir_name_changed(struct session *, const char *dir_path, const char *name,
  * caller is alone inside the gate. */
 int dir_prove_empty(struct request *, const char *path);
 
+/* --- dir_remove.c --- */
+
 /* The file has no name any more: its bytes are given up now, or with its last
  * handle, and in neither case does the spool keep them. NULL is fine. */
 void dir_forget_bytes(struct session *, struct node *);
@@ -57,5 +59,9 @@ void dir_forget_file(struct request *, struct node *dir, struct node *,
 /* rename.c */
 int dir_rename(struct request *, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name, unsigned flags);
+
+/* link.c */
+int dir_link(struct request *, struct node *source, struct node *dir,
+	const char *name, struct node **ret_node, struct node_attr *ret_attr);
 
 #endif

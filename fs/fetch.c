@@ -10,6 +10,7 @@
 #include "notifier.h"
 #include "path_gate.h"
 #include "prefetch.h"
+#include "scratch.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -38,7 +39,7 @@ static int find_version(struct session *s, const char *path,
 		rc = cache_take(s->cache, path, &entry, cancel, bytes);
 	if (rc == 0) {
 		bytes->size = MAX(0, entry.size);
-		bytes->version = entry_version(&entry);
+		bytes->version = entry_bare(&entry);
 	}
 	entry_clear(&entry);
 	return MIN(rc, 0);
@@ -151,15 +152,62 @@ static int fetch_claim(struct session *s, struct node *n, const char *path,
 	return rc;
 }
 
+/* --- what changes all the time -------------------------------------------- */
+
+struct snapshot {
+	struct session *session;
+	struct cached_bytes bytes;
+	int rc;
+};
+
+static void take_snapshot(void *arg, unsigned index, int rc,
+	const struct entry *version, const void *bytes, size_t length)
+{
+	struct snapshot *shot = arg;
+	struct cached_bytes *b = &shot->bytes;
+
+	(void)index;
+	if (rc == 0)
+		rc = b->fd = scratch_file(shot->session->cache_fd);
+	if (rc >= 0)
+		rc = scratch_write(b->fd, bytes, length, 0);
+	if (rc == 0)
+		rc = extents_add(&b->present, 0, (int64_t)length);
+	b->size = (int64_t)length;
+	b->version = entry_bare(version);
+	b->version.is_writable = true;
+	shot->rc = rc;
+}
+
+/* Bytes and version of one moment, where the remote has such: others may write
+ * faster than two questions are answered. */
+static int fetch_snapshot(struct session *s, struct node *n, const char *path,
+	const struct cancel *cancel)
+{
+	struct snapshot shot = { .session = s, .rc = -EOPNOTSUPP };
+	const struct remote_many_sink sink = { take_snapshot, &shot };
+	int rc = content_begin_prepare(n->content, cancel);
+
+	if (rc <= 0)
+		return rc;
+	cached_bytes_init(&shot.bytes);
+	rc = remote_read_many(
+		s->remote, &path, 1, SMALL_FILE_BYTES, &sink, cancel);
+	content_end_prepare(n->content, rc < 0 ? rc : shot.rc, &shot.bytes);
+	return rc < 0 ? rc : shot.rc;
+}
+
 /* The server's bytes are of another version: forget what we hold, and ask what
  * there is now. */
 static int start_over(struct session *s, struct node *n, const char *path,
-	const struct cancel *cancel)
+	int changes, const struct cancel *cancel)
 {
 	struct entry now = { 0 };
 	int rc;
 
 	content_drop(n->content);
+	if (changes > 1 && fetch_snapshot(s, n, path, cancel) == 0)
+		return 0;
 	rc = tree_stat(s->tree, path, -1, cancel, &now, NULL);
 	entry_clear(&now);
 	return rc;
@@ -189,7 +237,7 @@ static int fetch_range_at(struct session *s, struct node *n, const char *path,
 		}
 		if (++changes == VERSION_ATTEMPTS)
 			return content_is_dirty(n->content) ? -ESTALE : -EIO;
-		rc = start_over(s, n, path, cancel);
+		rc = start_over(s, n, path, changes, cancel);
 		if (rc < 0)
 			return rc;
 	}

@@ -19,6 +19,7 @@
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,8 @@
 
 /* Tries to read bytes that others keep giving up, or to write over them. */
 #define STALE_ATTEMPTS 4
+/* As the kernel sends a write. */
+#define ZEROS_BYTES ((int64_t)128 << 10)
 
 static struct content *make_content(void *arg)
 {
@@ -313,25 +316,71 @@ static int file_fsync(struct request *r, struct handle *h)
 	return transfer_upload(r->session, h->node, &r->cancel);
 }
 
-static int file_fallocate(struct request *r, struct handle *h, int mode,
-	int64_t offset, int64_t length)
+/* Makes the file at least so long; what is added is zeros. */
+static int lengthen(struct request *r, struct handle *h, int64_t end)
 {
 	struct content *c = h->node->content;
 	int rc;
 
-	if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
+	if (end <= content_size(c))
+		return 0;
+	if (lost_its_file(h))
+		return -ESTALE;
+	rc = content_truncate(c, end, &r->cancel);
+	return rc < 0 ? rc : transfer_changed(r->session, h->node);
+}
+
+/* Zeros are bytes like others here and on the server: there are no holes. */
+static int write_zeros(
+	struct request *r, struct handle *h, int64_t offset, int64_t end)
+{
+	g_autofree char *zeros = g_malloc0(ZEROS_BYTES);
+	int64_t at = offset;
+	ssize_t n = 0;
+	int rc = 0;
+
+	for (; at < end && n >= 0; at += n)
+		n = write_bytes(
+			r, h, zeros, (size_t)MIN(ZEROS_BYTES, end - at), at);
+	if (n >= 0 || content_is_dirty(h->node->content))
+		rc = transfer_changed(r->session, h->node);
+	return n < 0 ? (int)n : rc;
+}
+
+static int zero_range(struct request *r, struct handle *h, bool keeps_size,
+	int64_t offset, int64_t end)
+{
+	int64_t size = content_size(h->node->content);
+	int rc = keeps_size ? 0 : lengthen(r, h, end);
+
+	end = MIN(end, size); /* beyond, they are zeros */
+	return rc == 0 && offset < end ? write_zeros(r, h, offset, end) : rc;
+}
+
+static int file_fallocate(struct request *r, struct handle *h, int mode,
+	int64_t offset, int64_t length)
+{
+	bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+	int rc;
+
+	switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+	case 0:
+	case FALLOC_FL_ZERO_RANGE:
+		break;
+	case FALLOC_FL_PUNCH_HOLE:
+		if (keeps_size)
+			break;
 		return -EOPNOTSUPP;
+	default:
+		return -EOPNOTSUPP;
+	}
 	rc = fetch_prepare(r->session, h->node, &r->cancel);
 	if (rc < 0)
 		return rc;
 	end_set_time(r->session, h->node);
-	if ((mode & FALLOC_FL_KEEP_SIZE) != 0 ||
-		offset + length <= content_size(c))
-		return 0;
-	if (lost_its_file(h))
-		return -ESTALE;
-	rc = content_truncate(c, offset + length, &r->cancel);
-	return rc < 0 ? rc : transfer_changed(r->session, h->node);
+	if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
+		return zero_range(r, h, keeps_size, offset, offset + length);
+	return keeps_size ? 0 : lengthen(r, h, offset + length);
 }
 
 /* Bytes written through a mapping after the last close(2) come here without a
@@ -446,4 +495,7 @@ const struct node_ops file_ops = {
 	.fsync = file_fsync,
 	.fallocate = file_fallocate,
 	.release = file_release,
+	.getxattr = xattr_get,
+	.listxattr = xattr_list,
+	.setxattr = xattr_set,
 };

@@ -57,6 +57,16 @@
 /* An answer of the server that is no older is its word of now. */
 #define JUST_ASKED_MS 10
 
+/* How much room there is is believed for so long; asked for so long, and not
+ * again so soon where there was no answer. */
+#define VOLUME_VALID_MS	 1000
+#define VOLUME_WAIT_MS	 500
+#define VOLUME_FAILED_MS 5000
+
+/* Directories of which it is known which of their names have extended
+ * attributes; with more all are asked again. */
+#define XATTR_DIRECTORIES_MAX 1000
+
 /* What must be put right after a request that was interrupted. */
 #define TIDY_MS 10000
 

@@ -163,17 +163,30 @@ void fuse_op_symlink(
 		reply_entry(&r, n, &attr);
 }
 
-/* The contents API has no hard links; EPERM is what a file system without them
- * says. */
+/* EPERM is what a file system without hard links says. */
 void fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t to_parent,
 	const char *to_name)
 {
+	struct node_attr attr;
 	struct request r;
+	struct node *source;
+	struct node *dir;
+	struct node *n;
+	int rc = -EPERM;
 
-	(void)to_parent;
-	(void)to_name;
-	request_begin(&r, req, "link", ino);
-	reply_err(&r, -EPERM);
+	if (!fuse_begin(&r, req, "link", ino, &source))
+		return;
+	dir = node_table_get(r.session->nodes, to_parent);
+	if (dir == NULL)
+		rc = -ESTALE;
+	else if (dir->ops->link != NULL)
+		rc = dir->ops->link(&r, source, dir, to_name, &n, &attr);
+	node_table_unref(r.session->nodes, dir);
+	node_table_unref(r.session->nodes, source);
+	if (rc < 0)
+		reply_err(&r, rc);
+	else
+		reply_entry(&r, n, &attr);
 }
 
 void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,

@@ -7,10 +7,9 @@
 #include "handle_table.h"
 #include "node_table.h"
 #include "reply.h"
+#include "volume.h"
 
 #include <errno.h>
-#include <string.h>
-#include <sys/statvfs.h>
 
 bool fuse_begin(struct request *r, fuse_req_t req, const char *operation,
 	fuse_ino_t ino, struct node **ret_node)
@@ -290,25 +289,13 @@ static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
 	reply_err(&r, rc);
 }
 
-/* The API does not tell how much room there is. As sshfs does without the
- * server's help: a terabyte, all of it free, so that no program refuses to
- * try; a write that finds none is ENOSPC. */
-#define STATFS_BLOCK  4096
-#define STATFS_BLOCKS (((fsblkcnt_t)1 << 40) / STATFS_BLOCK)
-
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-	struct statvfs st = {
-		.f_bsize = STATFS_BLOCK,
-		.f_frsize = STATFS_BLOCK,
-		.f_blocks = STATFS_BLOCKS,
-		.f_bfree = STATFS_BLOCKS,
-		.f_bavail = STATFS_BLOCKS,
-		.f_namemax = 255,
-	};
+	struct statvfs st;
 	struct request r;
 
 	request_begin(&r, req, "statfs", ino);
+	volume_stat(r.session->volume, &st);
 	reply_statfs(&r, &st);
 }
 
@@ -316,6 +303,7 @@ static void op_getxattr(
 	fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	g_autofree char *value = NULL;
+	size_t length = 0;
 	struct request r;
 	struct node *n;
 	int rc = -ENODATA;
@@ -323,12 +311,12 @@ static void op_getxattr(
 	if (!fuse_begin(&r, req, "getxattr", ino, &n))
 		return;
 	if (n->ops->getxattr != NULL)
-		rc = n->ops->getxattr(&r, n, name, &value);
+		rc = n->ops->getxattr(&r, n, name, &value, &length);
 	node_table_unref(r.session->nodes, n);
 	if (rc < 0)
 		reply_err(&r, rc);
 	else
-		reply_xattr(&r, value, strlen(value), size);
+		reply_xattr(&r, value, length, size);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
@@ -350,26 +338,30 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 		reply_xattr(&r, names, length, size);
 }
 
+/* value NULL: it is removed. */
+static void change_xattr(fuse_req_t req, const char *operation, fuse_ino_t ino,
+	const char *name, const char *value, size_t size, int flags)
+{
+	struct request r;
+	struct node *n;
+	int rc = -EOPNOTSUPP;
+
+	if (!fuse_begin(&r, req, operation, ino, &n))
+		return;
+	if (n->ops->setxattr != NULL)
+		rc = n->ops->setxattr(&r, n, name, value, size, flags);
+	fuse_done(&r, n, rc);
+}
+
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name,
 	const char *value, size_t size, int flags)
 {
-	struct request r;
-
-	(void)name;
-	(void)value;
-	(void)size;
-	(void)flags;
-	request_begin(&r, req, "setxattr", ino);
-	reply_err(&r, -EOPNOTSUPP);
+	change_xattr(req, "setxattr", ino, name, value, size, flags);
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	struct request r;
-
-	(void)name;
-	request_begin(&r, req, "removexattr", ino);
-	reply_err(&r, -EOPNOTSUPP);
+	change_xattr(req, "removexattr", ino, name, NULL, 0, 0);
 }
 
 const struct fuse_lowlevel_ops fuse_ops = {

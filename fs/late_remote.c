@@ -226,7 +226,7 @@ int late_remote_remove(struct late_remote *l, const char *path,
 		  !g_hash_table_contains(l->removals, path);
 	if (is_late) {
 		m = g_new0(struct removal, 1);
-		m->version = entry_version(version);
+		m->version = entry_bare(version);
 		m->due_us = g_get_monotonic_time() + LATE_REMOVE_MS * 1000;
 		g_hash_table_insert(l->removals, g_strdup(path), m);
 		waitlist_wake(&l->changed);
@@ -547,14 +547,21 @@ static int late_mkdir(struct remote *r, const char *path,
 	return rc < 0 ? rc : remote_mkdir(l->inner, path, cancel, ret);
 }
 
+/* No removal waits at either. */
+static int settle_both(struct late_remote *l, const char *from, const char *to,
+	const struct cancel *cancel)
+{
+	int rc = settle_below(l, from, cancel);
+
+	return rc == 0 ? settle_below(l, to, cancel) : rc;
+}
+
 static int late_rename(struct remote *r, const char *from, const char *to,
 	const struct cancel *cancel, struct entry *ret)
 {
 	struct late_remote *l = late_of(r);
-	int rc = settle_below(l, from, cancel);
+	int rc = settle_both(l, from, to, cancel);
 
-	if (rc == 0)
-		rc = settle_below(l, to, cancel);
 	return rc < 0 ? rc : remote_rename(l->inner, from, to, cancel, ret);
 }
 
@@ -649,6 +656,65 @@ static void late_free(struct remote *r)
 	late_remote_free(late_of(r));
 }
 
+/* --- what POSIX has besides ----------------------------------------------- */
+
+static int late_volume(struct remote *r, const struct cancel *cancel,
+	struct remote_volume *ret)
+{
+	return remote_volume(late_of(r)->inner, cancel, ret);
+}
+
+static int late_move(struct remote *r, const char *from, const char *to,
+	enum remote_how how, const struct cancel *cancel, struct entry *ret_to,
+	struct entry *ret_from)
+{
+	struct late_remote *l = late_of(r);
+	int rc = settle_both(l, from, to, cancel);
+
+	return rc < 0 ? rc
+		      : remote_move(l->inner, from, to, how, cancel, ret_to,
+				ret_from);
+}
+
+static int late_link(struct remote *r, const char *from, const char *to,
+	const struct cancel *cancel, struct entry *ret_to,
+	struct entry *ret_from)
+{
+	struct late_remote *l = late_of(r);
+	int rc = settle_both(l, from, to, cancel);
+
+	return rc < 0 ? rc
+		      : remote_link(
+				l->inner, from, to, cancel, ret_to, ret_from);
+}
+
+static int late_xattrs(struct remote *r, const char *directory,
+	const struct cancel *cancel, GHashTable **ret, bool *ret_is_all)
+{
+	return remote_xattrs(
+		late_of(r)->inner, directory, cancel, ret, ret_is_all);
+}
+
+static int late_getxattr(struct remote *r, const char *path, const char *name,
+	const struct cancel *cancel, GBytes **ret)
+{
+	struct late_remote *l = late_of(r);
+
+	return waits(l, path)
+		       ? -ENOENT
+		       : remote_getxattr(l->inner, path, name, cancel, ret);
+}
+
+static int late_setxattr(struct remote *r, const char *path, const char *name,
+	GBytes *value, int flags, const struct cancel *cancel)
+{
+	struct late_remote *l = late_of(r);
+
+	return waits(l, path) ? -ENOENT
+			      : remote_setxattr(l->inner, path, name, value,
+					flags, cancel);
+}
+
 static const struct remote_ops late_ops = {
 	.stat = late_stat,
 	.list = late_list,
@@ -666,6 +732,12 @@ static const struct remote_ops late_ops = {
 	.list_tree = late_list_tree,
 	.read_many = late_read_many,
 	.free = late_free,
+	.volume = late_volume,
+	.move = late_move,
+	.link = late_link,
+	.xattrs = late_xattrs,
+	.getxattr = late_getxattr,
+	.setxattr = late_setxattr,
 };
 
 struct late_remote *late_remote_new(struct remote *inner)

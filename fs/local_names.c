@@ -3,6 +3,7 @@
 
 #include "local_names.h"
 
+#include "log.h"
 #include "mutex.h"
 #include "names.h"
 
@@ -568,6 +569,56 @@ void local_names_directory_moved(
 	remove_empty_locked(l, to);
 	merge_locked(l, from, to);
 	mutex_unlock(&l->lock);
+}
+
+static bool has_skeleton_locked(struct local_names *l, const char *path)
+	REQUIRES(l->lock)
+{
+	int dir = walk(l, path, false);
+
+	if (dir >= 0)
+		(void)close(dir);
+	return dir >= 0;
+}
+
+/* Of two skeletons that are there. */
+static int exchange_locked(struct local_names *l, const char *a, const char *b)
+	REQUIRES(l->lock)
+{
+	int a_dir = walk_parent(l, a, false);
+	int b_dir = walk_parent(l, b, false);
+	int rc = MIN(a_dir, b_dir);
+
+	if (rc >= 0)
+		rc = check(renameat2(a_dir, path_basename(a), b_dir,
+			path_basename(b), RENAME_EXCHANGE));
+	if (a_dir >= 0)
+		(void)close(a_dir);
+	if (b_dir >= 0)
+		(void)close(b_dir);
+	return rc;
+}
+
+void local_names_directories_exchanged(
+	struct local_names *l, const char *a, const char *b)
+{
+	bool has_a, has_b;
+	int rc = 0;
+
+	mutex_lock(&l->lock);
+	has_a = has_skeleton_locked(l, a);
+	has_b = has_skeleton_locked(l, b);
+	if (has_a && has_b)
+		rc = exchange_locked(l, a, b);
+	else if (has_a)
+		merge_locked(l, a, b);
+	else if (has_b)
+		merge_locked(l, b, a);
+	mutex_unlock(&l->lock);
+	if (rc < 0)
+		log_error("what stays here of '%s' and '%s' could not be "
+			  "exchanged with them: %s",
+			a, b, g_strerror(-rc));
 }
 
 /* --- a file on its way here ----------------------------------------------- */

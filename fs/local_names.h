@@ -74,6 +74,9 @@ void local_names_drop_draft(struct local_names *, struct local_file_draft *);
  * skeleton. Names in a skeleton whose directory is gone stay. */
 void local_names_directory_moved(
 	struct local_names *, const char *from, const char *to);
+/* The two have each other's path now. */
+void local_names_directories_exchanged(
+	struct local_names *, const char *a, const char *b);
 void local_names_directory_removed(struct local_names *, const char *path);
 
 #endif

@@ -48,7 +48,8 @@ int local_symlink(struct request *, struct node *dir, const char *name,
 
 /* local_rename.c, for a caller inside the gate. 1: done; 0: it is the server's;
  * LOCAL_RENAME_OVER_LINK: it is the server's, but a symbolic link stands here
- * at the target, which local_rename_over_link() removes afterwards. */
+ * at the target, which local_rename_over_link() removes afterwards. What stays
+ * here is exchanged with nothing: -EINVAL. */
 #define LOCAL_RENAME_OVER_LINK 2
 struct local_move {
 	struct request *request;
@@ -56,7 +57,7 @@ struct local_move {
 	const char *name, *to_name;
 	const char *dir_path, *to_dir_path;
 	const char *from, *to;
-	unsigned flags; /* RENAME_NOREPLACE or 0 */
+	unsigned flags; /* RENAME_NOREPLACE or RENAME_EXCHANGE or 0 */
 };
 
 int local_rename(const struct local_move *);

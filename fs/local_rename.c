@@ -448,6 +448,8 @@ int local_rename(const struct local_move *m)
 		rc = -ENOENT;
 	else if (from == SIDE_SERVER && !is_to_here)
 		return 0;
+	else if ((m->flags & RENAME_EXCHANGE) != 0)
+		return -EINVAL;
 	else if (from == SIDE_SERVER && (rc = replaces_link(m)) == 0)
 		rc = move_from_server(m);
 	else if (from == SIDE_SERVER)

@@ -80,6 +80,11 @@ struct node_ops {
 	int (*rename)(struct request *, struct node *dir, const char *name,
 		struct node *to_dir, const char *to_name, unsigned flags);
 
+	/* Another name, in this directory, of a node of any kind. */
+	int (*link)(struct request *, struct node *, struct node *dir,
+		const char *name, struct node **ret_node,
+		struct node_attr *ret_attr);
+
 	int (*opendir)(struct request *, struct node *, struct open_result *);
 	/* The entry number `index` (0 is the first) of the handle's snapshot.
 	 * 1: there is one, 0: the end, or -errno. */
@@ -107,9 +112,12 @@ struct node_ops {
 	void (*release)(struct request *, struct handle *);
 
 	int (*getxattr)(struct request *, struct node *, const char *name,
-		char **ret_value);
+		char **ret_value, size_t *ret_size);
 	int (*listxattr)(struct request *, struct node *, char **ret_names,
 		size_t *ret_size);
+	/* `flags` as of setxattr(2); value NULL: it is removed. */
+	int (*setxattr)(struct request *, struct node *, const char *name,
+		const char *value, size_t size, int flags);
 };
 
 /*

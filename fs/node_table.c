@@ -232,12 +232,26 @@ void node_table_unlink(struct node_table *t, struct node *dir, const char *name)
 	mutex_unlock(&t->lock);
 }
 
+/* An unlinked node gets this name. */
+static void relink_locked(struct node_table *t, struct node *n,
+	struct node *dir, const char *name) REQUIRES(t->lock)
+{
+	struct node *old_parent = n->parent;
+
+	g_free(n->name);
+	n->name = g_strdup(name);
+	n->parent = dir;
+	dir->refs++;
+	n->is_linked = true;
+	g_hash_table_insert(t->by_name, n, n);
+	unref_locked(t, old_parent);
+}
+
 void node_table_move(struct node_table *t, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name)
 {
 	struct node *n;
 	struct node *replaced;
-	struct node *old_parent;
 
 	mutex_lock(&t->lock);
 	n = find_locked(t, dir, name);
@@ -248,15 +262,28 @@ void node_table_move(struct node_table *t, struct node *dir, const char *name,
 	}
 	if (n != NULL && replaced != n) {
 		unlink_locked(t, n);
-		old_parent = n->parent;
-		g_free(n->name);
-		n->name = g_strdup(to_name);
-		n->parent = to_dir;
-		to_dir->refs++;
-		n->is_linked = true;
-		g_hash_table_insert(t->by_name, n, n);
-		unref_locked(t, old_parent);
+		relink_locked(t, n, to_dir, to_name);
 	}
+	mutex_unlock(&t->lock);
+}
+
+void node_table_exchange(struct node_table *t, struct node *dir,
+	const char *name, struct node *other_dir, const char *other_name)
+{
+	struct node *n;
+	struct node *other;
+
+	mutex_lock(&t->lock);
+	n = find_locked(t, dir, name);
+	other = find_locked(t, other_dir, other_name);
+	if (n != NULL)
+		unlink_locked(t, n);
+	if (other != NULL && other != n)
+		unlink_locked(t, other);
+	if (n != NULL)
+		relink_locked(t, n, other_dir, other_name);
+	if (other != NULL && other != n)
+		relink_locked(t, other, dir, name);
 	mutex_unlock(&t->lock);
 }
 

@@ -67,6 +67,9 @@ bool node_table_was_removed(struct node_table *, struct node *);
  * unlinked. */
 void node_table_move(struct node_table *, struct node *dir, const char *name,
 	struct node *to_dir, const char *to_name);
+/* What one of them names is now what the other names. */
+void node_table_exchange(struct node_table *, struct node *dir,
+	const char *name, struct node *other_dir, const char *other_name);
 
 /* "a/b"; NULL when the node or a directory above it is unlinked. g_free. */
 char *node_table_path(struct node_table *, struct node *);

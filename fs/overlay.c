@@ -279,7 +279,7 @@ static void set_version(struct record *r, const struct entry *version)
 {
 	r->has_version = version != NULL;
 	if (version != NULL)
-		r->version = entry_version(version);
+		r->version = entry_bare(version);
 }
 
 void overlay_set_mtime(struct overlay *o, const char *path,

@@ -173,7 +173,7 @@ static int fetch_file(struct session *s, const char *path,
 		return rc;
 	bytes->fd = rc;
 	bytes->size = entry->size;
-	bytes->version = entry_version(entry);
+	bytes->version = entry_bare(entry);
 	rc = remote_read(s->remote, path, 0, -1, &sink, cancel, &info);
 	if (rc == 0 && (info.received != entry->size ||
 			       (info.total >= 0 && info.total != entry->size)))

@@ -117,7 +117,7 @@ static int keep_file(struct session *s, const char *path,
 	if (rc >= 0) {
 		kept.fd = rc;
 		kept.size = expected->size;
-		kept.version = entry_version(expected);
+		kept.version = entry_bare(expected);
 		rc = scratch_write(kept.fd, bytes, length, 0);
 	}
 	if (rc == 0)

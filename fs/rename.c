@@ -11,6 +11,12 @@
  * A directory goes onto an empty directory only, as POSIX says; the empty one
  * is removed first, since nothing is lost by that.
  *
+ * Where the remote moves in one step (REMOTE_CAN_MOVE) it does, whatever stands
+ * at the new name, with what it has: a source that has unsaved bytes still goes
+ * the way above, which sends them to the new name at once. Only there two names
+ * are exchanged; unsaved bytes go along with their node, and a file that the
+ * server does not have yet is saved before.
+ *
  * Both paths are entered alone (path_gate.h): no transfer below them is under
  * way, and none begins.
  */
@@ -38,6 +44,7 @@
 #include "swap.h"
 #include "transfer.h"
 #include "tree.h"
+#include "xattr.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,6 +83,10 @@ static void believe_moved(
 	if (m->source.type == ENTRY_DIRECTORY) {
 		attr_cache_moved(s->attrs, m->from, m->to);
 		local_names_directory_moved(local_names(s), m->from, m->to);
+		xattrs_forget(s->xattrs);
+	} else {
+		xattrs_moved(s->xattrs, m->dir_path, m->name, m->to_dir_path,
+			m->to_name);
 	}
 	dir_name_changed(s, m->dir_path, m->name, NULL, false);
 	dir_name_changed(s, m->to_dir_path, m->to_name, now, is_local);
@@ -153,6 +164,31 @@ static int move_on_server(struct renaming *m)
 	believe_moved(m, &now, false);
 	entry_clear(&now);
 	return 0;
+}
+
+/* In one step. -EOPNOTSUPP: not to be had, or not of these. */
+static int move_at_once(struct renaming *m, enum remote_how how)
+{
+	struct session *s = m->session;
+	struct entry now = { 0 }, none = { 0 };
+	int rc = remote_move(s->remote, m->from, m->to, how,
+		&m->request->cancel, &now, &none);
+
+	if (rc != 0)
+		return rc;
+	believe_moved(m, &now, false);
+	entry_clear(&now);
+	return 0;
+}
+
+/* Onto nothing. What came meanwhile is for the caller: -EEXIST. */
+static int move_onto_nothing(struct renaming *m, unsigned flags)
+{
+	int rc = -EOPNOTSUPP;
+
+	if ((flags & RENAME_NOREPLACE) != 0)
+		rc = move_at_once(m, REMOTE_MOVE_NOT_OVER);
+	return rc == -EOPNOTSUPP ? move_on_server(m) : rc;
 }
 
 /* --- large files ---------------------------------------------------------- */
@@ -257,8 +293,14 @@ static int replace_target(
 {
 	bool is_target_local = attr_cache_is_local(
 		m->session->attrs, m->to_dir_path, m->to_name);
+	bool is_source_local =
+		attr_cache_is_local(m->session->attrs, m->dir_path, m->name);
 	int rc = -EOPNOTSUPP;
 
+	if (!is_source_local && !content_is_dirty(n->content))
+		rc = move_at_once(m, REMOTE_MOVE_OVER);
+	if (rc != -EOPNOTSUPP)
+		return rc;
 	if (is_target_local || !is_large(m, n))
 		return replace_by_upload(m, n, target, true);
 	/* What must be sent anyway. */
@@ -292,7 +334,7 @@ static int rename_file(struct renaming *m, unsigned flags)
 	if (m->has_target)
 		rc = keep_target_bytes(m, target);
 	if (rc == 0 && !m->has_target && !is_local) {
-		rc = move_on_server(m);
+		rc = move_onto_nothing(m, flags);
 		/* Somebody else made the target meanwhile. */
 		if (rc == -EEXIST && (flags & RENAME_NOREPLACE) == 0)
 			rc = replace_target(m, n, target);
@@ -308,13 +350,29 @@ static int rename_file(struct renaming *m, unsigned flags)
 	return rc;
 }
 
-static int rename_directory(struct renaming *m)
+/* Onto an empty directory. -EOPNOTSUPP: that is to be proved. */
+static int replace_directory(struct renaming *m)
+{
+	int rc = local_has_names(m->session, m->to);
+
+	if (rc != 0)
+		return rc < 0 ? rc : -ENOTEMPTY;
+	rc = move_at_once(m, REMOTE_MOVE_OVER);
+	/* It may have a leftover of the server's own (dir_empty.c). */
+	return rc == -ENOTEMPTY || rc == -EEXIST ? -EOPNOTSUPP : rc;
+}
+
+static int rename_directory(struct renaming *m, unsigned flags)
 {
 	struct session *s = m->session;
-	int rc;
+	int rc = -EOPNOTSUPP;
 
 	if (path_is_below(m->to, m->from))
 		return -EINVAL;
+	if (m->has_target)
+		rc = replace_directory(m);
+	if (rc != -EOPNOTSUPP)
+		return rc;
 	if (m->has_target) {
 		rc = dir_prove_empty(m->request, m->to);
 		if (rc == 0)
@@ -325,8 +383,93 @@ static int rename_directory(struct renaming *m)
 		attr_cache_removed(s->attrs, m->to);
 		dir_name_changed(s, m->to_dir_path, m->to_name, NULL, false);
 	}
-	rc = move_on_server(m);
-	return rc == -EEXIST ? -ENOTEMPTY : rc;
+	rc = move_onto_nothing(m, flags);
+	return rc == -EEXIST && (flags & RENAME_NOREPLACE) == 0 ? -ENOTEMPTY
+								: rc;
+}
+
+/* --- two that exist ------------------------------------------------------- */
+
+/* No path is this. */
+#define NOWHERE "//"
+
+/* What is kept by path, and moved by this function, is exchanged. */
+#define EXCHANGE(move, of, a, b)            \
+	do {                                \
+		(move)((of), (a), NOWHERE); \
+		(move)((of), (b), (a));     \
+		(move)((of), NOWHERE, (b)); \
+	} while (0)
+
+static void believe_exchanged(
+	struct renaming *m, const struct entry *to, const struct entry *from)
+{
+	struct session *s = m->session;
+
+	EXCHANGE(attr_cache_moved, s->attrs, m->from, m->to);
+	local_names_directories_exchanged(local_names(s), m->from, m->to);
+	dir_name_changed(s, m->dir_path, m->name, from, false);
+	dir_name_changed(s, m->to_dir_path, m->to_name, to, false);
+	EXCHANGE(overlay_moved, s->overlay, m->from, m->to);
+	EXCHANGE(cache_moved, s->cache, m->from, m->to);
+	overlay_uploaded(s->overlay, m->to, to);
+	overlay_uploaded(s->overlay, m->from, from);
+	node_table_exchange(s->nodes, m->dir, m->name, m->to_dir, m->to_name);
+	conflicts_forget(s->conflicts, m->from);
+	conflicts_forget(s->conflicts, m->to);
+	xattrs_forget(s->xattrs);
+	if (dirty_set_count(s->dirty) > 0)
+		transfer_moved(s);
+}
+
+static int exchange(struct renaming *m)
+{
+	struct session *s = m->session;
+	struct entry to = { 0 }, from = { 0 };
+	int rc;
+
+	if (!m->has_target)
+		return -ENOENT;
+	if (path_is_below(m->to, m->from) || path_is_below(m->from, m->to))
+		return -EINVAL;
+	/* Made since both were saved. */
+	if (attr_cache_is_local(s->attrs, m->dir_path, m->name) ||
+		attr_cache_is_local(s->attrs, m->to_dir_path, m->to_name))
+		return -EBUSY;
+	rc = remote_move(s->remote, m->from, m->to, REMOTE_MOVE_EXCHANGE,
+		&m->request->cancel, &to, &from);
+	if (rc < 0)
+		return rc == -EOPNOTSUPP ? -EINVAL : rc;
+	believe_exchanged(m, &to, &from);
+	entry_clear(&to);
+	entry_clear(&from);
+	return 0;
+}
+
+/* Saves a file that only this computer has yet. Not inside the gate, which the
+ * upload enters. */
+static int save_new(
+	const struct renaming *m, struct node *dir, const char *name)
+{
+	struct session *s = m->session;
+	g_autofree char *dir_path = node_table_path(s->nodes, dir);
+	struct node *n;
+	int rc = 0;
+
+	if (dir_path == NULL || !attr_cache_is_local(s->attrs, dir_path, name))
+		return 0;
+	n = node_table_find(s->nodes, dir, name);
+	if (n != NULL && n->content != NULL)
+		rc = transfer_upload(s, n, &m->request->cancel);
+	node_table_unref(s->nodes, n);
+	return rc;
+}
+
+static int save_both(const struct renaming *m)
+{
+	int rc = save_new(m, m->dir, m->name);
+
+	return rc == 0 ? save_new(m, m->to_dir, m->to_name) : rc;
 }
 
 /* What stands at both paths, and whether the one may go onto the other. */
@@ -346,6 +489,8 @@ static int look(struct renaming *m, unsigned flags)
 	m->has_target = true;
 	if ((flags & RENAME_NOREPLACE) != 0)
 		return -EEXIST;
+	if ((flags & RENAME_EXCHANGE) != 0)
+		return 0;
 	if (m->source.type == ENTRY_DIRECTORY &&
 		m->target.type != ENTRY_DIRECTORY)
 		return -ENOTDIR;
@@ -370,9 +515,15 @@ static int rename_inside_gate(struct renaming *m, unsigned flags)
 		return rc;
 	if (strcmp(m->from, m->to) == 0)
 		return 0;
-	rc = m->source.type == ENTRY_DIRECTORY ? rename_directory(m)
-					       : rename_file(m, flags);
-	return rc == 0 && is_over_link ? local_rename_over_link(&move) : rc;
+	if ((flags & RENAME_EXCHANGE) != 0)
+		rc = exchange(m);
+	else
+		rc = m->source.type == ENTRY_DIRECTORY
+			     ? rename_directory(m, flags)
+			     : rename_file(m, flags);
+	if (rc == 0 && is_over_link)
+		return local_rename_over_link(&move);
+	return MIN(rc, 0); /* two names of one file both stay */
 }
 
 /* The paths as they are now. */
@@ -448,9 +599,14 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 	struct path_pass pass;
 	int rc;
 
-	if ((flags & ~(unsigned)RENAME_NOREPLACE) != 0)
+	if ((flags & RENAME_EXCHANGE) != 0 &&
+		(remote_capabilities(m.session->remote) & REMOTE_CAN_MOVE) == 0)
 		return -EINVAL;
-	rc = enter_alone(&m, &pass);
+	if (flags != 0 && flags != RENAME_NOREPLACE && flags != RENAME_EXCHANGE)
+		return -EINVAL;
+	rc = flags == RENAME_EXCHANGE ? save_both(&m) : 0;
+	if (rc == 0)
+		rc = enter_alone(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
 		if (rc < 0 && !is_plain_refusal(rc))

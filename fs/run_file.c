@@ -355,8 +355,8 @@ static ssize_t run_file_ioctl(struct request *r, struct handle *h,
 
 #define EXIT_XATTR "user.pycloud.exit"
 
-static int run_file_getxattr(
-	struct request *r, struct node *n, const char *name, char **ret_value)
+static int run_file_getxattr(struct request *r, struct node *n,
+	const char *name, char **ret_value, size_t *ret_size)
 {
 	struct run_state state;
 	struct run *run;
@@ -374,6 +374,7 @@ static int run_file_getxattr(
 	if (!is_known)
 		return -ENODATA;
 	*ret_value = g_strdup_printf("%d", status);
+	*ret_size = strlen(*ret_value);
 	return 0;
 }
 
@@ -381,9 +382,10 @@ static int run_file_listxattr(
 	struct request *r, struct node *n, char **ret_names, size_t *ret_size)
 {
 	g_autofree char *value = NULL;
+	size_t size;
 
 	*ret_size = 0;
-	if (run_file_getxattr(r, n, EXIT_XATTR, &value) < 0)
+	if (run_file_getxattr(r, n, EXIT_XATTR, &value, &size) < 0)
 		return 0;
 	*ret_names = g_strdup(EXIT_XATTR);
 	*ret_size = sizeof(EXIT_XATTR);

@@ -24,9 +24,11 @@
 #include "spool.h"
 #include "transfer.h"
 #include "tree.h"
+#include "volume.h"
 #include "watch.h"
 #include "workers.h"
 #include "writeback.h"
+#include "xattr.h"
 
 int session_new(const struct session_params *p, struct session **ret)
 {
@@ -61,7 +63,9 @@ int session_new(const struct session_params *p, struct session **ret)
 	s->prefetch = prefetch_new(s);
 	s->runs = run_table_new(s);
 	s->tree = tree_new(s->remote, s->attrs);
+	s->volume = volume_new(s->remote);
 	s->watch = watch_new(s);
+	s->xattrs = xattrs_new();
 	rc = workers_new(WORKER_THREADS, WORKER_QUEUE_MAX, &s->workers);
 	if (rc == 0)
 		rc = writeback_new(s, &s->writeback);
@@ -102,6 +106,8 @@ void session_free(struct session *s)
 	/* Its thread is the last that may find the server back, and hurry. */
 	late_remote_free(s->late);
 	watch_free(s->watch);
+	volume_free(s->volume);
+	xattrs_free(s->xattrs);
 	tree_free(s->tree);
 	prefetch_free(s->prefetch);
 	path_gate_free(s->gate);

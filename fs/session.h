@@ -37,9 +37,11 @@ struct run_table;
 struct spool;
 struct state;
 struct tree;
+struct volume;
 struct watch;
 struct workers;
 struct writeback;
+struct xattrs;
 
 struct session_options {
 	int64_t attr_timeout_ms; /* 0: always ask */
@@ -111,9 +113,11 @@ struct session {
 	struct run_table *runs;
 	struct spool *spool;
 	struct tree *tree;
+	struct volume *volume;
 	struct watch *watch;
 	struct workers *workers;
 	struct writeback *writeback;
+	struct xattrs *xattrs;
 };
 
 int session_new(const struct session_params *, struct session **ret);

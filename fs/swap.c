@@ -206,7 +206,7 @@ static void rebase(struct content_swap *swap, const struct entry *now)
 {
 	swap->base = remote_found_nothing(now) ? SPOOL_BASE_ABSENT
 					       : SPOOL_BASE_VERSION;
-	swap->version = entry_version(now);
+	swap->version = entry_bare(now);
 	g_clear_pointer(&swap->ranges, g_array_unref);
 }
 

@@ -513,6 +513,7 @@ static void fake_free(struct remote *r)
 
 	fake_tree_free(f->tree);
 	g_string_free(f->changes, TRUE);
+	g_clear_pointer(&f->attributes, g_hash_table_unref);
 	mutex_fini(&f->lock);
 	g_free(f);
 }
@@ -532,6 +533,12 @@ static const struct remote_ops fake_ops = {
 	.list_tree = fake_list_tree,
 	.read_many = fake_read_many,
 	.free = fake_free,
+	.volume = fake_volume,
+	.move = fake_move,
+	.link = fake_link,
+	.xattrs = fake_xattrs,
+	.getxattr = fake_getxattr,
+	.setxattr = fake_setxattr,
 };
 
 /* --- what tests ask and do ------------------------------------------------ */

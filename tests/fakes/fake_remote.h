@@ -28,6 +28,12 @@ enum fake_op {
 	FAKE_LIST_TREE, /* these two where REMOTE_CAN_TREE is set */
 	FAKE_READ_MANY,
 	FAKE_SETATTR, /* where REMOTE_CAN_MODE is set */
+	FAKE_VOLUME,  /* from here on where REMOTE_CAN_VOLUME, ... is set */
+	FAKE_MOVE,
+	FAKE_LINK,
+	FAKE_XATTRS,
+	FAKE_GETXATTR,
+	FAKE_SETXATTR,
 	FAKE_OPS
 };
 
@@ -84,6 +90,7 @@ int64_t fake_remote_replaced_bytes(struct remote *);
 /* Waits until that many calls of FAKE_LIST_TREE or FAKE_READ_MANY have ended. */
 void fake_remote_await_ended(struct remote *, enum fake_op, unsigned count);
 unsigned fake_remote_all_calls(struct remote *);
+void fake_remote_set_volume(struct remote *, const struct remote_volume *);
 /* "write a;remove b;rename a b;mkdir d;" since the last reset; g_free. */
 char *fake_remote_changes(struct remote *);
 /* Counts and changes begin anew. */

@@ -33,6 +33,8 @@ struct fake {
 	int last_ranges;
 	int64_t replaced_bytes;
 	mode_t refused_bits;
+	struct remote_volume volume;
+	GHashTable *attributes; /* path -> (name -> GBytes *); NULL: none */
 	GString *changes;
 	struct waitlist changed;
 };
@@ -54,5 +56,20 @@ int fake_replace(struct remote *, const char *path,
 	const struct cancel *, struct entry *ret);
 int fake_setattr(struct remote *, const char *path, const struct entry *or_base,
 	const struct remote_attr *, const struct cancel *, struct entry *ret);
+
+/* fake_posix.c */
+int fake_volume(
+	struct remote *, const struct cancel *, struct remote_volume *ret);
+int fake_move(struct remote *, const char *from, const char *to,
+	enum remote_how, const struct cancel *, struct entry *ret_to,
+	struct entry *ret_from);
+int fake_link(struct remote *, const char *from, const char *to,
+	const struct cancel *, struct entry *ret_to, struct entry *ret_from);
+int fake_xattrs(struct remote *, const char *directory, const struct cancel *,
+	GHashTable **ret, bool *ret_is_all);
+int fake_getxattr(struct remote *, const char *path, const char *name,
+	const struct cancel *, GBytes **ret);
+int fake_setxattr(struct remote *, const char *path, const char *name,
+	GBytes *value, int flags, const struct cancel *);
 
 #endif

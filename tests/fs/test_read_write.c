@@ -127,8 +127,61 @@ static void fallocate_extends_and_never_shrinks(void **state)
 	assert_int_equal(world_size(w, "a"), 8);
 	assert_int_equal(
 		world_fallocate(w, h, FALLOC_FL_PUNCH_HOLE, 0, 1), -EOPNOTSUPP);
+	assert_int_equal(world_fallocate(w, h, FALLOC_FL_COLLAPSE_RANGE, 0, 1),
+		-EOPNOTSUPP);
+	assert_int_equal(world_fallocate(w, h, FALLOC_FL_INSERT_RANGE, 0, 1),
+		-EOPNOTSUPP);
 	assert_int_equal(world_close(w, h), 0);
 	assert_changes(w, "write a;");
+}
+
+static void holes_and_zeros_are_zeros(void **state)
+{
+	const int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	const int zeros = FALLOC_FL_ZERO_RANGE;
+	struct world *w = *state;
+	struct handle *h;
+
+	fake_remote_put(w->remote, "a", "0123456789");
+	/* Zeros are not appended. */
+	assert_int_equal(world_open(w, "a", O_RDWR | O_APPEND, &h), 0);
+	assert_int_equal(world_fallocate(w, h, hole, 1, 2), 0);
+	assert_int_equal(world_fallocate(w, h, hole, 8, 100), 0);
+	assert_int_equal(world_fallocate(w, h, hole, 50, 100), 0);
+	assert_int_equal(
+		world_fallocate(w, h, zeros | FALLOC_FL_KEEP_SIZE, 4, 1), 0);
+	assert_int_equal(
+		world_fallocate(w, h, zeros | FALLOC_FL_KEEP_SIZE, 9, 9), 0);
+	assert_int_equal(world_size(w, "a"), 10);
+	assert_int_equal(world_fallocate(w, h, zeros, 7, 5), 0);
+	assert_int_equal(world_size(w, "a"), 12);
+	assert_int_equal(world_close(w, h), 0);
+	assert_true(fake_remote_has_bytes(w->remote, "a",
+		"0\0\0"
+		"3\0"
+		"56\0\0\0\0\0",
+		12));
+}
+
+/* Of more than is written at once, and mostly not here. */
+static void a_large_hole_is_zeros(void **state)
+{
+	const int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	const size_t size = 6 << 20, start = 1 << 20, length = 3 << 20;
+	struct world *w = *state;
+	char *bytes = g_malloc(size);
+	struct handle *h;
+
+	memset(bytes, 'x', size);
+	fake_remote_put_bytes(w->remote, "a", bytes, size);
+	assert_int_equal(world_open(w, "a", O_RDWR, &h), 0);
+	assert_int_equal(
+		world_fallocate(w, h, hole, (int64_t)start, (int64_t)length),
+		0);
+	assert_int_equal(world_close(w, h), 0);
+	memset(bytes + start, 0, length);
+	assert_true(fake_remote_has_bytes(w->remote, "a", bytes, size));
+	g_free(bytes);
 }
 
 static void a_short_read_is_eio_and_never_success(void **state)
@@ -391,6 +444,8 @@ int main(void)
 		with_world(appending_handles_do_not_overwrite_each_other),
 		with_world(truncation_is_on_the_server_when_it_returns),
 		with_world(fallocate_extends_and_never_shrinks),
+		with_world(holes_and_zeros_are_zeros),
+		with_world(a_large_hole_is_zeros),
 		with_world(a_short_read_is_eio_and_never_success),
 		with_world(a_failed_read_says_why_and_can_be_repeated),
 		with_world(close_tells_a_failed_upload_and_keeps_the_bytes),

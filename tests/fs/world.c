@@ -478,6 +478,31 @@ int world_mkdir(struct world *w, const char *path)
 	return rc;
 }
 
+int world_link(struct world *w, const char *from, const char *to)
+{
+	struct node_attr attr;
+	struct node *made = NULL;
+	struct node *dir;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, from, &rc);
+
+	if (rc < 0)
+		return rc;
+	dir = walk_parent(w, to, &rc);
+	if (rc == 0) {
+		world_begin(w, &r);
+		rc = dir->ops->link(
+			&r, n, dir, path_basename(to), &made, &attr);
+		world_end(&r);
+		world_forget(w, dir);
+	}
+	world_forget(w, n);
+	if (rc == 0)
+		world_forget(w, made);
+	return rc;
+}
+
 int world_symlink(struct world *w, const char *target, const char *path)
 {
 	struct node_attr attr;
@@ -601,7 +626,8 @@ char *world_names(struct world *w, const char *path, int *ret_error)
 
 char *world_getxattr(struct world *w, const char *path, const char *name)
 {
-	char *value = NULL;
+	g_autofree char *value = NULL;
+	size_t size = 0;
 	struct request r;
 	int rc;
 	struct node *n = world_walk(w, path, &rc);
@@ -609,11 +635,46 @@ char *world_getxattr(struct world *w, const char *path, const char *name)
 	if (rc < 0)
 		return NULL;
 	world_begin(w, &r);
-	if (n->ops->getxattr(&r, n, name, &value) < 0)
-		value = NULL;
+	rc = n->ops->getxattr(&r, n, name, &value, &size);
 	world_end(&r);
 	world_forget(w, n);
-	return value;
+	return rc < 0 ? NULL : g_strndup(value, size);
+}
+
+char *world_listxattr(struct world *w, const char *path)
+{
+	g_autofree char *names = NULL;
+	size_t size = 0;
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, path, &rc);
+
+	assert_int_equal(rc, 0);
+	world_begin(w, &r);
+	assert_int_equal(n->ops->listxattr(&r, n, &names, &size), 0);
+	world_end(&r);
+	world_forget(w, n);
+	for (size_t i = 0; i + 1 < size; i++)
+		if (names[i] == '\0')
+			names[i] = ' ';
+	return g_strndup(names == NULL ? "" : names, size);
+}
+
+int world_setxattr(struct world *w, const char *path, const char *name,
+	const char *value, int flags)
+{
+	struct request r;
+	int rc;
+	struct node *n = world_walk(w, path, &rc);
+
+	if (rc < 0)
+		return rc;
+	world_begin(w, &r);
+	rc = n->ops->setxattr(
+		&r, n, name, value, value == NULL ? 0 : strlen(value), flags);
+	world_end(&r);
+	world_forget(w, n);
+	return rc;
 }
 
 /* --- whole files ---------------------------------------------------------- */

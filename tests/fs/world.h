@@ -88,9 +88,16 @@ int world_unlink(struct world *, const char *path);
 int world_rmdir(struct world *, const char *path);
 int world_rename(
 	struct world *, const char *from, const char *to, unsigned flags);
+int world_link(struct world *, const char *from, const char *to);
 /* "a b c", without "." and ".."; g_free; NULL and *ret_error on failure. */
 char *world_names(struct world *, const char *path, int *ret_error);
+/* As text; g_free; NULL: none. */
 char *world_getxattr(struct world *, const char *path, const char *name);
+/* "user.a user.b"; g_free. */
+char *world_listxattr(struct world *, const char *path);
+/* value NULL: it is removed. */
+int world_setxattr(struct world *, const char *path, const char *name,
+	const char *value, int flags);
 
 /* --- whole files, for short tests ----------------------------------------- */
 

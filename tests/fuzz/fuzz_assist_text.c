@@ -90,6 +90,41 @@ static void check_told(const uint8_t *bytes, size_t length)
 	}
 }
 
+static void check_xattrs(const uint8_t *bytes, size_t length)
+{
+	GHashTable *all = NULL;
+	GHashTableIter iter;
+	gpointer key, value;
+
+	if (assist_parse_xattrs(bytes, length, &all) < 0)
+		return;
+	g_hash_table_iter_init(&iter, all);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		size_t size;
+		const char *names = g_bytes_get_data(value, &size);
+
+		if (*(const char *)key != '\0' && !name_is_trusted(key))
+			g_error("an untrusted name came through");
+		if (size == 0 || names[size - 1] != '\0')
+			g_error("attributes without an end");
+		for (size_t at = 0; at < size; at += strlen(names + at) + 1)
+			if (!name_is_users_xattr(names + at))
+				g_error("an attribute that is not the user's");
+	}
+	g_hash_table_unref(all);
+}
+
+static void check_volume(const cJSON *answer)
+{
+	struct remote_volume v;
+
+	if (assist_parse_volume(answer, &v) < 0)
+		return;
+	if (v.block_bytes < 1 || v.available < 0 || v.available > v.free ||
+		v.free > v.blocks || v.files_free > v.files || v.name_max < 1)
+		g_error("a volume that cannot be");
+}
+
 static void check_answer(const uint8_t *bytes, size_t length, unsigned count)
 {
 	g_autofree char *text = g_memdup2(bytes, length);
@@ -108,6 +143,10 @@ static void check_answer(const uint8_t *bytes, size_t length, unsigned count)
 		check_entry(&e);
 	if (assist_parse_now(answer, &e) == 0 && (int)e.type != -1)
 		check_entry(&e);
+	if (assist_parse_entry_at(answer, "to", &e) == 0)
+		check_entry(&e);
+	entry_clear(&e);
+	check_volume(answer);
 }
 
 void fuzz_assist_text(const uint8_t *bytes, size_t length)
@@ -118,5 +157,6 @@ void fuzz_assist_text(const uint8_t *bytes, size_t length)
 
 	check_tree(rest, in.left);
 	check_told(rest, in.left);
+	check_xattrs(rest, in.left);
 	check_answer(rest, in.left, count);
 }

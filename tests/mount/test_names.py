@@ -108,6 +108,7 @@ def test_rename_over_an_existing_file(server, tree):
     assert not (tree / "new").exists()
 
 
+@pytest.mark.options("assist=off")  # with it: test_assist_posix.py
 def test_rename_over_a_file_keeps_its_mode_in_the_pod(server, tree):
     server.write("script", "old", mode=0o755)
     (tree / "tmp").write_text("new")
@@ -190,6 +191,7 @@ def test_rename_of_a_missing_name_is_enoent(tree):
     assert errno_of(os.rename, tree / "a", tree / "b") == errno.ENOENT
 
 
+@pytest.mark.options("assist=off")  # with it: test_assist_posix.py
 def test_hard_links_are_refused_as_programs_expect(server, tree):
     server.write("f", "one")
     assert errno_of(os.link, tree / "f", tree / "g") == errno.EPERM

@@ -249,11 +249,24 @@ def test_fallocate_makes_longer_or_keeps_the_size(work_server, work):
         assert LIBC.fallocate(fd, keep_size, ctypes.c_long(0),
                               ctypes.c_long(100)) == 0
         assert os.fstat(fd).st_size == 10
-        punch_hole = 3
-        assert LIBC.fallocate(fd, punch_hole, ctypes.c_long(0),
-                              ctypes.c_long(2)) == -1
+        collapse = 8
+        assert LIBC.fallocate(fd, collapse, ctypes.c_long(0),
+                              ctypes.c_long(4096)) == -1
         assert ctypes.get_errno() == errno.EOPNOTSUPP
     assert (work_server.root / "a").read_bytes() == b"abc" + bytes(7)
+
+
+def test_fallocate_makes_holes_and_zeros(work_server, work):
+    punch_hole, zero_range = 3, 16
+    with opened(work / "a", os.O_CREAT | os.O_RDWR) as fd:
+        os.write(fd, b"0123456789")
+        for mode, offset, length in ((punch_hole, 1, 2), (punch_hole, 8, 90),
+                                     (zero_range, 5, 1), (zero_range, 9, 3)):
+            assert LIBC.fallocate(fd, mode, ctypes.c_long(offset),
+                                  ctypes.c_long(length)) == 0
+        wanted = b"0\0\0" + b"34\0" + b"67" + bytes(4)
+        assert os.pread(fd, 100, 0) == wanted
+    assert (work_server.root / "a").read_bytes() == wanted
 
 
 # --- mappings ----------------------------------------------------------------

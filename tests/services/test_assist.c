@@ -409,6 +409,91 @@ static void change_in_the_pod_is_told(void **state)
 	end(w);
 }
 
+static void names_change_in_one_step(void **state)
+{
+	struct world *w = begin(*state);
+	struct entry to = { 0 }, from = { 0 };
+
+	assert_true((remote_capabilities(w->remote) & REMOTE_CAN_MOVE) != 0);
+	put(w, "one", "1");
+	put(w, "second", "22");
+	assert_int_equal(remote_move(w->remote, "one", "second",
+				 REMOTE_MOVE_NOT_OVER, NULL, &to, &from),
+		-EEXIST);
+	assert_int_equal(remote_move(w->remote, "one", "second",
+				 REMOTE_MOVE_EXCHANGE, NULL, &to, &from),
+		0);
+	assert_string_equal(to.name, "second");
+	assert_int_equal(to.size, 1);
+	assert_string_equal(from.name, "one");
+	assert_int_equal(from.size, 2);
+	entry_clear(&to);
+	entry_clear(&from);
+	assert_text(w, "second", "1");
+	assert_int_equal(remote_move(w->remote, "second", "one",
+				 REMOTE_MOVE_OVER, NULL, &to, &from),
+		0);
+	entry_clear(&to);
+	assert_text(w, "one", "1");
+	assert_int_equal(
+		remote_link(w->remote, "one", "second", NULL, &to, &from), 0);
+	assert_int_equal(to.size, 1);
+	entry_clear(&to);
+	entry_clear(&from);
+	assert_int_equal(remote_move(w->remote, "second", "one",
+				 REMOTE_MOVE_OVER, NULL, &to, &from),
+		1);
+	assert_int_equal(remote_remove(w->plain, "one", NULL), 0);
+	assert_int_equal(remote_remove(w->plain, "second", NULL), 0);
+	end(w);
+}
+
+static void the_volume_is_told(void **state)
+{
+	struct world *w = begin(*state);
+	struct remote_volume v = { 0 };
+
+	assert_int_equal(remote_volume(w->remote, NULL, &v), 0);
+	assert_true(v.blocks > 0);
+	assert_true(v.available <= v.blocks);
+	end(w);
+}
+
+static void attributes_are_kept_there(void **state)
+{
+	struct world *w = begin(*state);
+	GBytes *value = g_bytes_new_static("\0\377", 2);
+	GHashTable *all = NULL;
+	GBytes *seen = NULL;
+	bool is_all = false;
+	int rc;
+
+	put(w, "kept", "1");
+	rc = remote_setxattr(w->remote, "kept", "user.x", value, 0, NULL);
+	if (rc != -EOPNOTSUPP) { /* else its disk has none */
+		assert_int_equal(rc, 0);
+		assert_int_equal(remote_getxattr(w->remote, "kept", "user.x",
+					 NULL, &seen),
+			0);
+		assert_true(g_bytes_equal(seen, value));
+		g_bytes_unref(seen);
+		assert_int_equal(
+			remote_xattrs(w->remote, "", NULL, &all, &is_all), 0);
+		assert_true(is_all);
+		assert_non_null(g_hash_table_lookup(all, "kept"));
+		g_hash_table_unref(all);
+		assert_int_equal(remote_setxattr(w->remote, "kept", "user.x",
+					 NULL, 0, NULL),
+			0);
+		assert_int_equal(remote_getxattr(w->remote, "kept", "user.x",
+					 NULL, &seen),
+			-ENODATA);
+	}
+	g_bytes_unref(value);
+	assert_int_equal(remote_remove(w->plain, "kept", NULL), 0);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,6 +504,9 @@ int main(void)
 		cmocka_unit_test(changed_bytes_alone_travel),
 		cmocka_unit_test(large_save_goes_in_pieces),
 		cmocka_unit_test(change_in_the_pod_is_told),
+		cmocka_unit_test(names_change_in_one_step),
+		cmocka_unit_test(the_volume_is_told),
+		cmocka_unit_test(attributes_are_kept_there),
 	};
 
 	if (!server_is_named())

@@ -263,6 +263,109 @@ static void save_that_does_not_fit_says_what_is_there(void **state)
 	assert_int_equal(assist_parse_now(silent, &now), -EPROTO);
 }
 
+static int parse_volume(const char *text, struct remote_volume *ret)
+{
+	g_autoptr(cJSON) answer = cJSON_Parse(text);
+
+	return assist_parse_volume(answer, ret);
+}
+
+#define VOLUME(block, blocks, free)                                       \
+	"{\"block_bytes\":" block ",\"blocks\":" blocks ",\"free\":" free \
+	",\"available\":7,\"files\":9,\"files_free\":99,"                 \
+	"\"name_max\":9999}"
+
+static void a_volume_has_no_more_free_than_it_has(void **state)
+{
+	struct remote_volume v = { 0 };
+
+	(void)state;
+	assert_int_equal(parse_volume(VOLUME("512", "10", "8"), &v), 0);
+	assert_int_equal(v.block_bytes, 512);
+	assert_int_equal(v.blocks, 10);
+	assert_int_equal(v.free, 8);
+	assert_int_equal(v.available, 7);
+	assert_int_equal(v.files_free, 9);
+	assert_int_equal(v.name_max, 255);
+	assert_int_equal(parse_volume(VOLUME("512", "5", "8"), &v), 0);
+	assert_int_equal(v.free, 5);
+	assert_int_equal(v.available, 5);
+}
+
+static void a_volume_that_is_none_is_refused(void **state)
+{
+	struct remote_volume v = { 0 };
+
+	(void)state;
+	assert_int_equal(parse_volume("{}", &v), -EPROTO);
+	assert_int_equal(parse_volume(VOLUME("0", "5", "1"), &v), -EPROTO);
+	assert_int_equal(parse_volume(VOLUME("-1", "5", "1"), &v), -EPROTO);
+	assert_int_equal(parse_volume(VOLUME("1e12", "5", "1"), &v), -EPROTO);
+	assert_int_equal(parse_volume(VOLUME("512", "-5", "1"), &v), -EPROTO);
+	assert_int_equal(parse_volume(VOLUME("512", "1.5", "1"), &v), -EPROTO);
+	assert_int_equal(
+		parse_volume(VOLUME("512", "\"5\"", "1"), &v), -EPROTO);
+	assert_int_equal(parse_volume(VOLUME("512", "1e30", "1"), &v), -EPROTO);
+	assert_int_equal(v.blocks, 0);
+}
+
+static int parse_xattrs(const char *text, GHashTable **ret)
+{
+	*ret = NULL;
+	return assist_parse_xattrs(text, strlen(text), ret);
+}
+
+static void attributes_are_the_users_and_of_names(void **state)
+{
+	GHashTable *all;
+	GBytes *names;
+
+	(void)state;
+	assert_int_equal(
+		parse_xattrs("[[\"a\",[\"user.x\",\"user.yy\"]],[\"b\",[]],"
+			     "[\"..\",[\"user.x\"]],[\"a/b\",[\"user.x\"]],"
+			     "[\"c\",[\"security.capability\",\"user.\","
+			     "\"user.pycloud.exit\",7]],"
+			     "[\"\",[\"user.d\"]]]",
+			&all),
+		0);
+	assert_int_equal(g_hash_table_size(all), 2);
+	names = g_hash_table_lookup(all, "a");
+	assert_int_equal(g_bytes_get_size(names), sizeof("user.x\0user.yy"));
+	assert_memory_equal(g_bytes_get_data(names, NULL), "user.x\0user.yy",
+		sizeof("user.x\0user.yy"));
+	assert_non_null(g_hash_table_lookup(all, ""));
+	g_hash_table_unref(all);
+}
+
+static void attributes_that_are_none_are_refused(void **state)
+{
+	static const char *const texts[] = { "", "{}", "[7]", "[[\"a\"]]",
+		"[[7,[]]]", "[[\"a\",[\"user.x\"]],[\"a\",7]]" };
+
+	(void)state;
+	for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+		GHashTable *all;
+
+		assert_int_equal(parse_xattrs(texts[i], &all), -EPROTO);
+		assert_null(all);
+	}
+}
+
+static void an_entry_stands_under_its_key(void **state)
+{
+	g_autoptr(cJSON) answer =
+		cJSON_Parse("{\"to\":[\"f\",4,1000000,0,1],\"from\":null}");
+	struct entry e;
+
+	(void)state;
+	assert_int_equal(assist_parse_entry_at(answer, "to", &e), 0);
+	assert_int_equal(e.size, 4);
+	entry_clear(&e);
+	assert_int_equal(assist_parse_entry_at(answer, "from", &e), -EPROTO);
+	assert_int_equal(assist_parse_entry_at(answer, "other", &e), -EPROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +379,11 @@ int main(void)
 		cmocka_unit_test(files_follow_each_other),
 		cmocka_unit_test(files_must_fit_their_bytes),
 		cmocka_unit_test(save_that_does_not_fit_says_what_is_there),
+		cmocka_unit_test(a_volume_has_no_more_free_than_it_has),
+		cmocka_unit_test(a_volume_that_is_none_is_refused),
+		cmocka_unit_test(attributes_are_the_users_and_of_names),
+		cmocka_unit_test(attributes_that_are_none_are_refused),
+		cmocka_unit_test(an_entry_stands_under_its_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
