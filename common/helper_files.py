@@ -78,8 +78,8 @@ binary buffer. What only reads may be repeated: it is done again.
                   a call may be long on its way; and nothing is changed. mode,
                   mtime: as of setattr, and given to the file as far as that
                   can be done: the answer tells. owner: true lets what only
-                  lacks its owner's permission to write be replaced, for whoever
-                  had it open before it did
+                  lacks its owner's permission to write be replaced, for
+                  whoever had it open before it did
     setattr   {path, base, mode, mtime}
               -> {"kind", "size", "mtime_us", "ctime_us", "writable", "attr"}
                   of a file or directory, not of a link (ENOTSUP). mode: the
@@ -168,7 +168,7 @@ class Files:
         self.place = Place(root)
         self.watches = Watches(self.place, send)
         self.saves = Saves(self.place)
-        self.posix = Posix(self.place, self.saves.lock)
+        self.posix = Posix(self.place, self.saves.names)
         self.answer = answer
         self.calls = queue.Queue()
         self.is_started = False

@@ -31,7 +31,7 @@ XATTR_ANSWER_BYTES = 2 << 20
 
 
 class Posix:
-    """Any thread may call. `lock`: of the saves."""
+    """Any thread may call. `lock`: of the names, as saves change them."""
 
     def __init__(self, place: Place, lock: threading.Lock) -> None:
         self.place = place

@@ -263,6 +263,9 @@ class Saves:
         self.place = place
         self.uploads = Uploads(place)
         self.locks = Locks()  # of files, from the last look to the change
+        # Of all names, for as long as that takes where they are what is
+        # changed: never while bytes are written.
+        self.names = threading.Lock()
 
     def save(self, call: dict, data=None) -> list:
         """The entry that it is now."""
@@ -392,9 +395,14 @@ class Saves:
             target.sync()
         return stat_after(fd, written)
 
+    def _change_names(self, target: Target, change: Change,
+                      temporary: Temporary, seen) -> bool:
+        with self.names:
+            return self._change_name(target, change, temporary, seen)
+
     @staticmethod
-    def _change_names(target: Target, change: Change, temporary: Temporary,
-                      seen) -> bool:
+    def _change_name(target: Target, change: Change, temporary: Temporary,
+                     seen) -> bool:
         st = target.check_again(change, seen)
         try:
             if st is None:
