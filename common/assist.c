@@ -1,5 +1,5 @@
 /* assist.c - see assist.h: its life. What it does is in assist_files.c and
- * assist_posix.c. */
+ * assist_attr.c, assist_posix.c. */
 #include "config.h"
 
 #include "assist.h"
@@ -612,8 +612,9 @@ static unsigned assist_capabilities(struct remote *remote)
 
 	mutex_lock(&a->lock);
 	if (a->state == ASSIST_LIVE)
-		can |= REMOTE_CAN_TREE | REMOTE_CAN_SWAP | REMOTE_CAN_VOLUME |
-		       REMOTE_CAN_MOVE | REMOTE_CAN_LINK | REMOTE_CAN_XATTR;
+		can |= REMOTE_CAN_TREE | REMOTE_CAN_SWAP | REMOTE_CAN_MODE |
+		       REMOTE_CAN_TIMES | REMOTE_CAN_VOLUME | REMOTE_CAN_MOVE |
+		       REMOTE_CAN_LINK | REMOTE_CAN_XATTR;
 	mutex_unlock(&a->lock);
 	return can;
 }
@@ -650,6 +651,7 @@ static const struct remote_ops assist_ops = {
 	.replace = assist_replace,
 	.listen = assist_listen,
 	.rely = assist_rely,
+	.setattr = assist_setattr,
 	.free = assist_free,
 	.volume = assist_volume,
 	.move = assist_move,

@@ -3,7 +3,8 @@
  *
  * It stands around another remote, which goes on doing all that is plain, and
  * adds remote.h's operations beyond that: whole trees, many files in one call,
- * a save that compares before it swaps, and being told of changes. The helper
+ * a save that compares before it swaps, modes and times, and being told of
+ * changes. The helper
  * (helper_files.py) does them in a kernel of the workspace.
  *
  * Before anything of it is used, the helper has to prove that it sees the very

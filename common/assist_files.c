@@ -247,21 +247,6 @@ static const char *condition_name(enum remote_condition condition)
 	}
 }
 
-static void add_version(cJSON *call, const struct entry *base)
-{
-	cJSON *list;
-
-	if (base == NULL) {
-		(void)cJSON_AddNullToObject(call, "base");
-		return;
-	}
-	list = cJSON_AddArrayToObject(call, "base");
-	(void)cJSON_AddItemToArray(
-		list, cJSON_CreateNumber((double)base->size));
-	(void)cJSON_AddItemToArray(list,
-		cJSON_CreateNumber((double)assist_us_of_time(&base->mtime)));
-}
-
 static void add_ranges(cJSON *call, const struct remote_change *change)
 {
 	cJSON *list;
@@ -288,15 +273,18 @@ static cJSON *save_call(const struct save *s, int within_ms)
 	(void)cJSON_AddNumberToObject(call, "size", (double)s->source->size);
 	(void)cJSON_AddStringToObject(
 		call, "condition", condition_name(s->change->condition));
-	add_version(call, s->change->condition == REMOTE_IF_VERSION
-				  ? s->change->base
-				  : NULL);
+	assist_add_base(call, s->change->condition == REMOTE_IF_VERSION
+				      ? s->change->base
+				      : NULL);
 	add_ranges(call, s->change);
 	if (s->file != NULL)
 		(void)cJSON_AddStringToObject(call, "file", s->file);
 	else
 		(void)cJSON_AddNullToObject(call, "file");
 	(void)cJSON_AddTrueToObject(call, "sync");
+	/* Whoever could open it here may go on writing to it. */
+	(void)cJSON_AddTrueToObject(call, "owner");
+	assist_add_attr(call, &s->change->attr);
 	(void)cJSON_AddNumberToObject(call, "within_ms", within_ms);
 	if (assist_helper_time(
 		    s->assist, clock_now_ms() + within_ms, &until_ms))

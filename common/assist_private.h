@@ -1,5 +1,5 @@
 /*
- * assist_private.h - what assist.c (its life) and assist_files.c and
+ * assist_private.h - what assist.c (its life) and assist_files.c, assist_attr.c,
  * assist_posix.c (what it does) share; for nobody else.
  */
 #ifndef PYCLOUD_ASSIST_PRIVATE_H
@@ -68,8 +68,12 @@ int assist_ask(struct assist *, cJSON *call, const struct kernel_buffer *,
 bool assist_helper_time(struct assist *, int64_t our_ms, int64_t *ret);
 /* It did not answer in time, or not as agreed: it is left alone for a while. */
 void assist_pause(struct assist *, const char *why);
-/* What is not as agreed (-EPROTO) will not be so the next time. */
+/* What is not as agreed will not be so the next time: -EPROTO is -EOPNOTSUPP,
+ * after which it is left alone, too. */
 int assist_check_protocol(struct assist *, int rc);
+/* The members "base" and, as far as something is to be set, "mode", "mtime". */
+void assist_add_base(cJSON *call, const struct entry *or_base);
+void assist_add_attr(cJSON *call, const struct remote_attr *);
 /* The watch that holds now, before something is listed; and whether an answer
  * says of the messages sent before it what we know of them. */
 uint64_t assist_watch(struct assist *);
@@ -83,6 +87,9 @@ int assist_read_many(struct remote *, const char *const *paths,
 	const struct cancel *);
 int assist_replace(struct remote *, const char *path,
 	const struct remote_change *, const struct remote_source *,
+	const struct cancel *, struct entry *ret_entry);
+int assist_setattr(struct remote *, const char *path,
+	const struct entry *or_base, const struct remote_attr *,
 	const struct cancel *, struct entry *ret_entry);
 
 int assist_volume(

@@ -45,6 +45,11 @@ void entry_free(struct entry *);
 /* Without what it owns: a version to be kept beside something else. */
 struct entry entry_bare(const struct entry *);
 
+/* What only the other one tells (has_attr), of the same file. */
+void entry_inherit(struct entry *, const struct entry *from);
+/* mtime, to the nanosecond where that is known. */
+struct timespec entry_exact_mtime(const struct entry *);
+
 /* The same version of a file: same type, size and last_modified. */
 bool entry_same_version(const struct entry *, const struct entry *);
 

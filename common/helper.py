@@ -63,7 +63,7 @@ from helper_record import Record
 from helper_runs import (Bell, Run, Spare, bundle, make_room, runs_folder,
                          workspace_root)
 
-VERSION = 5
+VERSION = 7
 PIECE_BYTES = 512 * 1024
 CALLS_KEEP = 1024
 # The server drops iopub messages beyond 1000 in a second.

@@ -59,7 +59,7 @@ binary buffer. What only reads may be repeated: it is done again.
                   id it is answered when it was put, for who wants to have few
                   on their way: they wait in the kernel's memory
     save      {path, size, condition, base, file, ranges, sync, within_ms,
-              until_ms} [buf]
+              until_ms, mode, mtime, owner} [buf]
               -> {"kind", "size", "mtime_us", "ctime_us", "writable", "attr"}
                   condition "any", "version" (what is there must have the
                   version `base`, of a file) or "absent". Else ESTALE with
@@ -75,7 +75,18 @@ binary buffer. What only reads may be repeated: it is done again.
                   ENOTSUP: a link out of the workspace, or with ranges;
                   ECANCELED: could not be done within_ms of when the call came,
                   or before until_ms of prove's clock (not given: any time), as
-                  a call may be long on its way; and nothing is changed
+                  a call may be long on its way; and nothing is changed. mode,
+                  mtime: as of setattr, and given to the file as far as that
+                  can be done: the answer tells. owner: true lets what only
+                  lacks its owner's permission to write be replaced, for
+                  whoever had it open before it did
+    setattr   {path, base, mode, mtime}
+              -> {"kind", "size", "mtime_us", "ctime_us", "writable", "attr"}
+                  of a file or directory, not of a link (ENOTSUP). mode: the
+                  permission bits; mtime: [seconds, ns]; null or missing:
+                  stays. base: null, or the version that it must have (a
+                  directory's with null for a size), else ESTALE with "now" as
+                  of save. ENOTSUP: a time that an entry could not tell
     unwatch - {dirs}
 
 What POSIX has besides (helper_posix.py). What changes something is not done
@@ -132,6 +143,7 @@ import queue
 import threading
 import time
 
+from helper_attr import set_attributes
 from helper_place import Place, components, open_file, times, version
 from helper_posix import Posix
 from helper_save import Saves
@@ -298,6 +310,9 @@ class Files:
 
     def call_save(self, call: dict, data=None) -> dict:
         return named(self.saves.save(call, data))
+
+    def call_setattr(self, call: dict) -> dict:
+        return named(set_attributes(self.place, call, self.saves.locks))
 
     def call_unwatch(self, call: dict) -> None:
         self.watches.unwatch(call["dirs"])

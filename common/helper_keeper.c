@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define HELPER_VERSION	 5
+#define HELPER_VERSION	 7
 #define HELPER_STOP_MS	 5000
 #define HELPER_WAIT_MS	 250
 #define HELPER_STABLE_MS 10000

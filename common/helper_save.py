@@ -17,6 +17,7 @@ import stat
 import threading
 import time
 
+from helper_attr import Wish
 from helper_place import (Place, Refused, attributes, components, entry,
                           is_local, microseconds, open_file, open_in, version)
 from helper_temporary import NOT_HERE, Temporary, copy, write_all
@@ -54,6 +55,8 @@ class Change:
         self.base = call["base"]
         self.ranges = call["ranges"]
         self.is_synced = bool(call["sync"])
+        self.is_owners = bool(call.get("owner"))
+        self.wish = Wish(call)
         self.until = call["received"] + call["within_ms"] / 1000
         if call.get("until_ms") is not None:
             self.until = min(self.until, call["until_ms"] / 1000)
@@ -142,6 +145,9 @@ class Target:
         if not names or any(n in (b"", b".", b"..") for n in names):
             raise OSError(errno.ENOTSUP, "a link too winding")
         return path + names
+
+    def is_writable(self) -> bool:
+        return os.access(self.name, os.W_OK, dir_fd=self.directory)
 
     def look(self):
         try:
@@ -301,15 +307,16 @@ class Saves:
             raise OSError(errno.ENOTSUP, "a link, of which versions "
                           "say nothing")
         st = target.check(change)
-        if st is not None and not os.access(target.name, os.W_OK,
-                                            dir_fd=target.directory):
+        if st is not None and not target.is_writable() and not (
+                change.is_owners and is_own_read_only(st)):
             raise OSError(errno.EACCES, "not writable")
         return target.entry(self._write(target, change, source, st))
 
     def _write(self, target: Target, change: Change, source: Bytes, st):
         """The stat of what was written."""
-        if change.ranges is not None and (change.page() or (
-                not change.ranges and change.size == st.st_size)):
+        if change.ranges is not None and target.is_writable() and (
+                change.page() or (not change.ranges
+                                  and change.size == st.st_size)):
             with self._alone(st):
                 return self._write_page(target, change, source, st)
         if st is not None and st.st_nlink > 1:
@@ -371,9 +378,13 @@ class Saves:
             finally:
                 os.close(old)
             make_newer(fd, st)
+        change.wish.set_mode(fd)
         # What is not local may choose the times when it writes at last.
         if change.is_synced or not is_local(fd):
             os.fsync(fd)
+        change.wish.set_mtime(fd)
+        if st is not None:
+            make_newer(fd, st)
         written = os.fstat(fd)
         with self._alone(st), self.lock:
             if not self._change_names(target, change, temporary, st):
@@ -382,9 +393,14 @@ class Saves:
             target.sync()
         return stat_after(fd, written)
 
+    def _change_names(self, target: Target, change: Change,
+                      temporary: Temporary, seen) -> bool:
+        with self.names:
+            return self._change_name(target, change, temporary, seen)
+
     @staticmethod
-    def _change_names(target: Target, change: Change, temporary: Temporary,
-                      seen) -> bool:
+    def _change_name(target: Target, change: Change, temporary: Temporary,
+                     seen) -> bool:
         st = target.check_again(change, seen)
         try:
             if st is None:
@@ -443,14 +459,21 @@ class Saves:
 
     @staticmethod
     def _end_in_place(fd: int, change: Change, st):
+        change.wish.set_mode(fd)
         make_newer(fd, st)
         if change.is_synced or not is_local(fd):
             os.fsync(fd)
+        change.wish.set_mtime(fd)
+        make_newer(fd, st)
         return os.fstat(fd)
 
 
 def identity(st) -> tuple:
     return st.st_dev, st.st_ino, st.st_mode, st.st_uid, st.st_gid
+
+
+def is_own_read_only(st) -> bool:
+    return st.st_uid == os.geteuid() and not st.st_mode & stat.S_IWUSR
 
 
 def put_ranges(fd: int, change: Change, source: Bytes) -> None:

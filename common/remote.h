@@ -32,7 +32,7 @@ enum remote_capability {
 	/* Dot names: accepted and listed; refused; neither: not known yet. */
 	REMOTE_CAN_HIDDEN = 1 << 1,
 	REMOTE_NO_HIDDEN = 1 << 5,
-	REMOTE_CAN_MODE = 1 << 2,
+	REMOTE_CAN_MODE = 1 << 2, /* setattr(); comes and goes, as below */
 	REMOTE_CAN_TIMES = 1 << 3,
 	REMOTE_CAN_SYMLINK = 1 << 4,
 	/* These come and go: what could be done may fail with -EOPNOTSUPP a
@@ -99,6 +99,14 @@ struct remote_range {
 	int64_t start, length;
 };
 
+/* What chmod(2) and utimensat(2) set. */
+struct remote_attr {
+	bool has_mode;
+	mode_t mode; /* permission bits */
+	bool has_mtime;
+	struct timespec mtime;
+};
+
 /* A save that is all or nothing, to whoever looks over there too. */
 struct remote_change {
 	enum remote_condition condition;
@@ -108,6 +116,9 @@ struct remote_change {
 	 * Not NULL and none of them: the size alone. */
 	const struct remote_range *ranges;
 	unsigned n_ranges;
+	/* Set along with it where that can be done: the new version's entry
+	 * tells, if it has_attr. */
+	struct remote_attr attr;
 };
 
 /* What an -ESTALE of replace() found: nothing. */
@@ -206,6 +217,12 @@ struct remote_ops {
 	/* Somebody is answered from what was told: let the remote make sure, in
 	 * its own time, that it still would be. Never blocks. */
 	void (*rely)(struct remote *);
+	/* Of a file or directory; *ret_entry is what it is then. A file's time
+	 * is its version. `or_base`: only while it is this version, else
+	 * -ESTALE as replace(). */
+	int (*setattr)(struct remote *, const char *path,
+		const struct entry *or_base, const struct remote_attr *,
+		const struct cancel *, struct entry *ret_entry);
 	void (*free)(struct remote *);
 
 	/* --- what POSIX has besides; NULL, or without the capability:
@@ -322,6 +339,15 @@ static inline int remote_replace(struct remote *r, const char *path,
 	return r->ops->replace == NULL
 		       ? -EOPNOTSUPP
 		       : r->ops->replace(r, path, change, source, c, ret);
+}
+
+static inline int remote_setattr(struct remote *r, const char *path,
+	const struct entry *or_base, const struct remote_attr *attr,
+	const struct cancel *c, struct entry *ret)
+{
+	return r->ops->setattr == NULL
+		       ? -EOPNOTSUPP
+		       : r->ops->setattr(r, path, or_base, attr, c, ret);
 }
 
 static inline void remote_listen(

@@ -10,9 +10,15 @@
 
 #define BLOCK_BYTES 4096
 
+/* A link's mode says nothing of what it leads to. */
+static mode_t known_mode(const struct entry *e, mode_t otherwise)
+{
+	return e->has_attr && e->target == NULL ? e->mode : otherwise;
+}
+
 static mode_t file_mode(const struct session *s, const struct entry *e)
 {
-	mode_t mode = 0644;
+	mode_t mode = known_mode(e, 0644);
 
 	if (!e->is_writable)
 		mode &= ~(mode_t)0222;
@@ -21,7 +27,7 @@ static mode_t file_mode(const struct session *s, const struct entry *e)
 
 static mode_t directory_mode(const struct session *s, const struct entry *e)
 {
-	mode_t mode = 0755;
+	mode_t mode = known_mode(e, 0755);
 
 	if (!e->is_writable)
 		mode &= ~(mode_t)0222;
@@ -47,6 +53,14 @@ static void apply_overlay(struct session *s, const char *path,
 		st->st_mtim = set.mtime;
 }
 
+static void apply_set_time(struct session *s, const char *path, struct stat *st)
+{
+	struct overlay_attr set;
+
+	if (overlay_get(s->overlay, path, NULL, &set) && set.has_mtime)
+		st->st_mtim = set.mtime;
+}
+
 void attr_fill_entry(struct session *s, const char *path, const struct entry *e,
 	int64_t age_ms, struct node_attr *ret)
 {
@@ -56,8 +70,11 @@ void attr_fill_entry(struct session *s, const char *path, const struct entry *e,
 	st->st_uid = s->options.uid;
 	st->st_gid = s->options.gid;
 	st->st_nlink = 1;
+	/* A directory's would say how many are below it, to who counts. */
+	if (e->has_attr && e->type == ENTRY_FILE && e->target == NULL)
+		st->st_nlink = MAX(1, e->nlink);
 	st->st_blksize = BLOCK_BYTES;
-	st->st_mtim = e->mtime;
+	st->st_mtim = entry_exact_mtime(e);
 	st->st_ctim = e->ctime.tv_sec != 0 ? e->ctime : e->mtime;
 	st->st_mode = e->type == ENTRY_DIRECTORY ? directory_mode(s, e)
 						 : file_mode(s, e);
@@ -85,7 +102,7 @@ static void apply_content(struct session *s, const struct node *n,
 	set_size(&ret->st, held.size);
 	if (held.is_dirty && path != NULL) {
 		ret->st.st_mtim = ret->st.st_ctim = held.mtime;
-		apply_overlay(s, path, NULL, &ret->st);
+		apply_set_time(s, path, &ret->st);
 	}
 }
 

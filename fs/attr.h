@@ -2,8 +2,11 @@
  * attr.h - from what the server says, what we hold and what was set here, to a
  * struct stat.
  *
- * Three layers, the later the stronger: the server's entry; the content, while
- * it knows better (unsaved bytes); the overlay (modes, times set by programs).
+ * Three layers, the later the stronger: the server's entry, with the mode, link
+ * count and exact time where it has_attr; the content, while it knows better
+ * (unsaved bytes); the overlay (modes, times set by programs that are not so
+ * over there). The masks take bits from all but what was set here. The owner is
+ * always the mount's.
  * No lock of its own.
  */
 #ifndef PYCLOUD_ATTR_H

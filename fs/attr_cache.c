@@ -198,10 +198,36 @@ static void remove_directory_locked(struct attr_cache *c, const char *dir)
 	g_hash_table_remove(c->directories, dir);
 }
 
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* What an answer of the contents API does not tell is what it was as long as
+ * the change time is: whatever changes it moves that. Of another version of a
+ * file that is there it is the best guess. Of what was a link it says nothing. */
+static void take_entry(
+	struct entry *known, const struct entry *e, bool is_there)
+{
+	bool is_same = e->ctime.tv_sec != 0 && entry_same_version(known, e) &&
+		       is_same_time(&known->ctime, &e->ctime);
+	struct entry now;
+
+	entry_copy(e, &now);
+	if (is_same ||
+		(is_there && known->type == e->type && known->target == NULL))
+		entry_inherit(&now, known);
+	g_free(now.name);
+	now.name = g_steal_pointer(&known->name); /* the table's key */
+	entry_clear(known);
+	*known = now;
+}
+
 struct belief *attrs_believe_locked(struct attr_cache *c, struct directory *d,
 	const char *name, const struct entry *e) REQUIRES(c->lock)
 {
 	struct belief *b = g_hash_table_lookup(d->names, name);
+	bool is_there = b != NULL && !b->is_absent;
 
 	if (b == NULL) {
 		b = g_new0(struct belief, 1);
@@ -211,12 +237,8 @@ struct belief *attrs_believe_locked(struct attr_cache *c, struct directory *d,
 	}
 	b->is_absent = e == NULL;
 	b->is_own = false;
-	if (e != NULL) {
-		char *own_name = b->entry.name;
-
-		b->entry = *e;
-		b->entry.name = own_name;
-	}
+	if (e != NULL)
+		take_entry(&b->entry, e, is_there);
 	b->known = (struct knowledge){ .learnt_ms = c->now_ms() };
 	return b;
 }

@@ -25,6 +25,10 @@
  * and what was only told is none. When the watch ends, things are as old as the
  * moment when the watch was last heard of.
  *
+ * What a file system tells of a name, and the contents API does not
+ * (entry.h: has_attr), stays known when the latter answers: it holds as long as
+ * the change time does, and is the best guess for another version.
+ *
  * Entries are copied in and out. Locking: one internal lock; nothing blocks.
  */
 #ifndef PYCLOUD_ATTR_CACHE_H
@@ -118,6 +122,7 @@ enum attr_news {
 	ATTR_NEWS_DOUBT,   /* the name must be asked for again */
 	ATTR_NEWS_CAME,	   /* it was not there, or was of another type */
 	ATTR_NEWS_CHANGED, /* another version of it */
+	ATTR_NEWS_ATTR,	   /* the same version, of another mode */
 	ATTR_NEWS_WENT,
 };
 

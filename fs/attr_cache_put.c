@@ -27,10 +27,24 @@ static bool is_removed_by_us_locked(
 	       c->now_ms() - b->own_ms <= REVALIDATE_MS;
 }
 
-/* Drops what the new listing disproves. */
-static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
-	uint64_t ticket, bool is_complete) REQUIRES(c->lock)
+/* Of struct entry *. */
+static GHashTable *names_of(const GPtrArray *entries)
 {
+	GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
+
+	for (guint i = 0; i < entries->len; i++)
+		g_hash_table_add(
+			names, ((struct entry *)entries->pdata[i])->name);
+	return names;
+}
+
+/* Drops what the new listing disproves. Of what it shows more may be known than
+ * it tells. */
+static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
+	uint64_t ticket, const GPtrArray *entries, bool is_complete)
+	REQUIRES(c->lock)
+{
+	g_autoptr(GHashTable) listed = names_of(entries);
 	GHashTableIter iter;
 	gpointer key, value;
 
@@ -39,6 +53,7 @@ static void forget_unlisted_locked(struct attr_cache *c, struct directory *d,
 		struct belief *b = value;
 
 		if (keeps_own(b, ticket) ||
+			g_hash_table_contains(listed, key) ||
 			!proves_absence(d, key, is_complete))
 			continue;
 		if (is_removed_by_us_locked(c, b)) {
@@ -94,7 +109,7 @@ static void put_names_locked(struct attr_cache *c, struct directory *d,
 	uint64_t ticket, const GPtrArray *entries, bool is_complete)
 	REQUIRES(c->lock)
 {
-	forget_unlisted_locked(c, d, ticket, is_complete);
+	forget_unlisted_locked(c, d, ticket, entries, is_complete);
 	for (guint i = 0; i < entries->len; i++) {
 		const struct entry *e = entries->pdata[i];
 

@@ -152,12 +152,26 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 				      : a->tv_nsec < b->tv_nsec;
 }
 
+static bool is_same_but_attr(
+	const struct belief *b, const struct entry *or_absent)
+{
+	return or_absent != NULL && !b->is_absent &&
+	       entry_same_version(&b->entry, or_absent) &&
+	       b->entry.is_writable == or_absent->is_writable;
+}
+
 static bool is_same(const struct belief *b, const struct entry *or_absent)
 {
 	if (or_absent == NULL || b->is_absent)
 		return or_absent == NULL && b->is_absent;
-	return entry_same_version(&b->entry, or_absent) &&
-	       b->entry.is_writable == or_absent->is_writable;
+	if (!or_absent->has_attr)
+		return is_same_but_attr(b, or_absent);
+	return is_same_but_attr(b, or_absent) && b->entry.has_attr &&
+	       b->entry.mode == or_absent->mode &&
+	       b->entry.nlink == or_absent->nlink &&
+	       b->entry.ctime.tv_sec == or_absent->ctime.tv_sec &&
+	       b->entry.ctime.tv_nsec == or_absent->ctime.tv_nsec &&
+	       g_strcmp0(b->entry.target, or_absent->target) == 0;
 }
 
 /* Whatever stands at a name, its time of change goes forward, unless two
@@ -233,6 +247,25 @@ static enum attr_news adopt_locked(struct attr_cache *c, struct directory *d,
 	return news;
 }
 
+/* Nothing but its change time, mode and the like: what is older is known to be
+ * so, and nobody's bytes are others. */
+static enum attr_news adopt_attr_locked(struct attr_cache *c,
+	struct directory *d, const char *name, struct belief *b,
+	const struct entry *entry) REQUIRES(c->lock)
+{
+	struct knowledge known = b->known;
+	bool is_own = b->is_own;
+
+	if (is_before(&entry->ctime, &b->entry.ctime))
+		return ATTR_NEWS_NONE;
+	b = attrs_believe_locked(c, d, name, entry);
+	b->is_own = is_own;
+	b->known = known; /* it proves no more than before */
+	b->known.is_dropped = false;
+	b->changed = c->ticket++;
+	return ATTR_NEWS_ATTR;
+}
+
 static enum attr_news told_locked(struct attr_cache *c, const char *dir,
 	const char *name, enum remote_told told, const struct entry *entry)
 	REQUIRES(c->lock)
@@ -256,6 +289,8 @@ static enum attr_news told_locked(struct attr_cache *c, const char *dir,
 		b->changed = c->ticket++;
 		return ATTR_NEWS_NONE;
 	}
+	if (b != NULL && is_same_but_attr(b, or_absent))
+		return adopt_attr_locked(c, d, name, b, entry);
 	if (b != NULL && (may_be_old_locked(c, b, or_absent) ||
 				 (dir[0] == '\0' && or_absent == NULL)))
 		return doubt_locked(c, d, name);

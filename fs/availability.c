@@ -622,6 +622,19 @@ static void availability_listen(
 	remote_listen(availability_of(remote)->inner, listener);
 }
 
+static int availability_setattr(struct remote *remote, const char *path,
+	const struct entry *or_base, const struct remote_attr *attr,
+	const struct cancel *cancel, struct entry *ret_entry)
+{
+	struct availability *a = availability_of(remote);
+	int rc = enter(a, cancel);
+
+	if (rc < 0)
+		return rc;
+	return leave(a, remote_setattr(a->inner, path, or_base, attr, cancel,
+				ret_entry));
+}
+
 static void availability_rely(struct remote *remote)
 {
 	remote_rely(availability_of(remote)->inner);
@@ -711,6 +724,7 @@ static const struct remote_ops availability_ops = {
 	.replace = availability_replace,
 	.listen = availability_listen,
 	.rely = availability_rely,
+	.setattr = availability_setattr,
 	.list_tree = availability_list_tree,
 	.read_many = availability_read_many,
 	.free = availability_free,

@@ -505,8 +505,8 @@ static int take_name(struct session *s, const char *path,
 		number++) {
 		g_autofree char *ours = conflict_name(path, host, now, number);
 
-		rc = swap_put(s, ours, REMOTE_IF_ABSENT, SWAP_ONLY, source,
-			cancel, ret_placed);
+		rc = swap_put(s, ours, REMOTE_IF_ABSENT, SWAP_ONLY, NULL,
+			source, cancel, ret_placed);
 		if (rc == 0)
 			*ret_ours = g_steal_pointer(&ours);
 		else

@@ -69,9 +69,8 @@ void content_make_empty_locked(struct content *c)
 void content_set_version_locked(struct content *c, const struct entry *version)
 {
 	c->has_version = version != NULL;
-	if (version != NULL) {
+	if (version != NULL)
 		c->version = entry_bare(version);
-	}
 }
 
 void content_open(struct content *c)
@@ -357,6 +356,26 @@ bool content_is_version(struct content *c, const struct entry *e)
 			     (is_own_locked(c) && content_is_own_locked(c, e)));
 	mutex_unlock(&c->lock);
 	return is_version;
+}
+
+static void set_time(
+	struct entry *version, const struct entry *from, const struct entry *to)
+{
+	if (entry_same_version(version, from))
+		*version = entry_bare(to);
+}
+
+void content_set_time(
+	struct content *c, const struct entry *from, const struct entry *to)
+{
+	mutex_lock(&c->lock);
+	if (c->has_version && entry_same_version(&c->version, from))
+		c->has_source = false; /* it told of the time before */
+	set_time(&c->version, from, to);
+	set_time(&c->own, from, to);
+	if (c->base == SPOOL_BASE_VERSION)
+		set_time(&c->base_version, from, to);
+	mutex_unlock(&c->lock);
 }
 
 void content_touch(struct content *c)

@@ -126,6 +126,10 @@ bool content_has_untried(struct content *);
 bool content_was_sent(struct content *);
 /* Its clean bytes are of this version. */
 bool content_is_version(struct content *, const struct entry *);
+/* Nothing but its time was changed over there, by us: what is of version `from`
+ * is of `to` now. Nobody may be uploading it. */
+void content_set_time(
+	struct content *, const struct entry *from, const struct entry *to);
 /* What was sent did not come to stay where it should: dirty again. */
 void content_touch(struct content *);
 bool content_is_ready(struct content *);

@@ -15,9 +15,8 @@ static void set_base_locked(struct content *c, const struct entry *or_absent)
 	REQUIRES(c->lock)
 {
 	c->base = or_absent != NULL ? SPOOL_BASE_VERSION : SPOOL_BASE_ABSENT;
-	if (or_absent != NULL) {
+	if (or_absent != NULL)
 		c->base_version = entry_bare(or_absent);
-	}
 	c->base_ms = clock_now_ms();
 }
 

@@ -5,6 +5,7 @@
 
 #include "attr.h"
 #include "attr_cache.h"
+#include "attr_send.h"
 #include "availability.h"
 #include "cache.h"
 #include "common_limits.h"
@@ -147,11 +148,13 @@ static int dir_setattr(struct request *r, struct node *n, struct handle *h,
 		attr_change_nameless(s, n, change);
 		return removed_getattr(s, n, ret);
 	}
+	rc = attr_send(s, n, change, &r->cancel);
+	if (rc != -EOPNOTSUPP)
+		return rc < 0 ? rc : dir_getattr(r, n, ret);
 	if (change->has_mode)
 		overlay_set_mode(s->overlay, path, change->mode);
 	if (change->has_mtime) {
-		/* Our own files in it have moved the server's time, of which
-		 * nobody told us. */
+		/* Our own files in it have moved the server's time, untold. */
 		rc = tree_stat(s->tree, path, 0, &r->cancel, &entry, NULL);
 		if (rc < 0)
 			return rc;
@@ -595,6 +598,7 @@ static int dir_mkdir(struct request *r, struct node *dir, const char *name,
 	dir_name_changed(s, dir_path, name, &entry, false);
 	attr_cache_made(s->attrs, path);
 	*ret_node = dir_enter(s, dir, &entry, 1);
+	attr_send_rest(s, path, &r->cancel);
 	attr_fill(s, *ret_node, path, &entry, 0, ret_attr);
 	entry_clear(&entry);
 	return 0;

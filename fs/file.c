@@ -5,6 +5,7 @@
 
 #include "attr.h"
 #include "attr_cache.h"
+#include "attr_send.h"
 #include "content.h"
 #include "dirty_set.h"
 #include "fetch.h"
@@ -439,8 +440,10 @@ static int change_attributes(struct request *r, struct node *n,
 {
 	struct session *s = r->session;
 	struct entry entry = { 0 };
-	int rc;
+	int rc = attr_send(s, n, change, &r->cancel);
 
+	if (rc != -EOPNOTSUPP)
+		return rc;
 	if (change->has_mode)
 		overlay_set_mode(s->overlay, path, change->mode);
 	if (!change->has_mtime)

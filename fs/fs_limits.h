@@ -36,6 +36,9 @@
 #define EVENT_READERS_MAX 16
 #define EVENT_BYTES_MAX	  ((size_t)256 << 10)
 
+/* Files whose remembered modes and times are sent each time that the helper has
+ * come. */
+#define ATTR_CARRY_MAX 10000
 /* What a file's mode is as long as nobody said otherwise. */
 #define DEFAULT_FILE_MODE 0644
 /* A server that was not found is looked for again, when somebody asks for

@@ -526,6 +526,18 @@ static int late_replace(struct remote *r, const char *path,
 	return -ESTALE;
 }
 
+/* What waits to be removed is not there any more. */
+static int late_setattr(struct remote *r, const char *path,
+	const struct entry *or_base, const struct remote_attr *attr,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct late_remote *l = late_of(r);
+
+	if (waits(l, path))
+		return -ENOENT;
+	return remote_setattr(l->inner, path, or_base, attr, cancel, ret);
+}
+
 static int late_mkdir(struct remote *r, const char *path,
 	const struct cancel *cancel, struct entry *ret)
 {
@@ -716,6 +728,7 @@ static const struct remote_ops late_ops = {
 	.replace = late_replace,
 	.listen = late_listen,
 	.rely = late_rely,
+	.setattr = late_setattr,
 	.list_tree = late_list_tree,
 	.read_many = late_read_many,
 	.free = late_free,

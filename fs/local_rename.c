@@ -129,7 +129,8 @@ static int send_content(struct session *s, struct content *c, const char *path,
 
 	if (rc < 0)
 		return rc;
-	rc = swap_put(s, path, REMOTE_WHATEVER, way, &source, cancel, ret_now);
+	rc = swap_put(
+		s, path, REMOTE_WHATEVER, way, NULL, &source, cancel, ret_now);
 	if (rc == 0)
 		ret_now->size = source.size; /* the remote checked it */
 	content_end_upload(c, rc, ret_now);

@@ -393,6 +393,20 @@ bool node_table_is_below(struct node_table *t, struct node *n, struct node *top)
 	return n != NULL;
 }
 
+struct node *node_table_find_path(struct node_table *t, const char *path)
+{
+	g_auto(GStrv) names = g_strsplit(path, "/", -1);
+	struct node *n = node_table_get(t, ROOT_INO);
+
+	for (char **name = names; n != NULL && *name != NULL; name++) {
+		struct node *child = node_table_find(t, n, *name);
+
+		node_table_unref(t, n);
+		n = child;
+	}
+	return n;
+}
+
 bool node_table_keeps_pages(struct node_table *t, struct node *n,
 	const struct timespec *mtime, int64_t size)
 {
@@ -407,6 +421,17 @@ bool node_table_keeps_pages(struct node_table *t, struct node *n,
 	n->page_size = size;
 	mutex_unlock(&t->lock);
 	return is_same;
+}
+
+void node_table_move_pages(struct node_table *t, struct node *n,
+	const struct entry *from, const struct entry *to)
+{
+	mutex_lock(&t->lock);
+	if (n->has_page_version && n->page_size == from->size &&
+		n->page_mtime.tv_sec == from->mtime.tv_sec &&
+		n->page_mtime.tv_nsec == from->mtime.tv_nsec)
+		n->page_mtime = to->mtime;
+	mutex_unlock(&t->lock);
 }
 
 void node_table_forget_pages(struct node_table *t, struct node *n)

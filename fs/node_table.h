@@ -17,6 +17,7 @@
 #ifndef PYCLOUD_NODE_TABLE_H
 #define PYCLOUD_NODE_TABLE_H
 
+#include "entry.h"
 #include "node.h"
 
 #include <glib.h>
@@ -45,7 +46,9 @@ void node_table_unref(struct node_table *, struct node *);
 /* The node linked at (parent, name): +1 ref, or NULL. */
 struct node *node_table_find(
 	struct node_table *, struct node *parent, const char *name);
-/* The same, made from the template when missing or of another ops table (the
+/* As far as the kernel may know it: +1 ref, or NULL. */
+struct node *node_table_find_path(struct node_table *, const char *path);
+/* As node_table_find(), made from the template when missing or of another ops table (the
  * server's file became a directory: the old node is unlinked). +1 ref and
  * +`lookups` lookups. */
 struct node *node_table_enter(struct node_table *, struct node *parent,
@@ -81,6 +84,10 @@ bool node_table_is_below(struct node_table *, struct node *, struct node *top);
  * it: true when the pages may stay. */
 bool node_table_keeps_pages(struct node_table *, struct node *,
 	const struct timespec *mtime, int64_t size);
+
+/* What was of version `from` is of `to` now: its pages may stay. */
+void node_table_move_pages(struct node_table *, struct node *,
+	const struct entry *from, const struct entry *to);
 
 /* The kernel has no pages of a version known here: an open that was answered
  * with one did not reach it. */

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "mutex.h"
 #include "names.h"
+#include "remote.h"
 #include "state.h"
 #include "waitlist.h"
 
@@ -78,6 +79,12 @@ static GSequenceIter *first_below_locked(struct overlay *o, const char *prefix)
 
 /* --- the state ------------------------------------------------------------ */
 
+static enum overlay_place place_of(unsigned number)
+{
+	return number <= OVERLAY_REFUSED ? (enum overlay_place)number
+					 : OVERLAY_HERE;
+}
+
 static void load_one(struct overlay *o, const struct state_attr *from)
 	REQUIRES(o->lock)
 {
@@ -87,8 +94,10 @@ static void load_one(struct overlay *o, const struct state_attr *from)
 	r->attr = (struct overlay_attr){
 		.has_mode = from->has_mode,
 		.mode = (mode_t)(from->mode & 07777),
+		.mode_place = place_of(from->mode_place),
 		.has_mtime = from->has_mtime,
 		.mtime = from->mtime,
+		.mtime_place = place_of(from->mtime_place),
 	};
 	r->has_version = from->has_version;
 	r->version.size = from->version.size;
@@ -164,8 +173,10 @@ static void end_change_with_locked(struct overlay *o, const struct record *r)
 		.path = r->path,
 		.has_mode = r->attr.has_mode,
 		.mode = r->attr.mode,
+		.mode_place = r->attr.mode_place,
 		.has_mtime = r->attr.has_mtime,
 		.mtime = r->attr.mtime,
+		.mtime_place = r->attr.mtime_place,
 		.has_version = r->has_version,
 		.version = { r->version.size, r->version.mtime },
 	};
@@ -180,21 +191,56 @@ static void end_change_with_locked(struct overlay *o, const struct record *r)
 
 /* --- asking and setting --------------------------------------------------- */
 
-bool overlay_get(struct overlay *o, const char *path, const struct entry *now,
-	struct overlay_attr *ret)
+/* Others have changed it over there: the memory is of something else. */
+static bool is_outdated(const struct record *r, const struct entry *now)
+{
+	return r->attr.has_mode && r->attr.mode_place == OVERLAY_THERE &&
+	       now != NULL && now->has_attr && now->target == NULL &&
+	       now->mode != r->attr.mode;
+}
+
+static void forget_mode(struct overlay *o, const char *path)
 {
 	struct record *r;
 
 	mutex_lock(&o->lock);
+	begin_change_locked(o);
 	r = peek_locked(o, path);
-	if (r != NULL)
+	if (r != NULL && r->attr.mode_place == OVERLAY_THERE) {
+		r->attr.has_mode = false;
+		end_change_with_locked(o, r);
+	} else {
+		end_change_locked(o, 0);
+	}
+	mutex_unlock(&o->lock);
+}
+
+bool overlay_get(struct overlay *o, const char *path, const struct entry *now,
+	struct overlay_attr *ret)
+{
+	bool is_to_forget = false;
+	bool is_found;
+	struct record *r;
+
+	mutex_lock(&o->lock);
+	r = peek_locked(o, path);
+	is_found = r != NULL;
+	if (is_found) {
 		*ret = r->attr;
+		is_to_forget = is_outdated(r, now);
+		ret->has_mode = ret->has_mode && !is_to_forget;
+	}
 	/* Not erased: `now` may be what was believed before our own upload. */
-	if (r != NULL && r->has_version && now != NULL &&
+	if (is_found && r->has_version && now != NULL &&
 		!entry_same_version(&r->version, now))
 		ret->has_mtime = false;
+	if (is_found && now != NULL && now->has_attr &&
+		ret->mtime_place == OVERLAY_THERE)
+		ret->has_mtime = false;
 	mutex_unlock(&o->lock);
-	return r != NULL;
+	if (is_to_forget)
+		forget_mode(o, path);
+	return is_found;
 }
 
 static struct record *get_locked(struct overlay *o, const char *path)
@@ -217,11 +263,13 @@ void overlay_set_mode(struct overlay *o, const char *path, mode_t mode)
 	mutex_lock(&o->lock);
 	begin_change_locked(o);
 	r = get_locked(o, path);
-	if (r->attr.has_mode && r->attr.mode == (mode & 07777)) {
+	if (r->attr.has_mode && r->attr.mode == (mode & 07777) &&
+		r->attr.mode_place == OVERLAY_HERE) {
 		end_change_locked(o, 0);
 	} else {
 		r->attr.has_mode = true;
 		r->attr.mode = mode & 07777;
+		r->attr.mode_place = OVERLAY_HERE;
 		end_change_with_locked(o, r);
 	}
 	mutex_unlock(&o->lock);
@@ -230,9 +278,8 @@ void overlay_set_mode(struct overlay *o, const char *path, mode_t mode)
 static void set_version(struct record *r, const struct entry *version)
 {
 	r->has_version = version != NULL;
-	if (version != NULL) {
+	if (version != NULL)
 		r->version = entry_bare(version);
-	}
 }
 
 void overlay_set_mtime(struct overlay *o, const char *path,
@@ -245,6 +292,7 @@ void overlay_set_mtime(struct overlay *o, const char *path,
 	r = get_locked(o, path);
 	r->attr.has_mtime = true;
 	r->attr.mtime = *mtime;
+	r->attr.mtime_place = OVERLAY_HERE;
 	set_version(r, version);
 	end_change_with_locked(o, r);
 	mutex_unlock(&o->lock);
@@ -289,6 +337,188 @@ void overlay_uploaded(
 	r = timed_locked(o, path);
 	if (r != NULL) {
 		set_version(r, version);
+		end_change_with_locked(o, r);
+	}
+	mutex_unlock(&o->lock);
+}
+
+/* --- what is sent --------------------------------------------------------- */
+
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool shows_mode(const struct entry *now, mode_t mode)
+{
+	return now->has_attr && now->target == NULL && now->mode == mode;
+}
+
+static bool shows_mtime(const struct entry *now, const struct timespec *mtime)
+{
+	struct timespec exact = entry_exact_mtime(now);
+
+	return now->has_attr && is_same_time(&exact, mtime);
+}
+
+static void take_attr(const struct overlay_attr *a, struct remote_attr *ret)
+{
+	*ret = (struct remote_attr){ a->has_mode, a->mode, a->has_mtime,
+		a->mtime };
+}
+
+static struct overlay_attr unsent_of(const struct record *r)
+{
+	struct overlay_attr attr = r->attr;
+
+	attr.has_mode = attr.has_mode && attr.mode_place == OVERLAY_HERE;
+	attr.has_mtime = attr.has_mtime && attr.mtime_place == OVERLAY_HERE;
+	return attr;
+}
+
+bool overlay_unsent(
+	struct overlay *o, const char *path, struct remote_attr *ret)
+{
+	struct overlay_attr attr = { 0 };
+	struct record *r;
+
+	mutex_lock(&o->lock);
+	r = peek_locked(o, path);
+	if (r != NULL)
+		attr = unsent_of(r);
+	mutex_unlock(&o->lock);
+	take_attr(&attr, ret);
+	return attr.has_mode || attr.has_mtime;
+}
+
+bool overlay_whole(struct overlay *o, const char *path, struct remote_attr *ret)
+{
+	struct overlay_attr attr = { 0 };
+
+	(void)overlay_get(o, path, NULL, &attr);
+	take_attr(&attr, ret);
+	return attr.has_mode || attr.has_mtime;
+}
+
+void overlay_unsent_clear(struct overlay_unsent *u)
+{
+	g_clear_pointer(&u->path, g_free);
+}
+
+static void free_unsent(gpointer p)
+{
+	overlay_unsent_clear(p);
+	g_free(p);
+}
+
+static bool describe_unsent(const struct record *r, struct overlay_unsent *ret)
+{
+	const struct overlay_attr attr = unsent_of(r);
+
+	if (!attr.has_mode && !attr.has_mtime)
+		return false;
+	*ret = (struct overlay_unsent){ g_strdup(r->path), attr, r->has_version,
+		r->version };
+	return true;
+}
+
+bool overlay_find_unsent(
+	struct overlay *o, const char *path, struct overlay_unsent *ret)
+{
+	struct record *r;
+	bool is_found;
+
+	mutex_lock(&o->lock);
+	r = peek_locked(o, path);
+	is_found = r != NULL && describe_unsent(r, ret);
+	mutex_unlock(&o->lock);
+	return is_found;
+}
+
+unsigned overlay_list_unsent(
+	struct overlay *o, unsigned count_max, GPtrArray **ret)
+{
+	GPtrArray *all = g_ptr_array_new_with_free_func(free_unsent);
+	unsigned count = 0;
+	GSequenceIter *at;
+
+	mutex_lock(&o->lock);
+	at = g_sequence_get_begin_iter(o->records);
+	for (; !g_sequence_iter_is_end(at); at = g_sequence_iter_next(at)) {
+		struct overlay_unsent u;
+
+		if (!describe_unsent(g_sequence_get(at), &u))
+			continue;
+		if (count++ < count_max)
+			g_ptr_array_add(all, g_memdup2(&u, sizeof(u)));
+		else
+			overlay_unsent_clear(&u);
+	}
+	mutex_unlock(&o->lock);
+	*ret = all;
+	return count;
+}
+
+static void set_sent(struct record *r, const struct remote_attr *sent,
+	const struct entry *now, bool sets)
+{
+	struct overlay_attr *a = &r->attr;
+
+	if (sets && sent->has_mode) {
+		a->has_mode = true;
+		a->mode = sent->mode & 07777;
+	}
+	if (sets && sent->has_mtime) {
+		a->has_mtime = true;
+		a->mtime = sent->mtime;
+	}
+	if (sent->has_mode && a->has_mode && a->mode == (sent->mode & 07777))
+		a->mode_place = shows_mode(now, a->mode) ? OVERLAY_THERE
+							 : OVERLAY_REFUSED;
+	if (sent->has_mtime && a->has_mtime &&
+		is_same_time(&a->mtime, &sent->mtime)) {
+		a->mtime_place = shows_mtime(now, &a->mtime) ? OVERLAY_THERE
+							     : OVERLAY_REFUSED;
+		set_version(r, now);
+	}
+}
+
+void overlay_sent(struct overlay *o, const char *path,
+	const struct remote_attr *sent, const struct entry *now, bool sets)
+{
+	struct record *r;
+
+	if (!sent->has_mode && !sent->has_mtime)
+		return;
+	mutex_lock(&o->lock);
+	begin_change_locked(o);
+	r = sets ? get_locked(o, path) : peek_locked(o, path);
+	if (r == NULL) {
+		end_change_locked(o, 0);
+	} else {
+		set_sent(r, sent, now, sets);
+		end_change_with_locked(o, r);
+	}
+	mutex_unlock(&o->lock);
+}
+
+void overlay_reopen(
+	struct overlay *o, const char *path, const struct entry *now)
+{
+	struct record *r;
+
+	mutex_lock(&o->lock);
+	begin_change_locked(o);
+	r = peek_locked(o, path);
+	if (r == NULL) {
+		end_change_locked(o, 0);
+	} else {
+		r->attr.mode_place = shows_mode(now, r->attr.mode)
+					     ? OVERLAY_THERE
+					     : OVERLAY_HERE;
+		r->attr.mtime_place = shows_mtime(now, &r->attr.mtime)
+					      ? OVERLAY_THERE
+					      : OVERLAY_HERE;
 		end_change_with_locked(o, r);
 	}
 	mutex_unlock(&o->lock);

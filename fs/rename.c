@@ -25,6 +25,7 @@
 #include "dir.h"
 
 #include "attr_cache.h"
+#include "attr_send.h"
 #include "cache.h"
 #include "common_limits.h"
 #include "conflict.h"
@@ -145,6 +146,7 @@ static int replace_by_upload(
 		return rc;
 	}
 	believe_moved(m, &now, false);
+	overlay_reopen(s->overlay, m->to, &now);
 	entry_clear(&now);
 	return 0;
 }
@@ -158,6 +160,7 @@ static int move_on_server(struct renaming *m)
 
 	if (rc < 0)
 		return rc;
+	entry_inherit(&now, &m->source);
 	believe_moved(m, &now, false);
 	entry_clear(&now);
 	return 0;
@@ -269,6 +272,7 @@ static int replace_large(struct renaming *m, struct node *n)
 		put_back(m, aside);
 		return rc;
 	}
+	entry_inherit(&now, &m->source);
 	believe_moved(m, &now, false);
 	entry_clear(&now);
 	remove_aside(m, aside);
@@ -609,6 +613,9 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 			doubt(&m);
 		path_gate_leave(r->session->gate, &pass);
 	}
+	/* The mode and the time of the old name are the new one's. */
+	if (rc == 0)
+		attr_send_rest(r->session, m.to, &r->cancel);
 	renaming_clear(&m);
 	return rc;
 }

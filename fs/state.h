@@ -86,8 +86,10 @@ struct state_attr {
 	char *path;
 	bool has_mode;
 	uint32_t mode;
+	unsigned mode_place; /* overlay.h */
 	bool has_mtime;
 	struct timespec mtime;
+	unsigned mtime_place;
 	bool has_version;
 	struct state_version version; /* which one the mtime belongs to */
 };

@@ -15,14 +15,23 @@ void state_attr_free(struct state_attr *r)
 	g_free(r);
 }
 
+/* has_mode and has_mtime are 0, or 1 and the place: what was written before there
+ * were places is here. */
+static unsigned place_of(int64_t has)
+{
+	return has > 1 && has <= 3 ? (unsigned)(has - 1) : 0;
+}
+
 static void *read_row(struct sql *q)
 {
 	struct state_attr *r = g_new0(struct state_attr, 1);
 
 	r->path = sql_bytes(q, 0);
 	r->has_mode = sql_int(q, 1) != 0;
+	r->mode_place = place_of(sql_int(q, 1));
 	r->mode = (uint32_t)sql_int(q, 2);
 	r->has_mtime = sql_int(q, 3) != 0;
+	r->mtime_place = place_of(sql_int(q, 3));
 	r->mtime = sql_time(q, 4);
 	r->has_version = sql_int(q, 6) != 0;
 	r->version = sql_version(q, 7);
@@ -41,9 +50,9 @@ static int put(struct state *s, const struct state_attr *r) REQUIRES(s->lock)
 			    " (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
 
 	sql_add_bytes(&q, r->path);
-	sql_add_int(&q, r->has_mode);
+	sql_add_int(&q, r->has_mode ? 1 + (int64_t)r->mode_place : 0);
 	sql_add_int(&q, r->mode);
-	sql_add_int(&q, r->has_mtime);
+	sql_add_int(&q, r->has_mtime ? 1 + (int64_t)r->mtime_place : 0);
 	sql_add_time(&q, &r->mtime);
 	sql_add_int(&q, r->has_version);
 	sql_add_version(&q, &r->version);

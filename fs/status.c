@@ -3,6 +3,7 @@
 
 #include "status.h"
 
+#include "attr_send.h"
 #include "cache.h"
 #include "conflict.h"
 #include "content.h"
@@ -52,6 +53,7 @@ void status_mount(struct session *s, uint64_t run, GString *text)
 		cache_bytes(s->cache));
 	g_string_append_printf(text, "hidden: %s\n", local_hidden_text(s));
 	watch_describe(s->watch, text);
+	attr_send_describe(s, text);
 	g_string_append_printf(text, "runs: %" G_GUINT64_FORMAT "\n",
 		run_table_newest(s->runs));
 	g_string_append_printf(

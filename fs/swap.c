@@ -4,6 +4,7 @@
 #include "swap.h"
 
 #include "attr_cache.h"
+#include "attr_send.h"
 #include "availability.h"
 #include "conflict.h"
 #include "content.h"
@@ -12,6 +13,7 @@
 #include "node.h"
 #include "node_table.h"
 #include "notifier.h"
+#include "overlay.h"
 #include "session.h"
 #include "tree.h"
 #include "upload.h"
@@ -44,8 +46,8 @@ static bool guess_base(struct session *s, const char *path, struct entry *ret)
  * that nobody answered may be carried out late, and must not be over what was
  * saved since. */
 static int overwrite(struct session *s, const char *path,
-	const struct remote_source *source, const struct cancel *cancel,
-	struct entry *ret_entry)
+	const struct remote_attr *attr, const struct remote_source *source,
+	const struct cancel *cancel, struct entry *ret_entry)
 {
 	struct entry base = { 0 };
 	bool has_base = guess_base(s, path, &base);
@@ -56,6 +58,7 @@ static int overwrite(struct session *s, const char *path,
 			.condition =
 				has_base ? REMOTE_IF_VERSION : REMOTE_IF_ABSENT,
 			.base = has_base ? &base : NULL,
+			.attr = *attr,
 		};
 		struct entry now = { 0 };
 
@@ -76,15 +79,19 @@ static int overwrite(struct session *s, const char *path,
 
 int swap_put(struct session *s, const char *path,
 	enum remote_condition condition, enum swap_way way,
-	const struct remote_source *source, const struct cancel *cancel,
-	struct entry *ret_entry)
+	const struct remote_attr *or_null, const struct remote_source *source,
+	const struct cancel *cancel, struct entry *ret_entry)
 {
-	const struct remote_change once = { .condition = condition };
+	const struct remote_attr nothing = { 0 };
+	const struct remote_attr *attr = or_null != NULL ? or_null : &nothing;
+	const struct remote_change once = { .condition = condition,
+		.attr = *attr };
 	int rc = -EOPNOTSUPP;
 
 	if (way != SWAP_NOT && swap_is_possible(s))
 		rc = condition == REMOTE_WHATEVER
-			     ? overwrite(s, path, source, cancel, ret_entry)
+			     ? overwrite(
+				       s, path, attr, source, cancel, ret_entry)
 			     : remote_replace(s->remote, path, &once, source,
 				       cancel, ret_entry);
 	if (way != SWAP_ONLY && swap_should_write(rc))
@@ -113,6 +120,9 @@ static int replace(
 					? &none
 					: (void *)swap->ranges->data;
 	}
+	attr_send_along(u->session, u->path,
+		change.condition == REMOTE_IF_ABSENT, &change.attr);
+	u->attr = change.attr;
 	return remote_replace(u->session->remote, u->path, &change, &u->source,
 		u->cancel, now);
 }
@@ -238,9 +248,11 @@ static int try(struct uploading *u, struct content_swap *swap)
 		struct entry now = { 0 };
 
 		rc = replace(u, swap, &now);
-		if (rc == 0)
+		if (rc == 0) {
+			overlay_sent(u->session->overlay, u->path, &u->attr,
+				&now, false);
 			rc = upload_succeed(u, &now);
-		else if (rc == -ESTALE)
+		} else if (rc == -ESTALE)
 			rc = act_on_refusal(u, swap, &now);
 		else
 			rc = fail(u, swap, rc);

@@ -38,9 +38,11 @@ enum swap_way {
 };
 
 bool swap_should_write(int rc); /* so says the outcome of SWAP_ONLY */
-/* A knowing overwrite, or with REMOTE_IF_ABSENT none. */
+/* A knowing overwrite, or with REMOTE_IF_ABSENT none; with these attributes where
+ * that can be had. */
 int swap_put(struct session *, const char *path, enum remote_condition,
-	enum swap_way, const struct remote_source *, const struct cancel *,
+	enum swap_way, const struct remote_attr *or_null,
+	const struct remote_source *, const struct cancel *,
 	struct entry *ret_entry);
 
 #endif

@@ -4,6 +4,7 @@
 #include "transfer.h"
 
 #include "attr_cache.h"
+#include "attr_send.h"
 #include "availability.h"
 #include "cache.h"
 #include "common_limits.h"
@@ -175,13 +176,16 @@ int transfer_upload_to(struct session *s, struct node *n, const char *path,
 	bool or_plain, const struct cancel *cancel, struct entry *ret_entry)
 {
 	struct remote_source source = { upload_source, n->content, 0 };
+	g_autofree char *own = node_table_last_path(s->nodes, n);
 	bool was_sent = content_was_sent(n->content);
+	struct remote_attr attr;
 	int rc = content_begin_upload(n->content, true, cancel, &source.size);
 
 	if (rc < 0)
 		return rc;
+	(void)overlay_whole(s->overlay, own, &attr);
 	rc = swap_put(s, path, REMOTE_WHATEVER,
-		or_plain ? SWAP_OR_WRITE : SWAP_ONLY, &source, cancel,
+		or_plain ? SWAP_OR_WRITE : SWAP_ONLY, &attr, &source, cancel,
 		ret_entry);
 	if (rc == -EOPNOTSUPP) {
 		content_end_refused(n->content, was_sent);
@@ -190,6 +194,8 @@ int transfer_upload_to(struct session *s, struct node *n, const char *path,
 	if (rc == 0) {
 		note_size(n->content, ret_entry, source.size);
 		upload_adopt(s, n, path, ret_entry);
+		if (ret_entry->has_attr && strcmp(own, path) == 0)
+			overlay_sent(s->overlay, path, &attr, ret_entry, false);
 	}
 	if (upload_may_have_left(rc))
 		content_remember_sent(n->content, source.size);
@@ -377,6 +383,16 @@ static int without_place(struct session *s, struct node *n)
 	return -ESTALE;
 }
 
+/* What was set while it was under way. */
+static void send_rest(
+	struct session *s, struct node *n, const struct cancel *cancel)
+{
+	g_autofree char *path = node_table_path(s->nodes, n);
+
+	if (path != NULL)
+		attr_send_rest(s, path, cancel);
+}
+
 int transfer_upload(
 	struct session *s, struct node *n, const struct cancel *cancel)
 {
@@ -398,6 +414,8 @@ int transfer_upload(
 	transfer_leave(s, &pass);
 	transfer_close(s, n);
 	dirty_set_settle(s->dirty, n);
+	if (rc == 0)
+		send_rest(s, n, cancel);
 	return rc;
 }
 

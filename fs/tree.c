@@ -12,6 +12,7 @@
 #include "tree_private.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* A listing under way, for those who need it too. */
 struct flight {
@@ -85,7 +86,47 @@ void tree_take_listing(struct tree *t, uint64_t ticket, bool has_dots,
 	g_ptr_array_unref(entries);
 }
 
-static int ask_for_listing(
+/* --- listings that tell modes, too ----------------------------------------- */
+
+struct whole_listing {
+	struct tree *tree;
+	const char *path;
+	uint64_t ticket;
+	bool has_dots;
+	bool has_come;
+};
+
+static void take_whole(void *arg, const char *path, GPtrArray *entries,
+	unsigned dropped, uint64_t watch)
+{
+	struct whole_listing *w = arg;
+
+	w->has_come = w->has_come || strcmp(path, w->path) == 0;
+	tree_take_listing(
+		w->tree, w->ticket, w->has_dots, path, entries, dropped, watch);
+}
+
+/* 0; 1: it is to be asked for in the plain way; -EINTR. */
+static int ask_for_whole_listing(
+	struct tree *t, const char *path, const struct cancel *cancel)
+{
+	const unsigned both = REMOTE_CAN_TREE | REMOTE_CAN_MODE;
+	struct whole_listing w = { .tree = t, .path = path };
+	const struct remote_tree_sink sink = { take_whole, &w };
+	bool is_all;
+	int rc;
+
+	if ((remote_capabilities(t->remote) & both) != both)
+		return 1;
+	w.ticket = attr_cache_ticket(t->attrs);
+	w.has_dots = tree_has_dots(t);
+	rc = remote_list_tree(t->remote, path, "", 0, &sink, cancel, &is_all);
+	if (rc == -EINTR)
+		return rc;
+	return rc == 0 && w.has_come ? 0 : 1;
+}
+
+static int ask_for_plain_listing(
 	struct tree *t, const char *path, const struct cancel *cancel)
 {
 	uint64_t ticket = attr_cache_ticket(t->attrs);
@@ -99,6 +140,24 @@ static int ask_for_listing(
 	attr_cache_put_listing(t->attrs, ticket, path, entries);
 	g_ptr_array_unref(entries);
 	return 0;
+}
+
+/* The root in the plain way, too: whoever looks after the server sees by it when
+ * its disk is lost. */
+static int ask_for_listing(
+	struct tree *t, const char *path, const struct cancel *cancel)
+{
+	int rc = 0;
+
+	if (path[0] == '\0')
+		rc = ask_for_plain_listing(t, path, cancel);
+	if (rc < 0)
+		return rc;
+	rc = ask_for_whole_listing(t, path, cancel);
+	if (rc == 1)
+		rc = path[0] == '\0' ? 0
+				     : ask_for_plain_listing(t, path, cancel);
+	return rc;
 }
 
 /* Waits for somebody else's listing. 1: it failed because its asker was

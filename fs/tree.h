@@ -5,7 +5,8 @@
  * A stat of an unlisted or stale directory's child lists the whole directory,
  * because the listing answers for all its siblings too; a directory known to
  * be big, and a name that a listing proves nothing about, is asked for alone.
- * Two threads that need the same listing share one request.
+ * Two threads that need the same listing share one request. Where the remote
+ * tells modes with whole listings (remote.h), those are asked for.
  *
  * In a directory whose changes are told (attr_cache.h) nothing is asked for but
  * what is doubted, and proofs: answers at most PROOF_MS old.

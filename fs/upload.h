@@ -17,8 +17,9 @@ struct uploading {
 	const char *path;
 	const struct cancel *cancel;
 	struct remote_source source;
-	bool was_sent;	 /* something of it, before this upload */
-	bool may_swap;	 /* swap.h; else in the plain way */
+	struct remote_attr attr; /* that went along with the last try */
+	bool was_sent;		 /* something of it, before this upload */
+	bool may_swap;		 /* swap.h; else in the plain way */
 	bool has_doubts; /* ranges may have been replaced, without an answer */
 };
 

@@ -4,6 +4,7 @@
 #include "watch.h"
 
 #include "attr_cache.h"
+#include "attr_send.h"
 #include "cancel.h"
 #include "content.h"
 #include "control.h"
@@ -71,30 +72,15 @@ void watch_free(struct watch *w)
 
 /* --- the kernel ----------------------------------------------------------- */
 
-/* The node that the kernel may know there: +1 ref, or NULL. */
-static struct node *find_node(struct session *s, const char *path)
-{
-	g_auto(GStrv) names = g_strsplit(path, "/", -1);
-	struct node *n = node_table_get(s->nodes, ROOT_INO);
-
-	for (char **name = names; n != NULL && *name != NULL; name++) {
-		struct node *child = node_table_find(s->nodes, n, *name);
-
-		node_table_unref(s->nodes, n);
-		n = child;
-	}
-	return n;
-}
-
 /* Who maps the file, or has it open, reads the new version's bytes from now
  * on: a read may come at once, so the old ones go first. Ours that are not saved
  * yet are no page's to lose. `or_unknown`: the version, where it is known. */
 static void tell_version(struct notifier *notifier, const struct node *n,
-	bool is_directory, const struct entry *or_unknown)
+	bool has_no_bytes, const struct entry *or_unknown)
 {
 	if (n->content != NULL && or_unknown != NULL)
 		(void)content_revalidate(n->content, or_unknown);
-	if (is_directory || n->content == NULL || content_is_dirty(n->content))
+	if (has_no_bytes || n->content == NULL || content_is_dirty(n->content))
 		notifier_invalidate_attr(notifier, n->ino);
 	else
 		notifier_invalidate_pages(notifier, n->ino);
@@ -107,15 +93,16 @@ static void tell_name(struct session *s, struct notifier *notifier,
 {
 	struct node *n = node_table_find(s->nodes, dir, name);
 	bool is_directory = n != NULL && S_ISDIR(n->ops->type);
-	bool is_version = news == ATTR_NEWS_CHANGED ||
+	bool is_version = news == ATTR_NEWS_CHANGED || news == ATTR_NEWS_ATTR ||
 			  (news == ATTR_NEWS_DOUBT && is_directory);
 
 	if (n != NULL && news != ATTR_NEWS_WENT)
-		tell_version(notifier, n, is_directory,
+		tell_version(notifier, n,
+			is_directory || news == ATTR_NEWS_ATTR,
 			news == ATTR_NEWS_CHANGED ? entry : NULL);
 	if (!is_version)
 		notifier_invalidate_entry(notifier, dir->ino, name);
-	if (news != ATTR_NEWS_CHANGED)
+	if (news != ATTR_NEWS_CHANGED && news != ATTR_NEWS_ATTR)
 		notifier_invalidate_attr(notifier, dir->ino);
 	node_table_unref(s->nodes, n);
 }
@@ -130,7 +117,7 @@ static void tell_kernel(struct watch *w, const char *path, const char *name,
 	mutex_lock(&w->lock);
 	notifier = w->notifier;
 	mutex_unlock(&w->lock);
-	dir = notifier == NULL ? NULL : find_node(s, path);
+	dir = notifier == NULL ? NULL : node_table_find_path(s->nodes, path);
 	if (dir == NULL)
 		return;
 	tell_name(s, notifier, dir, name, news, entry);
@@ -154,12 +141,14 @@ static void on_watch(void *arg, uint64_t watch)
 		events_restart(w->session->events);
 	else
 		events_set_live(w->session->events, watch != 0);
+	attr_send_remembered(w->session);
 }
 
 static const char *const words[] = {
 	[ATTR_NEWS_DOUBT] = "changed",
 	[ATTR_NEWS_CAME] = "created",
 	[ATTR_NEWS_CHANGED] = "changed",
+	[ATTR_NEWS_ATTR] = NULL, /* events are of names and bytes */
 	[ATTR_NEWS_WENT] = "removed",
 };
 
@@ -176,7 +165,8 @@ static void on_changed(void *arg, uint64_t watch, const char *dir,
 	if (news == ATTR_NEWS_NONE)
 		return;
 	tell_kernel(w, dir, name, news, entry);
-	events_tell(w->session->events, words[news], dir, name);
+	if (words[news] != NULL)
+		events_tell(w->session->events, words[news], dir, name);
 }
 
 static void on_unwatched(void *arg, uint64_t watch, const char *dir)

@@ -403,6 +403,17 @@ static int end_many(struct fake *f, enum fake_op op, int rc)
 	return rc;
 }
 
+static void tell_attr_locked(struct fake *f, const char *dir, struct entry *e)
+	REQUIRES(f->lock)
+{
+	g_autofree char *path = path_join(dir, e->name);
+	struct entry all;
+
+	fake_tree_describe_all(f->tree, path, &all);
+	entry_inherit(e, &all);
+	entry_clear(&all);
+}
+
 /* How many entries it has given. */
 static unsigned give_directory(
 	struct fake *f, const char *path, const struct remote_tree_sink *sink)
@@ -413,6 +424,9 @@ static unsigned give_directory(
 	mutex_lock(&f->lock);
 	entries = fake_tree_all_children(
 		f->tree, path, (f->capabilities & REMOTE_NO_HIDDEN) == 0);
+	for (guint i = 0; i < entries->len; i++)
+		if ((f->capabilities & REMOTE_CAN_MODE) != 0)
+			tell_attr_locked(f, path, entries->pdata[i]);
 	mutex_unlock(&f->lock);
 	count = entries->len;
 	sink->directory(sink->arg, path, entries, 0, 0);
@@ -515,6 +529,7 @@ static const struct remote_ops fake_ops = {
 	.capabilities = fake_capabilities,
 	.probe_hidden = fake_probe,
 	.replace = fake_replace,
+	.setattr = fake_setattr,
 	.list_tree = fake_list_tree,
 	.read_many = fake_read_many,
 	.free = fake_free,

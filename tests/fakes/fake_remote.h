@@ -27,7 +27,8 @@ enum fake_op {
 	FAKE_REPLACE,	/* where REMOTE_CAN_SWAP is set */
 	FAKE_LIST_TREE, /* these two where REMOTE_CAN_TREE is set */
 	FAKE_READ_MANY,
-	FAKE_VOLUME, /* from here on where REMOTE_CAN_VOLUME, ... is set */
+	FAKE_SETATTR, /* where REMOTE_CAN_MODE is set */
+	FAKE_VOLUME,  /* from here on where REMOTE_CAN_VOLUME, ... is set */
 	FAKE_MOVE,
 	FAKE_LINK,
 	FAKE_XATTRS,
@@ -51,6 +52,13 @@ bool fake_remote_has_bytes(
 /* A symbolic link in the pod: listed with its own size and time, read with its
  * target's. */
 void fake_remote_put_link(struct remote *, const char *path, const char *text);
+/* What is there, and what others make of it. With REMOTE_CAN_MODE trees and
+ * saves tell it, and stat and list do not. */
+mode_t fake_remote_mode(struct remote *, const char *path);
+struct timespec fake_remote_mtime(struct remote *, const char *path);
+void fake_remote_chmod(struct remote *, const char *path, mode_t);
+/* Of no file, from now on: a file system that does not know them. */
+void fake_remote_refuse_bits(struct remote *, mode_t bits);
 void fake_remote_put_directory(struct remote *, const char *path);
 void fake_remote_drop(struct remote *, const char *path);
 bool fake_remote_has(struct remote *, const char *path);

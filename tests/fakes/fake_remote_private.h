@@ -32,6 +32,7 @@ struct fake {
 	int64_t torn_bytes;
 	int last_ranges;
 	int64_t replaced_bytes;
+	mode_t refused_bits;
 	struct remote_volume volume;
 	GHashTable *attributes; /* path -> (name -> GBytes *); NULL: none */
 	GString *changes;
@@ -53,6 +54,8 @@ int fake_check_place_locked(struct fake *f, const char *path) REQUIRES(f->lock);
 int fake_replace(struct remote *, const char *path,
 	const struct remote_change *, const struct remote_source *,
 	const struct cancel *, struct entry *ret);
+int fake_setattr(struct remote *, const char *path, const struct entry *or_base,
+	const struct remote_attr *, const struct cancel *, struct entry *ret);
 
 /* fake_posix.c */
 int fake_volume(

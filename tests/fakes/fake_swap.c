@@ -1,4 +1,5 @@
-/* fake_swap.c - replacing under a condition; see fake_remote.h. */
+/* fake_swap.c - replacing under a condition, modes and times; see
+ * fake_remote.h. */
 #include "config.h"
 
 #include "fake_remote_private.h"
@@ -23,6 +24,30 @@ static int take_range(const struct remote_source *source, char *bytes,
 		start += n;
 	}
 	return 0;
+}
+
+static bool can_set_locked(const struct fake *f) REQUIRES(f->lock)
+{
+	return (f->capabilities & REMOTE_CAN_MODE) != 0;
+}
+
+static void describe_locked(struct fake *f, const char *path, struct entry *ret)
+	REQUIRES(f->lock)
+{
+	if (can_set_locked(f))
+		fake_tree_describe_all(f->tree, path, ret);
+	else
+		fake_tree_describe(f->tree, path, ret);
+}
+
+static void set_locked(struct fake *f, struct thing *t,
+	const struct remote_attr *attr) REQUIRES(f->lock)
+{
+	t->ctime = (struct timespec){ f->tree->now++, 0 };
+	if (attr->has_mode)
+		t->mode = attr->mode & ~f->refused_bits;
+	if (attr->has_mtime)
+		t->mtime = attr->mtime;
 }
 
 static bool holds_locked(struct fake *f, const char *path,
@@ -51,7 +76,7 @@ static int check_locked(struct fake *f, const char *path,
 	if (rc < 0 || holds_locked(f, path, change))
 		return rc;
 	if (fake_tree_find(f->tree, path) != NULL)
-		fake_tree_describe(f->tree, path, ret);
+		describe_locked(f, path, ret);
 	else
 		*ret = (struct entry){ .type = (enum entry_type) - 1,
 			.size = -1 };
@@ -116,7 +141,9 @@ static int put_locked(struct fake *f, const char *path,
 	g_string_append_len(
 		t->bytes, (const char *)bytes->data, (gssize)bytes->len);
 	g_string_append_printf(f->changes, "replace %s;", path);
-	fake_tree_describe(f->tree, path, ret);
+	if (can_set_locked(f))
+		set_locked(f, t, &change->attr);
+	describe_locked(f, path, ret);
 	rc = -f->torn_error; /* carried out, and nobody hears of it */
 	f->torn_error = 0;
 	if (rc < 0)
@@ -153,6 +180,91 @@ int fake_replace(struct remote *r, const char *path,
 	if (bytes != NULL)
 		g_byte_array_unref(bytes);
 	return rc;
+}
+
+static int set_at_locked(struct fake *f, const char *path,
+	const struct entry *or_base, const struct remote_attr *attr,
+	struct entry *ret) REQUIRES(f->lock)
+{
+	struct thing *t = fake_tree_find(f->tree, path);
+
+	if (t == NULL)
+		return -ENOENT;
+	describe_locked(f, path, ret);
+	if (or_base != NULL && !entry_same_version(or_base, ret))
+		return -ESTALE;
+	set_locked(f, t, attr);
+	entry_clear(ret);
+	describe_locked(f, path, ret);
+	g_string_append_printf(f->changes, "setattr %s;", path);
+	return 0;
+}
+
+int fake_setattr(struct remote *r, const char *path,
+	const struct entry *or_base, const struct remote_attr *attr,
+	const struct cancel *cancel, struct entry *ret)
+{
+	struct fake *f = fake_of(r);
+	int rc;
+
+	*ret = (struct entry){ .size = -1 };
+	mutex_lock(&f->lock);
+	rc = fake_begin_locked(f, FAKE_SETATTR, cancel);
+	if (rc == 0 && !can_set_locked(f))
+		rc = -EOPNOTSUPP;
+	if (rc == 0)
+		rc = set_at_locked(f, path, or_base, attr, ret);
+	mutex_unlock(&f->lock);
+	return rc;
+}
+
+mode_t fake_remote_mode(struct remote *r, const char *path)
+{
+	struct fake *f = fake_of(r);
+	const struct thing *t;
+	mode_t mode;
+
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	mode = t == NULL ? 0 : t->mode;
+	mutex_unlock(&f->lock);
+	return mode;
+}
+
+struct timespec fake_remote_mtime(struct remote *r, const char *path)
+{
+	struct fake *f = fake_of(r);
+	struct timespec mtime = { 0 };
+	const struct thing *t;
+
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	if (t != NULL)
+		mtime = t->mtime;
+	mutex_unlock(&f->lock);
+	return mtime;
+}
+
+void fake_remote_chmod(struct remote *r, const char *path, mode_t mode)
+{
+	const struct remote_attr attr = { .has_mode = true, .mode = mode };
+	struct fake *f = fake_of(r);
+	struct thing *t;
+
+	mutex_lock(&f->lock);
+	t = fake_tree_find(f->tree, path);
+	if (t != NULL)
+		set_locked(f, t, &attr);
+	mutex_unlock(&f->lock);
+}
+
+void fake_remote_refuse_bits(struct remote *r, mode_t bits)
+{
+	struct fake *f = fake_of(r);
+
+	mutex_lock(&f->lock);
+	f->refused_bits = bits;
+	mutex_unlock(&f->lock);
 }
 
 int fake_remote_last_ranges(struct remote *r)

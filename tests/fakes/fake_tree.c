@@ -40,11 +40,12 @@ struct thing *fake_tree_put(
 	if (thing == NULL) {
 		thing = g_new0(struct thing, 1);
 		thing->bytes = g_string_new(NULL);
+		thing->mode = type == ENTRY_FILE ? 0644 : 0755;
 		g_hash_table_insert(t->things, g_strdup(path), thing);
 	}
 	thing->type = type;
 	thing->is_link = false;
-	thing->mtime.tv_sec = t->now++;
+	thing->mtime = thing->ctime = (struct timespec){ t->now++, 0 };
 	return thing;
 }
 
@@ -80,11 +81,27 @@ void fake_tree_describe(
 				? -1
 				: (int64_t)thing->bytes->len,
 		.mtime = thing == NULL ? none : thing->mtime,
-		.ctime = thing == NULL ? none : thing->mtime,
+		.ctime = thing == NULL ? none : thing->ctime,
 		.is_writable = true,
 	};
+	/* The contents API rounds to microseconds. */
+	ret->mtime.tv_nsec -= ret->mtime.tv_nsec % 1000;
 	if (thing != NULL && thing->is_link)
 		ret->size = LINK_BYTES;
+}
+
+void fake_tree_describe_all(
+	struct fake_tree *t, const char *path, struct entry *ret)
+{
+	const struct thing *thing = fake_tree_find(t, path);
+
+	fake_tree_describe(t, path, ret);
+	if (thing == NULL)
+		return;
+	ret->has_attr = true;
+	ret->mode = thing->mode;
+	ret->nlink = 1;
+	ret->exact = thing->mtime;
 }
 
 static GPtrArray *below(struct fake_tree *t, const char *top)

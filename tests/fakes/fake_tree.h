@@ -13,6 +13,8 @@ struct thing {
 	enum entry_type type;
 	GString *bytes;
 	struct timespec mtime;
+	struct timespec ctime; /* the clock's last tick for it */
+	mode_t mode;
 	bool is_link;
 };
 
@@ -36,6 +38,9 @@ void fake_tree_drop(struct fake_tree *, const char *path); /* with all below */
 void fake_tree_move(struct fake_tree *, const char *from, const char *to);
 /* entry_clear() it. */
 void fake_tree_describe(
+	struct fake_tree *, const char *path, struct entry *ret);
+/* With what a file system tells besides. */
+void fake_tree_describe_all(
 	struct fake_tree *, const char *path, struct entry *ret);
 /* `top` and the directories below it, as somebody walks (of char *;
  * g_ptr_array_unref). */

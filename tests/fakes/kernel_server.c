@@ -230,7 +230,7 @@ static void say_data(
 static void greet(struct web_connection *c, const char *comm_id)
 {
 	say_data(c, comm_id, "{\"event\":\"alive\"}");
-	say_data(c, comm_id, "{\"event\":\"hello\",\"version\":5}");
+	say_data(c, comm_id, "{\"event\":\"hello\",\"version\":7}");
 }
 
 static void answer_call(struct kernel_server *s, struct web_connection *c,

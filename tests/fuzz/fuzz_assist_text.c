@@ -5,11 +5,24 @@
 #include "fuzz.h"
 
 #include "assist_text.h"
+#include "common_limits.h"
 #include "names.h"
 
 #include <string.h>
 
 #define TOP "a"
+
+static void check_attr(const struct entry *e)
+{
+	struct timespec exact = entry_exact_mtime(e);
+
+	if (e->mode > 07777 || e->exact.tv_nsec < 0 ||
+		e->exact.tv_nsec > 999999999)
+		g_error("an attribute out of bounds");
+	if (exact.tv_sec - e->mtime.tv_sec > 1 ||
+		e->mtime.tv_sec - exact.tv_sec > 1)
+		g_error("another time than the version's");
+}
 
 static void check_entry(const struct entry *e)
 {
@@ -18,6 +31,11 @@ static void check_entry(const struct entry *e)
 		g_error("a number out of bounds");
 	if (e->type == ENTRY_DIRECTORY && e->size >= 0)
 		g_error("a directory with a size");
+	if (e->target != NULL && (!e->has_attr || *e->target == '\0' ||
+					 strlen(e->target) > PATH_BYTES_MAX))
+		g_error("a link that leads nowhere");
+	if (e->has_attr)
+		check_attr(e);
 }
 
 static void check_path(const char *path)

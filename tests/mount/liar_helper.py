@@ -76,7 +76,7 @@ class Helper:
             kind = message["header"]["msg_type"]
             if kind == "comm_open":
                 self.comm = message["content"]["comm_id"]
-                self.say({"event": "hello", "version": 5, "root": "/",
+                self.say({"event": "hello", "version": 7, "root": "/",
                           "python": "3"})
             if kind != "comm_msg":
                 continue

@@ -603,6 +603,80 @@ static void what_is_in_doubt_is_asked_for(void **state)
 	assert_int_equal(look(c, "never seen", "a", LONG_MS), -2);
 }
 
+/* --- what a file system tells --------------------------------------------- */
+
+static void put_told(struct attr_cache *c, mode_t mode, const char *target)
+{
+	struct entry e = a_file("a", 1);
+
+	e.ctime.tv_sec = 50;
+	e.has_attr = true;
+	e.mode = mode;
+	e.target = g_strdup(target);
+	attr_cache_put_answer(c, attr_cache_ticket(c), "d", "a", &e);
+	entry_clear(&e);
+}
+
+/* As the contents API tells it. */
+static void put_plain(struct attr_cache *c, int64_t size, time_t ctime)
+{
+	GPtrArray *entries = g_ptr_array_new_with_free_func(free_entry);
+	struct entry e = a_file("a", size);
+
+	e.ctime.tv_sec = ctime;
+	g_ptr_array_add(entries, entry_dup(&e));
+	entry_clear(&e);
+	attr_cache_put_listing(c, attr_cache_ticket(c), "d", entries);
+	g_ptr_array_unref(entries);
+}
+
+static int mode_of(struct attr_cache *c, bool *ret_is_link)
+{
+	struct entry e;
+	int mode;
+
+	assert_int_equal(attr_cache_lookup(c, "d", "a", ATTR_ANY_AGE, &e, NULL),
+		ATTR_PRESENT);
+	mode = e.has_attr ? (int)e.mode : -1;
+	*ret_is_link = e.target != NULL;
+	entry_clear(&e);
+	return mode;
+}
+
+static void what_the_server_does_not_tell_stays_known(void **state)
+{
+	struct attr_cache *c = *state;
+	bool is_link;
+
+	put_told(c, 0750, NULL);
+	put_plain(c, 1, 50);
+	assert_int_equal(mode_of(c, &is_link), 0750);
+	attr_cache_expire(c);
+	put_plain(c, 1, 50);
+	assert_int_equal(mode_of(c, &is_link), 0750);
+	put_plain(c, 2, 60); /* the best guess */
+	assert_int_equal(mode_of(c, &is_link), 0750);
+	change(c, "d", "a", 3, false);
+	assert_int_equal(mode_of(c, &is_link), 0750);
+	attr_cache_changed(c, "d", "a", NULL, false);
+	change(c, "d", "a", 3, false); /* another file */
+	assert_int_equal(mode_of(c, &is_link), -1);
+}
+
+static void what_was_a_link_is_one_as_long_as_nothing_has_changed(void **state)
+{
+	struct attr_cache *c = *state;
+	bool is_link;
+
+	put_told(c, 0777, "../b");
+	put_plain(c, 1, 50);
+	assert_int_equal(mode_of(c, &is_link), 0777);
+	assert_true(is_link);
+	put_plain(c, 1, 60);
+	assert_int_equal(mode_of(c, &is_link), -1);
+	assert_false(is_link);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -633,6 +707,9 @@ int main(void)
 		with_cache(names_that_a_listing_may_leave_out_are_remembered),
 		with_cache(what_is_in_doubt_is_asked_for),
 		with_cache(what_was_asked_before_a_doubt_does_not_end_it),
+		with_cache(what_the_server_does_not_tell_stays_known),
+		with_cache(
+			what_was_a_link_is_one_as_long_as_nothing_has_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -594,6 +594,64 @@ static void a_directorys_time_moves_with_what_is_told(void **state)
 	entry_clear(&after);
 }
 
+/* What a file system tells, of the version `size`. */
+static enum attr_news tell_mode(
+	struct attr_cache *c, int64_t size, mode_t mode, time_t ctime)
+{
+	struct entry e = an_entry("a", size);
+	enum attr_news news;
+
+	e.has_attr = true;
+	e.mode = mode;
+	e.ctime.tv_sec = ctime;
+	news = attr_cache_told(c, WATCH, "d", "a", REMOTE_TOLD_ENTRY, &e);
+	entry_clear(&e);
+	return news;
+}
+
+static int mode_of(struct attr_cache *c)
+{
+	struct entry e;
+	int mode;
+
+	if (attr_cache_lookup(c, "d", "a", ATTR_ANY_AGE, &e, NULL) !=
+		ATTR_PRESENT)
+		return -1;
+	mode = e.has_attr ? (int)e.mode : -1;
+	entry_clear(&e);
+	return mode;
+}
+
+static void a_mode_is_news_of_its_own(void **state)
+{
+	struct attr_cache *c = *state;
+
+	watch(c, "d", "a");
+	assert_int_equal(tell_mode(c, 1, 0755, 50), ATTR_NEWS_ATTR);
+	assert_int_equal(mode_of(c), 0755);
+	assert_int_equal(tell_mode(c, 1, 0755, 50), ATTR_NEWS_NONE);
+	assert_int_equal(tell_mode(c, 1, 0644, 60), ATTR_NEWS_ATTR);
+	assert_int_equal(tell_mode(c, 1, 0755, 50), ATTR_NEWS_NONE); /* late */
+	assert_int_equal(mode_of(c), 0644);
+	assert_int_equal(tell_mode(c, 2, 0600, 70), ATTR_NEWS_CHANGED);
+	assert_int_equal(mode_of(c), 0600);
+}
+
+/* Its time was set to the past: what comes late has a newer one. */
+static void late_news_of_what_we_set_is_known_by_the_change_time(void **state)
+{
+	struct attr_cache *c = *state;
+	struct entry e = an_entry("a", 1);
+
+	watch(c, "d", "a");
+	e.has_attr = true;
+	e.ctime.tv_sec = 60;
+	attr_cache_changed(c, "d", "a", &e, false);
+	entry_clear(&e);
+	the_time_ms += 10 * REVALIDATE_MS;
+	assert_int_equal(tell_mode(c, 9, 0644, 50), ATTR_NEWS_DOUBT);
+}
+
 static void reliance_is_told_once(void **state)
 {
 	struct attr_cache *c = *state;
@@ -669,6 +727,9 @@ int main(void)
 		with_cache(with_many_doubts_it_is_listed),
 		with_cache(a_root_that_loses_its_names_is_asked_for),
 		with_cache(a_directorys_time_moves_with_what_is_told),
+		with_cache(a_mode_is_news_of_its_own),
+		with_cache(
+			late_news_of_what_we_set_is_known_by_the_change_time),
 		with_cache(reliance_is_told_once),
 		with_cache(directories_that_are_told_of_are_bounded),
 		with_cache(dropped_beliefs_are_dropped_for_a_watch_too),

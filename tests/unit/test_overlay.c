@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "overlay.h"
+#include "remote.h"
 #include "scratch_place.h"
 #include "state.h"
 #include "test.h"
@@ -113,6 +114,117 @@ static void what_is_removed_is_forgotten_with_all_below(void **state)
 	assert_true(get(*state, "dd", NULL).has_mode);
 }
 
+/* --- what is so over there ------------------------------------------------- */
+
+/* A version with the mode and time that a file system tells. */
+static struct entry told(mode_t mode, struct timespec exact)
+{
+	return (struct entry){ .size = 1,
+		.mtime = { exact.tv_sec, exact.tv_nsec / 1000 * 1000 },
+		.has_attr = true,
+		.mode = mode,
+		.exact = exact };
+}
+
+static const struct remote_attr both = { true, 0755, true, { 123, 456 } };
+
+static void what_was_sent_is_a_memory(void **state)
+{
+	struct entry now = told(0755, set_time);
+	struct entry untold = { .size = 1, .mtime = now.mtime };
+	struct remote_attr unsent;
+
+	overlay_sent(*state, "a", &both, &now, true);
+	assert_false(overlay_unsent(*state, "a", &unsent));
+	assert_false(get(*state, "a", &now).has_mtime); /* it tells itself */
+	assert_int_equal(get(*state, "a", &untold).mode, 0755);
+	assert_int_equal(get(*state, "a", &untold).mtime.tv_nsec, 456);
+}
+
+static void what_others_have_changed_is_no_memory_any_more(void **state)
+{
+	struct entry now = told(0755, set_time);
+	struct entry theirs = told(0600, set_time);
+
+	overlay_sent(*state, "a", &both, &now, true);
+	assert_false(get(*state, "a", &theirs).has_mode);
+	assert_false(get(*state, "a", &first).has_mode);
+}
+
+static void what_is_not_so_after_it_was_sent_stays_here(void **state)
+{
+	struct entry now = told(0644, (struct timespec){ 123, 0 });
+	struct remote_attr unsent;
+	g_autoptr(GPtrArray) all = NULL;
+
+	overlay_sent(*state, "a", &both, &now, true);
+	assert_int_equal(get(*state, "a", &now).mode, 0755);
+	assert_int_equal(get(*state, "a", &now).mtime.tv_nsec, 456);
+	assert_false(overlay_unsent(*state, "a", &unsent)); /* not again */
+	assert_int_equal(overlay_list_unsent(*state, 10, &all), 0);
+	overlay_set_mode(*state, "a", 0755);
+	assert_true(overlay_unsent(*state, "a", &unsent));
+	assert_false(unsent.has_mtime);
+}
+
+/* It was set while something else was on its way. */
+static void what_was_set_since_is_still_to_be_sent(void **state)
+{
+	struct entry now = told(0755, set_time);
+	struct remote_attr unsent;
+
+	overlay_set_mode(*state, "a", 0700);
+	overlay_sent(*state, "a", &both, &now, false);
+	assert_true(overlay_unsent(*state, "a", &unsent));
+	assert_int_equal(unsent.mode, 0700);
+	assert_false(unsent.has_mtime);
+	overlay_sent(*state, "b", &both, &now, false);
+	assert_false(overlay_unsent(*state, "b", &unsent));
+}
+
+static void a_file_made_anew_wants_them_again(void **state)
+{
+	struct entry now = told(0755, set_time);
+	struct entry other = told(0644, set_time);
+	struct remote_attr unsent;
+
+	overlay_sent(*state, "a", &both, &now, true);
+	overlay_reopen(*state, "a", &now);
+	assert_false(overlay_unsent(*state, "a", &unsent));
+	overlay_reopen(*state, "a", &other);
+	assert_true(overlay_unsent(*state, "a", &unsent));
+	assert_true(unsent.has_mode && !unsent.has_mtime);
+}
+
+static void the_state_knows_where_they_are(void **state)
+{
+	struct entry now = told(0755, (struct timespec){ 123, 0 });
+	g_autoptr(GPtrArray) all = NULL;
+	struct scratch_place place;
+	struct state *db = NULL;
+	struct overlay *o;
+	char *note = NULL;
+
+	(void)state;
+	scratch_place_make(&place);
+	assert_int_equal(state_open(place.path, &db, &note), 0);
+	o = overlay_new(db);
+	overlay_sent(o, "a", &both, &now, true); /* its time is refused */
+	overlay_set_mode(o, "b", 0700);
+	overlay_set_mode(o, "c", 0700);
+	overlay_free(o);
+	o = overlay_new(db);
+	assert_int_equal(get(o, "a", &now).mode_place, OVERLAY_THERE);
+	assert_int_equal(get(o, "a", &now).mtime_place, OVERLAY_REFUSED);
+	assert_int_equal(overlay_list_unsent(o, 1, &all), 2);
+	assert_int_equal(all->len, 1);
+	assert_string_equal(
+		((struct overlay_unsent *)all->pdata[0])->path, "b");
+	overlay_free(o);
+	state_close(db);
+	scratch_place_remove(&place);
+}
+
 /* What one mount set, the next one finds. */
 static void what_was_set_is_kept_in_the_state(void **state)
 {
@@ -169,7 +281,13 @@ int main(void)
 		with_overlay(a_write_ends_the_time_but_not_the_mode),
 		with_overlay(what_moves_takes_its_attributes_along),
 		with_overlay(what_is_removed_is_forgotten_with_all_below),
+		with_overlay(what_was_sent_is_a_memory),
+		with_overlay(what_others_have_changed_is_no_memory_any_more),
+		with_overlay(what_is_not_so_after_it_was_sent_stays_here),
+		with_overlay(what_was_set_since_is_still_to_be_sent),
+		with_overlay(a_file_made_anew_wants_them_again),
 		cmocka_unit_test(what_was_set_is_kept_in_the_state),
+		cmocka_unit_test(the_state_knows_where_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
