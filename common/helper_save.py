@@ -393,14 +393,9 @@ class Saves:
             target.sync()
         return stat_after(fd, written)
 
-    def _change_names(self, target: Target, change: Change,
-                      temporary: Temporary, seen) -> bool:
-        with self.names:
-            return self._change_name(target, change, temporary, seen)
-
     @staticmethod
-    def _change_name(target: Target, change: Change, temporary: Temporary,
-                     seen) -> bool:
+    def _change_names(target: Target, change: Change, temporary: Temporary,
+                      seen) -> bool:
         st = target.check_again(change, seen)
         try:
             if st is None:
