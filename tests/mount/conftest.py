@@ -31,11 +31,12 @@ def pytest_configure(config):
     harness.hide_mounts()
 
 
-def other_generation(item):
-    """Is it the test's turn with the other server? Unless told which, each
-    test takes one of them, always the same one: they differ in how they answer
-    (each_server), and the cluster's tests come with both."""
-    if CHOSEN or item.get_closest_marker("each_server"):
+def other_turn(item):
+    """Is it the test's turn with the other server, or by the other way through
+    the cluster? Unless told which server, each test takes one of them, always
+    the same one: they differ in how they answer (each_server). By the cluster
+    it takes the other one, and the way that goes with it (tests/run)."""
+    if CHOSEN and not VIA or item.get_closest_marker("each_server"):
         return False
     parameters = dict(item.callspec.indices) \
         if hasattr(item, "callspec") else {}
@@ -43,12 +44,15 @@ def other_generation(item):
     if mine is None:
         return False
     name = f"{item.originalname} {sorted(parameters.items())}"
-    return zlib.crc32(name.encode()) % len(GENERATIONS) != mine
+    turn = zlib.crc32(name.encode()) % 2
+    if VIA:
+        return turn != (0 if VIA == "proxy" else 1)
+    return len(GENERATIONS) == 2 and turn != mine
 
 
 def pytest_collection_modifyitems(config, items):
     """What cannot be tested here says why, once per test."""
-    left = [item for item in items if other_generation(item)]
+    left = [item for item in items if other_turn(item)]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
     for item in items:
