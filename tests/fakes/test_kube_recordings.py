@@ -115,7 +115,7 @@ def results(cluster):
     """Everything, replayed once."""
     replayer = kube_replay.Replayer(cluster)
     for act in (basics, make_lab, lab_is_ready, failures, quotas, pages,
-                stateful, scaling, deleting, last, resolving):
+                stateful, scaling, deleting, resolving, last):
         act(cluster, replayer)
     return replayer.done
 
@@ -395,7 +395,7 @@ def deleting(cluster, replayer):
 
 
 def last(cluster, replayer):
-    """What changes lab, or is too large."""
+    """What ends lab's pod, or is too large."""
     cluster.wait_ready("lab", "jrec")
     replayer.replay("err-409-scale-patch-stale", "err-422-scale-negative",
                     "apply-after-scale-200", "err-413-request-too-large",
@@ -407,7 +407,7 @@ def resolving(cluster, replayer):
     cluster.wait(lambda: cluster.get("Endpoints", "echo", "jtest").get(
         "subsets"), "the echo's endpoint")
     replayer.replay(*RESOLVED)
-    pod = cluster.pods_of("lab", "jrec")[0]["metadata"]["name"]
+    pod = cluster.wait_ready("lab", "jrec")["metadata"]["name"]
     for recorded in ("t7xh9", "ksprj"):
         replayer.names[f"lab-548965f59b-{recorded}"] = pod
     replayer.replay(*FORWARDED)
