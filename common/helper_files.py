@@ -168,7 +168,7 @@ class Files:
         self.place = Place(root)
         self.watches = Watches(self.place, send)
         self.saves = Saves(self.place)
-        self.posix = Posix(self.place, self.saves.locks)
+        self.posix = Posix(self.place, self.saves)
         self.answer = answer
         self.calls = queue.Queue()
         self.is_started = False

@@ -3,7 +3,8 @@ says how it is asked for).
 
 Each is one system call on directories' descriptors, so that no link is
 followed; what changes something does so under the saves' locks of the files
-that it is about, between whose last look and change it would be unseen.
+that it is about and of names, between whose last look and change it would be
+unseen.
 """
 import contextlib
 import ctypes
@@ -14,6 +15,7 @@ import stat
 import time
 
 from helper_place import NUMBER_MAX, Place, components, entry, libc, open_in
+from helper_save import Saves
 
 RENAME_FLAGS = {"over": 0, "not over": 1, "exchange": 2}
 # Where the C library is older than the system call.
@@ -30,11 +32,11 @@ XATTR_ANSWER_BYTES = 2 << 20
 
 
 class Posix:
-    """Any thread may call. `locks`: of the saves."""
+    """Any thread may call."""
 
-    def __init__(self, place: Place, locks) -> None:
+    def __init__(self, place: Place, saves: Saves) -> None:
         self.place = place
-        self.locks = locks
+        self.saves = saves
 
     def verb(self, name: str):
         return getattr(self, "call_" + name, None)
@@ -46,7 +48,8 @@ class Posix:
         keys = {(st.st_dev, st.st_ino) for st in stats if st is not None}
         with contextlib.ExitStack() as held:
             for key in sorted(keys):  # in one order, or two would wait
-                held.enter_context(self.locks.hold(key))
+                held.enter_context(self.saves.locks.hold(key))
+            held.enter_context(self.saves.lock)
             if time.monotonic() >= call["received"] + call["within_ms"] / 1000:
                 raise OSError(errno.ECANCELED, "nobody waits for it any more")
             yield

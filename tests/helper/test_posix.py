@@ -62,6 +62,20 @@ def test_numbers_are_such_that_json_carries_them(client, monkeypatch):
 
 # --- names -------------------------------------------------------------------
 
+def test_names_are_changed_while_no_save_changes_them(client, helper, f,
+                                                      monkeypatch):
+    held = []
+    plain = helper_posix.rename
+
+    def watched(*how):
+        held.append(helper.files.saves.lock.locked())
+        return plain(*how)
+    monkeypatch.setattr(helper_posix, "rename", watched)
+    assert rename(client, "f", "g")["error"] == ""
+    assert held == [True]
+    assert not helper.files.saves.lock.locked()
+
+
 def test_a_file_takes_anothers_place(client, root, f):
     (root / "g").write_bytes(b"newer")
     inode = os.stat(root / "g").st_ino
