@@ -282,6 +282,11 @@ void assist_pause(struct assist *a, const char *why)
 	mutex_unlock(&a->lock);
 }
 
+int assist_unanswered(int rc, const struct helper_reply *reply)
+{
+	return rc == -EOPNOTSUPP && reply->is_sent ? -ETIMEDOUT : rc;
+}
+
 int assist_check_protocol(struct assist *a, int rc)
 {
 	if (rc != -EPROTO)

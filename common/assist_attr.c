@@ -44,8 +44,8 @@ void assist_add_attr(cJSON *call, const struct remote_attr *attr)
 static int read_answer(struct assist *a, int rc,
 	const struct helper_reply *answer, bool has_base, struct entry *ret)
 {
-	if (answer->data == NULL) /* what was sent may have been done */
-		return rc == -EOPNOTSUPP && answer->is_sent ? -ETIMEDOUT : rc;
+	if (answer->data == NULL)
+		return assist_unanswered(rc, answer);
 	if (rc == -ESTALE && has_base) {
 		rc = assist_parse_now(answer->data, ret);
 		return rc == 0 ? -ESTALE : assist_check_protocol(a, rc);

@@ -299,8 +299,8 @@ static int read_answer(const struct save *s, int rc,
 {
 	struct assist *a = s->assist;
 
-	if (answer->data == NULL) /* what was sent may have been done */
-		return rc == -EOPNOTSUPP && answer->is_sent ? -ETIMEDOUT : rc;
+	if (answer->data == NULL)
+		return assist_unanswered(rc, answer);
 	/* Too late, or some piece got lost, or others write there. */
 	if (rc == -ECANCELED || rc == -EAGAIN ||
 		(rc == -ESTALE && s->change->condition == REMOTE_WHATEVER))

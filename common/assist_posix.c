@@ -47,8 +47,8 @@ static int change(struct assist *a, cJSON *call,
 	}
 	(void)cJSON_AddNumberToObject(call, "within_ms", ASSIST_CALL_MS);
 	rc = assist_ask(a, call, bytes, ASSIST_CALL_MS, cancel, ret);
-	if (ret->data == NULL) /* what was sent may have been done */
-		return rc == -EOPNOTSUPP && ret->is_sent ? -ETIMEDOUT : rc;
+	if (ret->data == NULL)
+		return assist_unanswered(rc, ret);
 	return rc == -ECANCELED ? -EOPNOTSUPP : rc;
 }
 

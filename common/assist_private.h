@@ -71,6 +71,9 @@ void assist_pause(struct assist *, const char *why);
 /* What is not as agreed will not be so the next time: -EPROTO is -EOPNOTSUPP,
  * after which it is left alone, too. */
 int assist_check_protocol(struct assist *, int rc);
+/* There is no answer: what that means to who changes something, which may have
+ * been done all the same. */
+int assist_unanswered(int rc, const struct helper_reply *);
 /* The members "base" and, as far as something is to be set, "mode", "mtime". */
 void assist_add_base(cJSON *call, const struct entry *or_base);
 void assist_add_attr(cJSON *call, const struct remote_attr *);
