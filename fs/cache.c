@@ -87,6 +87,20 @@ void cached_bytes_clear(struct cached_bytes *b)
 	cached_bytes_init(b);
 }
 
+int cached_bytes_fill(struct cached_bytes *b, int directory_fd,
+	const struct entry *version, const void *bytes, size_t length)
+{
+	int rc = scratch_file(directory_fd);
+
+	if (rc < 0)
+		return rc;
+	b->fd = rc;
+	b->size = (int64_t)length;
+	b->version = entry_bare(version);
+	rc = scratch_write(b->fd, bytes, length, 0);
+	return rc < 0 ? rc : extents_add(&b->present, 0, b->size);
+}
+
 static void item_free(gpointer p)
 {
 	struct item *item = p;

@@ -53,6 +53,9 @@ struct cached_bytes {
 
 void cached_bytes_init(struct cached_bytes *);
 void cached_bytes_clear(struct cached_bytes *);
+/* All bytes of a version, into a file in that directory; 0 or -errno. */
+int cached_bytes_fill(struct cached_bytes *, int directory_fd,
+	const struct entry *version, const void *bytes, size_t length);
 /* A name that nobody has: random, so that whoever needs one needs no table. */
 void cache_name_choose(int directory_fd, struct cache_name *ret);
 char *cache_name_text(const struct cache_name *); /* g_free */

@@ -10,7 +10,6 @@
 #include "notifier.h"
 #include "path_gate.h"
 #include "prefetch.h"
-#include "scratch.h"
 #include "session.h"
 #include "transfer.h"
 #include "tree.h"
@@ -168,13 +167,8 @@ static void take_snapshot(void *arg, unsigned index, int rc,
 
 	(void)index;
 	if (rc == 0)
-		rc = b->fd = scratch_file(shot->session->cache_fd);
-	if (rc >= 0)
-		rc = scratch_write(b->fd, bytes, length, 0);
-	if (rc == 0)
-		rc = extents_add(&b->present, 0, (int64_t)length);
-	b->size = (int64_t)length;
-	b->version = entry_bare(version);
+		rc = cached_bytes_fill(
+			b, shot->session->cache_fd, version, bytes, length);
 	b->version.is_writable = true;
 	shot->rc = rc;
 }

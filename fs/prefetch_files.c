@@ -16,7 +16,6 @@
 #include "names.h"
 #include "prefetch_private.h"
 #include "remote.h"
-#include "scratch.h"
 #include "session.h"
 #include "workers.h"
 
@@ -113,15 +112,7 @@ static int keep_file(struct session *s, const char *path,
 		(int64_t)length != expected->size)
 		return -ESTALE;
 	cached_bytes_init(&kept);
-	rc = scratch_file(s->cache_fd);
-	if (rc >= 0) {
-		kept.fd = rc;
-		kept.size = expected->size;
-		kept.version = entry_bare(expected);
-		rc = scratch_write(kept.fd, bytes, length, 0);
-	}
-	if (rc == 0)
-		rc = extents_add(&kept.present, 0, kept.size);
+	rc = cached_bytes_fill(&kept, s->cache_fd, expected, bytes, length);
 	if (rc == 0)
 		cache_give(s->cache, path, &kept);
 	cached_bytes_clear(&kept);
