@@ -8,7 +8,6 @@
 #include "kube_workspace.h"
 #include "log.h"
 #include "mountinfo.h"
-#include "option_list.h"
 #include "timefmt.h"
 
 #include <dirent.h>
@@ -133,40 +132,15 @@ static int judge_failure(struct forest_kube *w, const char *name)
 	return rc == -ENOENT || rc == -EACCES ? rc : -EHOSTUNREACH;
 }
 
-/* The last of an option counts. A path may have been given as seen from where
- * the forest was started, which is not where its children start. */
-static char *child_options(const struct options *o)
-{
-	const struct {
-		const char *key;
-		const char *path;
-	} paths[] = {
-		{ "kubeconfig", o->kubeconfig },
-		{ "cacert", o->ca_file },
-		{ "credentials", o->credentials_file },
-	};
-	GString *all = g_string_new(o->given);
-
-	for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
-		g_autofree char *value =
-			paths[i].path == NULL
-				? NULL
-				: option_list_escape(paths[i].path);
-
-		if (value != NULL)
-			g_string_append_printf(all, "%s%s=%s",
-				all->len == 0 ? "" : ",", paths[i].key, value);
-	}
-	g_string_append(all, all->len == 0 ? "nonempty" : ",nonempty");
-	return g_string_free(all, FALSE);
-}
-
 static int start_child(struct forest_kube *w, const char *name,
 	const char *directory, forest_say_fn say, void *say_arg,
 	const struct cancel *cancel, struct forest_child **ret, char **ret_why)
 {
 	g_autofree char *spec = g_strconcat("kube:", name, NULL);
-	g_autofree char *options = child_options(w->options);
+	g_autofree char *given = options_pass_on(w->options);
+	g_autofree char *options =
+		*given == '\0' ? g_strdup("nonempty")
+			       : g_strconcat(given, ",nonempty", NULL);
 	char program[] = "mount.pycloud", foreground[] = "--foreground",
 	     flag[] = "-o", verbose[] = "-v", sloppy[] = "-s";
 	char *argv[] = { program, spec, (char *)(uintptr_t)directory,

@@ -469,12 +469,19 @@ static bool settle_identity(struct options *o, char **ret_why)
 	return true;
 }
 
+#define PATHS 3
+
+/* Options that name a file. */
+static const char *const path_keys[PATHS] = { "kubeconfig", "cacert",
+	"credentials" };
+
 /* The daemon looks for them later, from the root directory. */
 static void settle_paths(struct options *o)
 {
-	char **paths[] = { &o->ca_file, &o->kubeconfig, &o->credentials_file };
+	char **paths[PATHS] = { &o->kubeconfig, &o->ca_file,
+		&o->credentials_file };
 
-	for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+	for (size_t i = 0; i < PATHS; i++) {
 		char *given = *paths[i];
 
 		if (given == NULL)
@@ -482,6 +489,23 @@ static void settle_paths(struct options *o)
 		*paths[i] = g_canonicalize_filename(given, NULL);
 		g_free(given);
 	}
+}
+
+char *options_pass_on(const struct options *o)
+{
+	const char *const paths[PATHS] = { o->kubeconfig, o->ca_file,
+		o->credentials_file };
+	GString *all = g_string_new(o->given);
+
+	for (size_t i = 0; i < PATHS; i++) {
+		g_autofree char *value =
+			paths[i] == NULL ? NULL : option_list_escape(paths[i]);
+
+		if (value != NULL)
+			g_string_append_printf(all, "%s%s=%s",
+				all->len == 0 ? "" : ",", path_keys[i], value);
+	}
+	return g_string_free(all, FALSE);
 }
 
 bool options_parse(int argc, char **argv, struct options *ret, char **ret_why)

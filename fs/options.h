@@ -106,6 +106,9 @@ void options_init(struct options *);
 bool options_take(struct options *, const char *word, char **ret_why);
 /* All of -o, each time it was given; NULL: never. False: *ret_why. */
 bool options_take_lists(struct options *, char **lists, char **ret_why);
+/* All of -o for a process that starts elsewhere: with the paths as they are seen
+ * from there (the last of an option counts). g_free. */
+char *options_pass_on(const struct options *);
 /* Blots the secrets out of a word of the command line. */
 void options_blot(char *word);
 void options_print_help(void);
