@@ -13,6 +13,7 @@
 #include "node_table.h"
 #include "overlay.h"
 #include "path_gate.h"
+#include "transfer.h"
 #include "tree.h"
 #include "workers.h"
 
@@ -156,49 +157,27 @@ static int judge(int rc, const struct remote_attr *attr)
 	return rc;
 }
 
-/* The node's path with a pass for it; of a directory others may go on below
- * it. */
-static int enter(struct session *s, struct node *n, const struct cancel *cancel,
-	struct path_pass *pass, char **ret_path)
-{
-	for (;;) {
-		g_autofree char *path = node_table_path(s->nodes, n);
-		g_autofree char *again = NULL;
-		int rc;
-
-		if (path == NULL || *path == '\0')
-			return -EOPNOTSUPP;
-		*pass = (struct path_pass){ .path = path,
-			.is_alone = !S_ISDIR(n->ops->type) };
-		rc = path_gate_enter(s->gate, pass, cancel);
-		if (rc < 0)
-			return rc;
-		again = node_table_path(s->nodes, n);
-		if (again != NULL && strcmp(again, path) == 0) {
-			*ret_path = g_steal_pointer(&path);
-			return 0;
-		}
-		path_gate_leave(s->gate, pass);
-	}
-}
-
 int attr_send(struct session *s, struct node *n,
 	const struct node_change *change, const struct cancel *cancel)
 {
 	const struct remote_attr attr = { change->has_mode,
 		change->mode & 07777, change->has_mtime, change->mtime };
-	g_autofree char *path = NULL;
-	struct path_pass pass;
+	struct transfer_pass pass;
 	int rc;
 
-	if ((!attr.has_mode && !attr.has_mtime) || !is_possible(s))
+	if ((!attr.has_mode && !attr.has_mtime) || n->ino == ROOT_INO ||
+		!is_possible(s))
 		return -EOPNOTSUPP;
-	rc = enter(s, n, cancel, &pass, &path);
+	/* Below a directory others may go on. */
+	rc = transfer_enter_as(s, n, !S_ISDIR(n->ops->type), cancel, &pass);
+	if (rc == -ENOENT)
+		return -EOPNOTSUPP;
 	if (rc == 0) {
-		const struct sending m = { s, n, path, &attr, cancel, true };
+		const struct sending m = { s, n, pass.path, &attr, cancel,
+			true };
 
 		rc = send_inside_gate(&m);
-		path_gate_leave(s->gate, &pass);
+		transfer_leave(s, &pass);
 	}
 	return judge(rc, &attr);
 }

@@ -34,52 +34,6 @@
 #include <fcntl.h>
 #include <string.h>
 
-int dir_child_path(struct request *r, struct node *dir, const char *name,
-	char **ret_dir_path, char **ret_path)
-{
-	int rc = name_check_local(name);
-
-	if (rc < 0)
-		return rc;
-	if (control_is_reserved(dir, name))
-		return -EPERM;
-	*ret_dir_path = node_table_path(r->session->nodes, dir);
-	if (*ret_dir_path == NULL)
-		return -ENOENT;
-	*ret_path = path_join(*ret_dir_path, name);
-	return strlen(*ret_path) > PATH_BYTES_MAX ? -ENAMETOOLONG : 0;
-}
-
-int dir_enter_alone(struct request *r, struct node *dir, const char *name,
-	struct path_pass *pass, char **ret_dir_path, char **ret_path)
-{
-	for (;;) {
-		g_autofree char *dir_path = NULL;
-		g_autofree char *path = NULL;
-		g_autofree char *again = NULL;
-		int rc = dir_child_path(r, dir, name, &dir_path, &path);
-
-		if (rc < 0)
-			return rc;
-		*pass = (struct path_pass){ .path = path, .is_alone = true };
-		rc = path_gate_enter(r->session->gate, pass, &r->cancel);
-		if (rc < 0)
-			return rc;
-		again = node_table_path(r->session->nodes, dir);
-		if (again != NULL && strcmp(again, dir_path) == 0) {
-			*ret_dir_path = g_steal_pointer(&dir_path);
-			*ret_path = g_steal_pointer(&path);
-			return 0;
-		}
-		dir_leave(r, pass);
-	}
-}
-
-void dir_leave(struct request *r, struct path_pass *pass)
-{
-	path_gate_leave(r->session->gate, pass);
-}
-
 void dir_name_changed(struct session *s, const char *dir_path, const char *name,
 	const struct entry *now, bool is_local)
 {

@@ -16,6 +16,8 @@ struct session;
 
 extern const struct node_ops dir_ops;
 
+/* --- dir_gate.c --- */
+
 /* What the caller of an op on (dir, name) needs: the directory's path and the
  * child's. g_free both. -ENOENT for a removed directory, and the name's own
  * errors. */
@@ -30,6 +32,22 @@ struct path_pass;
 int dir_enter_alone(struct request *, struct node *dir, const char *name,
 	struct path_pass *, char **ret_dir_path, char **ret_path);
 void dir_leave(struct request *, struct path_pass *);
+
+/* A path that an op is about. */
+struct dir_place {
+	struct node *node;
+	const char *name; /* of its child; NULL: the node itself */
+	char *dir_path;	  /* owned, as path; of a child */
+	char *path;
+};
+
+/* One or both alone, in one step. What is owned is the caller's to clear in any
+ * case, and not before it has left. */
+int dir_enter_places(struct request *, struct dir_place *,
+	struct dir_place *or_null, struct path_pass *);
+void dir_place_clear(struct dir_place *);
+
+/* --- dir.c --- */
 
 /* The node of an entry, entered with a ref and `lookups`. */
 struct node *dir_enter(struct session *, struct node *dir, const struct entry *,

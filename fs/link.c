@@ -23,62 +23,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 
 struct linking {
 	struct request *request;
 	struct session *session;
-	struct node *source, *dir;
+	struct node *dir;
 	const char *name;
-	char *from, *dir_path, *to; /* owned */
+	const char *from, *dir_path, *to;
 };
-
-static void clear_paths(struct linking *l)
-{
-	g_clear_pointer(&l->from, g_free);
-	g_clear_pointer(&l->dir_path, g_free);
-	g_clear_pointer(&l->to, g_free);
-}
-
-static int find_paths(struct linking *l)
-{
-	clear_paths(l);
-	l->from = node_table_path(l->session->nodes, l->source);
-	if (l->from == NULL)
-		return -ENOENT;
-	return dir_child_path(
-		l->request, l->dir, l->name, &l->dir_path, &l->to);
-}
-
-static bool has_path(struct linking *l, struct node *n, const char *path)
-{
-	g_autofree char *now = node_table_path(l->session->nodes, n);
-
-	return now != NULL && strcmp(now, path) == 0;
-}
-
-/* As dir_enter_alone(), with both paths. */
-static int enter_alone(struct linking *l, struct path_pass *pass)
-{
-	struct path_gate *gate = l->session->gate;
-
-	for (;;) {
-		int rc = find_paths(l);
-
-		if (rc < 0)
-			return rc;
-		*pass = (struct path_pass){
-			.path = l->from, .other_path = l->to, .is_alone = true
-		};
-		rc = path_gate_enter(gate, pass, &l->request->cancel);
-		if (rc < 0)
-			return rc;
-		if (has_path(l, l->source, l->from) &&
-			has_path(l, l->dir, l->dir_path))
-			return 0;
-		path_gate_leave(gate, pass);
-	}
-}
 
 /* What stays here has no other names. */
 static int check_side(struct linking *l)
@@ -135,11 +87,8 @@ int dir_link(struct request *r, struct node *source, struct node *dir,
 	const char *name, struct node **ret_node, struct node_attr *ret_attr)
 {
 	struct session *s = r->session;
-	struct linking l = { .request = r,
-		.session = s,
-		.source = source,
-		.dir = dir,
-		.name = name };
+	struct dir_place old = { .node = source };
+	struct dir_place new = { .node = dir, .name = name };
 	struct path_pass pass;
 	struct entry to = { 0 };
 	int rc;
@@ -149,16 +98,20 @@ int dir_link(struct request *r, struct node *source, struct node *dir,
 		return -EPERM;
 	rc = transfer_upload(s, source, &r->cancel);
 	if (rc == 0)
-		rc = enter_alone(&l, &pass);
+		rc = dir_enter_places(r, &old, &new, &pass);
 	if (rc == 0) {
+		struct linking l = { r, s, dir, name, old.path, new.dir_path,
+			new.path };
+
 		rc = link_inside_gate(&l, &to);
 		if (rc == 0) {
 			*ret_node = dir_enter(s, dir, &to, 1);
 			attr_fill(s, *ret_node, l.to, &to, 0, ret_attr);
 		}
-		path_gate_leave(s->gate, &pass);
+		dir_leave(r, &pass);
 	}
 	entry_clear(&to);
-	clear_paths(&l);
+	dir_place_clear(&old);
+	dir_place_clear(&new);
 	return rc;
 }

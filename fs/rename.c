@@ -526,51 +526,18 @@ static int rename_inside_gate(struct renaming *m, unsigned flags)
 	return MIN(rc, 0); /* two names of one file both stay */
 }
 
-/* The paths as they are now. */
-static int find_paths(struct renaming *m)
+/* The paths are renaming_clear()'s, whatever becomes of it. */
+static int enter_both(struct renaming *m, struct path_pass *pass)
 {
-	int rc;
+	struct dir_place from = { .node = m->dir, .name = m->name };
+	struct dir_place to = { .node = m->to_dir, .name = m->to_name };
+	int rc = dir_enter_places(m->request, &from, &to, pass);
 
-	g_clear_pointer(&m->dir_path, g_free);
-	g_clear_pointer(&m->to_dir_path, g_free);
-	g_clear_pointer(&m->from, g_free);
-	g_clear_pointer(&m->to, g_free);
-	rc = dir_child_path(
-		m->request, m->dir, m->name, &m->dir_path, &m->from);
-	if (rc == 0)
-		rc = dir_child_path(m->request, m->to_dir, m->to_name,
-			&m->to_dir_path, &m->to);
+	m->dir_path = from.dir_path;
+	m->from = from.path;
+	m->to_dir_path = to.dir_path;
+	m->to = to.path;
 	return rc;
-}
-
-static bool has_path(struct renaming *m, struct node *dir, const char *path)
-{
-	g_autofree char *now = node_table_path(m->session->nodes, dir);
-
-	return now != NULL && strcmp(now, path) == 0;
-}
-
-/* As dir_enter_alone(), with both paths. */
-static int enter_alone(struct renaming *m, struct path_pass *pass)
-{
-	struct path_gate *gate = m->session->gate;
-
-	for (;;) {
-		int rc = find_paths(m);
-
-		if (rc < 0)
-			return rc;
-		*pass = (struct path_pass){
-			.path = m->from, .other_path = m->to, .is_alone = true
-		};
-		rc = path_gate_enter(gate, pass, &m->request->cancel);
-		if (rc < 0)
-			return rc;
-		if (has_path(m, m->dir, m->dir_path) &&
-			has_path(m, m->to_dir, m->to_dir_path))
-			return 0;
-		path_gate_leave(gate, pass);
-	}
 }
 
 /* Said before anything was tried, or by the server instead of trying. */
@@ -606,12 +573,12 @@ int dir_rename(struct request *r, struct node *dir, const char *name,
 		return -EINVAL;
 	rc = flags == RENAME_EXCHANGE ? save_both(&m) : 0;
 	if (rc == 0)
-		rc = enter_alone(&m, &pass);
+		rc = enter_both(&m, &pass);
 	if (rc == 0) {
 		rc = rename_inside_gate(&m, flags);
 		if (rc < 0 && !is_plain_refusal(rc))
 			doubt(&m);
-		path_gate_leave(r->session->gate, &pass);
+		dir_leave(r, &pass);
 	}
 	/* The mode and the time of the old name are the new one's. */
 	if (rc == 0)

@@ -66,7 +66,7 @@ void transfer_abandon(struct session *s, struct node *n)
 	dirty_set_settle(s->dirty, n);
 }
 
-int transfer_enter(struct session *s, struct node *n,
+int transfer_enter_as(struct session *s, struct node *n, bool is_alone,
 	const struct cancel *cancel, struct transfer_pass *ret)
 {
 	for (;;) {
@@ -77,7 +77,8 @@ int transfer_enter(struct session *s, struct node *n,
 		if (path == NULL)
 			return -ENOENT;
 		ret->path = path;
-		ret->gate = (struct path_pass){ .path = path };
+		ret->gate = (struct path_pass){ .path = path,
+			.is_alone = is_alone };
 		rc = path_gate_enter(s->gate, &ret->gate, cancel);
 		if (rc < 0) {
 			g_free(path);
@@ -89,6 +90,12 @@ int transfer_enter(struct session *s, struct node *n,
 			return 0;
 		transfer_leave(s, ret);
 	}
+}
+
+int transfer_enter(struct session *s, struct node *n,
+	const struct cancel *cancel, struct transfer_pass *ret)
+{
+	return transfer_enter_as(s, n, false, cancel, ret);
 }
 
 void transfer_leave(struct session *s, struct transfer_pass *pass)

@@ -39,6 +39,9 @@ struct transfer_pass {
 
 int transfer_enter(struct session *, struct node *, const struct cancel *,
 	struct transfer_pass *ret);
+/* The same, and no other transfer either, where is_alone. */
+int transfer_enter_as(struct session *, struct node *, bool is_alone,
+	const struct cancel *, struct transfer_pass *ret);
 void transfer_leave(struct session *, struct transfer_pass *);
 
 /* Opens the node's content (transfer_close it), without bytes of another version
